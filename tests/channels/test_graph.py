@@ -1,0 +1,87 @@
+"""Layers, edges and groups of stock models."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+from yolo_prune_check.channels.graph import ChannelGraph
+from yolo_prune_check.errors import UserError
+
+from tests.models import graph_of, stock
+
+SIZES = ("yolov8n.yaml", "yolov8s.yaml", "yolov8m.yaml", "yolov8l.yaml", "yolov8x.yaml")
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_all_sizes_are_understood(name: str) -> None:
+    graph = graph_of(name)
+    assert graph.unsupported == ()
+    assert len(graph.layers) == sum(1 for module in stock(name).modules() if type(module).__name__ == "Conv2d")
+
+
+def test_groups_cover_every_channel_once() -> None:
+    graph = graph_of()
+    seen: Counter[tuple[str, int]] = Counter()
+    for group in graph.groups:
+        for member in group.members:
+            assert member.stop - member.start == group.size
+            seen.update((member.layer, channel) for channel in range(member.start, member.stop))
+    assert set(seen.values()) == {1}
+    assert len(seen) == sum(layer.out_channels for layer in graph.layers.values())
+
+
+def test_a_residual_ties_the_second_half_of_the_chunk() -> None:
+    """C2f of block 4: both bottlenecks add to the second half of cv1, the first half is free."""
+    ties = {tuple(str(member) for member in group.members) for group in graph_of().groups}
+    assert ("model.4.cv1.conv[32:64]", "model.4.m.0.cv2.conv[0:32]", "model.4.m.1.cv2.conv[0:32]") in ties
+    assert ("model.4.cv1.conv[0:32]",) in ties
+
+
+def test_neck_bottlenecks_have_no_residual() -> None:
+    tied = [group for group in graph_of().groups if len(group.members) > 1]
+    assert {member.layer.split(".")[1] for group in tied for member in group.members} == {"2", "4", "6", "8"}
+
+
+def test_concat_slices_are_where_the_weights_read_them() -> None:
+    """DESIGN fact 12: channels 0-7 of model.6.cv2 are inputs 256-263 of model.12.cv1."""
+    edges = [
+        edge
+        for edge in graph_of().edges
+        if edge.consumer == "model.12.cv1.conv" and edge.producer.layer == "model.6.cv2.conv"
+    ]
+    assert [(edge.producer.start, edge.position, edge.kind) for edge in edges] == [(0, 256, "direct")]
+
+
+def test_every_kind_of_edge_of_yolov8_is_found() -> None:
+    kinds = Counter(edge.kind for edge in graph_of().edges)
+    assert kinds.keys() == {"direct", "split", "concat", "residual", "pool", "upsample", "head"}
+    splits = [junction for junction in graph_of().junctions if junction.kind == "split"]
+    assert [junction.operator for junction in splits] == [f"model.{i}:split" for i in (2, 4, 6, 8, 12, 15, 18, 21)]
+
+
+def test_head_layers_are_frozen() -> None:
+    graph = graph_of()
+    last = {f"model.22.cv{branch}.{level}.2" for branch in (2, 3) for level in range(3)}
+    assert set(graph.head_layers) == {*last, "model.22.dfl.conv"}
+    frozen = {member.layer for group in graph.groups if group.frozen for member in group.members}
+    assert frozen == set(graph.head_layers)
+
+
+def test_batch_norms_belong_to_their_convolutions() -> None:
+    for name, layer in graph_of().layers.items():
+        expected = name.removesuffix(".conv") + ".bn" if name.endswith(".conv") and "dfl" not in name else None
+        assert layer.norm == expected
+
+
+def test_an_unknown_layer_is_refused_with_a_suggestion() -> None:
+    with pytest.raises(
+        UserError, match=r"no such Conv2d in the model: got 'model.2.cv1'. Did you mean model.2.cv1.conv"
+    ):
+        graph_of().layer("model.2.cv1")
+
+
+def test_image_size_changes_no_edge() -> None:
+    other = ChannelGraph.trace(stock(), imgsz=160)
+    assert other.edges == graph_of().edges
+    assert other.groups == graph_of().groups

@@ -1,0 +1,180 @@
+"""Verdicts, failures, hazards, counts and repairs of plans on YOLOv8n."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from yolo_prune_check.channels.plan import Plan, Step
+from yolo_prune_check.channels.predict import predict
+from yolo_prune_check.channels.prediction import HAZARDS, Prediction
+from yolo_prune_check.errors import UnavailableError, UserError
+from yolo_prune_check.strategies import plans
+
+from tests.models import graph_of
+
+
+def codes(prediction: Prediction) -> set[str]:
+    return {hazard.code for hazard in prediction.hazards}
+
+
+def one(layer: str, keep: object, execution: str = "local", mask: str = "silent") -> Prediction:
+    return predict(graph_of(), Plan([Step(layer, keep)], execution, mask))  # type: ignore[arg-type]  # literals
+
+
+def test_a_cut_layer_breaks_in_the_layer_that_reads_it() -> None:
+    failure = one("model.1.conv", range(16)).failure
+    assert failure is not None
+    assert (failure.module, failure.kind, failure.expected, failure.got) == ("model.2.cv1.conv", "direct", "32", "16")
+    assert failure.message == (
+        "Given groups=1, weight of size [32, 32, 1, 1], expected input[1, 16, 16, 16] to have 32 channels, "
+        "but got 16 channels instead"
+    )
+
+
+def test_a_residual_add_breaks_in_the_bottleneck() -> None:
+    failure = one("model.2.m.0.cv2.conv", range(8)).failure
+    assert failure is not None
+    assert (failure.module, failure.kind) == ("model.2.m.0", "residual")
+    assert failure.message == (
+        "The size of tensor a (16) must match the size of tensor b (8) at non-singleton dimension 1"
+    )
+
+
+def test_one_channel_before_a_residual_add_runs_and_is_named() -> None:
+    """DESIGN fact 7: nothing is raised, the channel is broadcast."""
+    prediction = one("model.2.m.0.cv2.conv", [3])
+    assert prediction.failure is None
+    assert prediction.verdict == "unsafe"
+    assert "broadcast-add" in codes(prediction)
+
+
+def test_the_head_breaks_in_its_own_arithmetic() -> None:
+    failure = one("model.22.cv3.0.2", range(40)).failure
+    assert failure is not None
+    assert failure.module == "model.22"
+    assert "head-output-changed" in codes(one("model.22.cv3.0.2", range(40)))
+
+
+def test_weight_masks_leave_phantoms_and_silent_masks_do_not() -> None:
+    loud, silent = (one("model.1.conv", range(16), "mask", kind) for kind in ("weights", "silent"))
+    assert (loud.verdict, loud.layers["model.1.conv"].active_out) == ("unsafe", 32)
+    assert codes(loud) == {"phantom-channel"}
+    assert "16 of 16 zeroed filters still emit a constant" in loud.hazards[0].message
+    assert (silent.verdict, silent.layers["model.1.conv"].active_out) == ("safe", 16)
+    assert silent.layers["model.2.cv1.conv"].active_in == 16
+    assert silent.hazards == ()
+
+
+def test_a_masked_channel_is_kept_alive_by_its_residual_partner() -> None:
+    prediction = one("model.4.m.0.cv2.conv", range(20), "mask")
+    assert prediction.verdict == "safe"
+    assert codes(prediction) == {"kept-alive-by-residual"}
+    assert prediction.hazards[0].message.startswith("12 masked channels stay alive behind model.4.m.0:add")
+
+
+def test_masking_both_operands_silences_the_residual() -> None:
+    """The group of DESIGN section 2: cv1's second half with both bottlenecks' outputs."""
+    plan = Plan(
+        [
+            Step("model.4.cv1.conv", [*range(32), *range(42, 64)]),
+            Step("model.4.m.0.cv2.conv", range(10, 32)),
+            Step("model.4.m.1.cv2.conv", range(10, 32)),
+        ]
+    )
+    prediction = predict(graph_of(), plan)
+    assert prediction.hazards == ()
+    adds = {(edge.operator, edge.port): edge.active_after for edge in prediction.edges if edge.kind == "residual"}
+    assert adds["model.4.m.1:add", "out0"] == 22
+
+
+@pytest.mark.parametrize("execution", ["mask", "local"])
+def test_keeping_everything_is_a_no_op(execution: str) -> None:
+    prediction = one("model.1.conv", range(32), execution)
+    assert (prediction.verdict, codes(prediction)) == ("unsafe", {"no-op"})
+    assert prediction.params == 3157200
+
+
+def test_an_empty_plan_is_a_no_op() -> None:
+    assert codes(predict(graph_of(), Plan())) == {"no-op"}
+
+
+@pytest.mark.parametrize("execution", ["mask", "local"])
+def test_keeping_nothing_is_named(execution: str) -> None:
+    prediction = one("model.1.conv", [], execution)
+    assert prediction.verdict == "unsafe"
+    assert "empty-layer" in codes(prediction)
+
+
+def test_odd_widths_are_warned_of() -> None:
+    prediction = one("model.1.conv", range(13))
+    assert [h.message for h in prediction.hazards if h.code == "unaligned-width"] == [
+        "13 kept channels are no multiple of 8"
+    ]
+
+
+def test_mask_changes_neither_parameters_nor_macs() -> None:
+    masked, whole = one("model.1.conv", range(16), "mask"), predict(graph_of(), Plan())
+    assert (masked.params, masked.macs) == (whole.params, whole.macs) == (3157200, 43742624)
+
+
+def test_local_parameters_are_those_of_the_cut_filters() -> None:
+    assert 3157200 - one("model.1.conv", range(16)).params == 16 * (16 * 9) + 2 * 16
+
+
+@pytest.mark.parametrize("execution", ["group", "adapter"])
+def test_later_executions_say_so(execution: str) -> None:
+    with pytest.raises(UnavailableError, match=f"execution `{execution}` is declared but not carried out"):
+        one("model.1.conv", range(16), execution)
+
+
+def test_a_channel_out_of_range_is_refused() -> None:
+    with pytest.raises(UserError, match=r"model.1.conv: channel out of range: got 32. The layer has channels 0 to 31."):
+        one("model.1.conv", [0, 32])
+
+
+def test_two_steps_on_one_layer_keep_what_both_keep() -> None:
+    both = Plan([Step("model.1.conv", range(20)), Step("model.1.conv", range(10, 32))])
+    once = Plan([Step("model.1.conv", range(10, 20))])
+    assert predict(graph_of(), both).layers == predict(graph_of(), once).layers
+
+
+def test_weight_masks_are_repaired_by_silence() -> None:
+    repair = one("model.1.conv", range(16), "mask", "weights").repair
+    assert repair is not None
+    assert repair.plan.mask == "silent"
+    assert repair.drop == ()
+
+
+def test_the_one_bad_step_is_dropped() -> None:
+    steps = [Step("model.1.conv", range(16)), Step("model.22.cv3.0.2", range(40)), Step("model.3.conv", range(8))]
+    repair = predict(graph_of(), Plan(steps)).repair
+    assert repair is not None
+    assert repair.drop == ("model.22.cv3.0.2",)
+    assert repair.message == "Drop the step on model.22.cv3.0.2."
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_following_the_repair_makes_a_plan_safe(data: st.DataObject) -> None:
+    prediction = predict(graph_of(), data.draw(plans(graph_of())))
+    assert (prediction.verdict == "safe") == (
+        prediction.failure is None and all(HAZARDS[code].severity == "warning" for code in codes(prediction))
+    )
+    if prediction.repair is not None:
+        assert predict(graph_of(), prediction.repair.plan).verdict == "safe"
+
+
+@settings(max_examples=40, deadline=None)
+@given(data=st.data())
+def test_order_of_steps_changes_nothing(data: st.DataObject) -> None:
+    plan = data.draw(plans(graph_of()))
+    shuffled = Plan(data.draw(st.permutations(plan.steps)), plan.execution, plan.mask)
+    one_way, other = predict(graph_of(), plan), predict(graph_of(), shuffled)
+    assert (one_way.failure, one_way.layers, one_way.edges) == (other.failure, other.layers, other.edges)
+    assert codes(one_way) == codes(other)
+
+
+def test_predict_many_predicts_each() -> None:
+    many = [Plan([Step("model.1.conv", range(count))], "local") for count in (8, 16, 32)]
+    assert graph_of().predict_many(many) == [predict(graph_of(), plan) for plan in many]

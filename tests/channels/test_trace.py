@@ -1,0 +1,95 @@
+"""Tracing sees what ran and leaves no trace itself."""
+
+from __future__ import annotations
+
+import copy
+from collections import Counter
+
+import pytest
+import torch
+from torch import nn
+from yolo_prune_check.channels.graph import ChannelGraph
+from yolo_prune_check.channels.sizes import Arithmetic, Axis, Dim, evaluate
+from yolo_prune_check.channels.trace import trace_program
+from yolo_prune_check.model.load import load_model
+
+from tests.models import graph_of, stock
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_the_model_is_left_as_it_was(training: bool) -> None:
+    model = load_model("yolov8n.yaml").train(training)
+    model(torch.zeros(2, 3, 96, 96))  # fills the head's caches, which depend on the image size
+    before = {name: dict(module.__dict__) for name, module in model.named_modules()}
+    state = copy.deepcopy(model.state_dict())
+    ChannelGraph.trace(model, imgsz=64)
+    for name, module in model.named_modules():
+        assert module.training is training
+        assert module.__dict__.keys() == before[name].keys()
+        for key, value in before[name].items():
+            if key not in ("_parameters", "_buffers", "_modules"):
+                assert module.__dict__[key] is value, f"{name}.{key}"
+        assert not module._forward_hooks, name
+        assert not module._forward_pre_hooks, name
+    for key, tensor in model.state_dict().items():
+        assert torch.equal(tensor, state[key]), key
+
+
+def test_the_model_is_left_as_it_was_when_the_pass_fails() -> None:
+    model = nn.Sequential(nn.Conv2d(3, 4, 1), nn.Conv2d(5, 4, 1)).train()
+    with pytest.raises(RuntimeError, match="to have 5 channels, but got 4"):
+        trace_program(model, 8)
+    assert model.training
+    assert not torch.nn.modules.module._global_forward_hooks
+
+
+def test_every_convolution_of_yolov8n_is_seen() -> None:
+    program = graph_of().program
+    count = Counter(op.target for op in program.ops)
+    assert count["convolution"] == 64
+    assert count["native_batch_norm"] == 57
+    assert count["chunk"] == 9  # 8 C2f and the decoding of boxes
+
+
+def test_sizes_read_from_a_shape_stay_symbolic() -> None:
+    """DFL views by the number of anchors it finds, Detect by its own constants."""
+    views = [op for op in graph_of().program.ops if op.target == "view" and op.module == "model.22.dfl"]
+    size = views[0].args[1]
+    assert isinstance(size[0], Axis)
+    assert isinstance(size[3], Axis)
+    assert size[1:3] == (4, 16)
+
+
+def test_dims_compute_like_integers() -> None:
+    dim = Dim(12, Axis(7, 1))
+    for result, number in ((dim * 2, 24), (2 * dim, 24), (dim // 5, 2), (dim - 3, 9), (20 - dim, 8), (dim % 5, 2)):
+        assert result == number
+        assert isinstance(result, Dim)
+        assert evaluate(result.expression, lambda value, axis: 12) == number
+    assert isinstance((dim * 2).expression, Arithmetic)
+    assert evaluate((dim // 4 + 1).expression, lambda value, axis: 20) == 6
+    assert not isinstance(dim / 2, Dim)
+
+
+def test_attributes_are_constants_and_chunks_are_not() -> None:
+    """``split((c, c))`` bakes its sizes in, ``chunk(2)`` follows the tensor: DESIGN fact 14."""
+
+    class Cuts(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv2d(3, 8, 1)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            y = self.conv(x)
+            first, second = y.chunk(2, 1)
+            third, fourth = y.split((4, 4), 1)
+            return first + second + third + fourth
+
+    targets = [op.target for op in trace_program(Cuts(), 8).ops]
+    assert targets.count("chunk") == 1
+    assert targets.count("split_with_sizes") == 1
+
+
+def test_tracing_a_half_precision_model() -> None:
+    model = copy.deepcopy(stock()).half()
+    assert ChannelGraph.trace(model, imgsz=32).layers.keys() == graph_of().layers.keys()

@@ -1,0 +1,143 @@
+"""The channel graph of a model: what a plan needs to be judged without the model."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from torch import nn
+
+from yolo_prune_check.channels.edges import Edge, Junction, find_edges, find_junctions
+from yolo_prune_check.channels.groups import Group, find_groups
+from yolo_prune_check.channels.interpret import Interpretation, interpret
+from yolo_prune_check.channels.layers import GraphLayer, consumers_of, find_layers
+from yolo_prune_check.channels.parameters import untouched
+from yolo_prune_check.channels.plan import Plan
+from yolo_prune_check.channels.prediction import Mismatch
+from yolo_prune_check.channels.program import Program
+from yolo_prune_check.channels.provenance import Provenance, trace_provenance
+from yolo_prune_check.channels.rules import RULES
+from yolo_prune_check.channels.tensors import Tensor
+from yolo_prune_check.channels.trace import trace_program
+from yolo_prune_check.errors import UserError
+
+if TYPE_CHECKING:
+    from yolo_prune_check.channels.prediction import Prediction
+
+
+@dataclass(frozen=True)
+class ChannelGraph:
+    """Layers, edges and groups of a traced model.
+
+    Attributes:
+        program: The traced forward pass.
+        imgsz: Image size of the trace, in pixels.
+        layers: Convolutions by qualified name, in execution order.
+        junctions: Concats, splits and residual adds of feature maps.
+        edges: From each layer's channels to every operator that consumes them.
+        provenance: Which channels each value holds.
+        unsupported: Operators without a rule, with the module that runs them.
+    """
+
+    program: Program
+    imgsz: int
+    layers: Mapping[str, GraphLayer]
+    junctions: tuple[Junction, ...]
+    edges: tuple[Edge, ...]
+    provenance: Provenance
+    unsupported: tuple[str, ...]
+
+    @classmethod
+    def trace(cls, model: nn.Module, imgsz: int = 64) -> ChannelGraph:
+        """Trace one image of zeros through the model; the model is left exactly as it was.
+
+        Args:
+            model: Any module that takes a batch of images ``(1, 3, imgsz, imgsz)``.
+            imgsz: Height and width in pixels.
+        """
+        program = trace_program(model, imgsz)
+        layers = find_layers(program, consumers_of(program))
+        provenance = trace_provenance(program, layers)
+        junctions = find_junctions(program, provenance)
+        edges = find_edges(program, layers, provenance, junctions)
+        unsupported = tuple(
+            dict.fromkeys(f"{op.target} in {op.module or 'model'}" for op in program.ops if op.target not in RULES)
+        )
+        return cls(program, imgsz, layers, junctions, edges, provenance, unsupported)
+
+    @cached_property
+    def groups(self) -> tuple[Group, ...]:
+        """Dependency groups, alike neighbours bundled."""
+        return find_groups(self.program, self.layers, self.provenance)
+
+    @cached_property
+    def parameters(self) -> dict[str, Tensor]:
+        """Abstract parameters of the untouched model."""
+        return untouched(self.program)
+
+    @cached_property
+    def baseline(self) -> Interpretation:
+        """The untouched model, interpreted."""
+        return interpret(self.program, self.parameters)
+
+    @cached_property
+    def head_layers(self) -> dict[str, str]:
+        """Layers whose channels the head decodes, with the operator that takes them.
+
+        A frozen operator is the head's if it runs in the module, or a submodule of the module, that makes the
+        model's output.
+        """
+        makers = {op.module for op in self.program.ops if set(op.outputs) & set(self.program.outputs)}
+        last = self.program.ops[-1].module if self.program.ops else ""
+        home = last if last in makers else ""
+        return {
+            part.layer: f"{item.op.target} in {item.op.module or 'model'}"
+            for item in self.provenance.frozen
+            if item.op.module == home or item.op.module.startswith(f"{home}.")
+            for part in item.ranges
+        }
+
+    def layer(self, name: str) -> GraphLayer:
+        """The layer of that name.
+
+        Raises:
+            UserError: There is none; the message suggests the nearest names.
+        """
+        found = self.layers.get(name)
+        if found is None:
+            inside = [layer for layer in self.layers if layer.startswith(f"{name}.")]
+            close = inside[:3] or difflib.get_close_matches(name, self.layers, n=3)
+            hint = f"Did you mean {' or '.join(close)}?" if close else f"The first layer is {next(iter(self.layers))}."
+            raise UserError("no such Conv2d in the model", value=name, hint=hint)
+        return found
+
+    def check(self, plan: Plan) -> None:
+        """Refuse a plan that names a layer or channel that does not exist.
+
+        Raises:
+            UserError: Unknown layer, or a channel index out of range.
+        """
+        for step in plan.steps:
+            layer = self.layer(step.layer)
+            if step.keep and step.keep[-1] >= layer.out_channels:
+                raise UserError(
+                    "channel out of range",
+                    where=step.layer,
+                    value=step.keep[-1],
+                    hint=f"The layer has channels 0 to {layer.out_channels - 1}.",
+                )
+
+    def predict_many(self, plans: Iterable[Plan]) -> list[Prediction]:
+        """Predict each plan."""
+        from yolo_prune_check.channels.predict import predict  # that module imports this one
+
+        return [predict(self, plan) for plan in plans]
+
+    def predict_sequence(self, modules: Sequence[str], plan: Plan | None = None) -> Mismatch | None:
+        """Predict an ``nn.Sequential`` over these modules; see ``channels.sequence``."""
+        from yolo_prune_check.channels.sequence import predict_sequence  # that module imports this one
+
+        return predict_sequence(self, modules, plan)

@@ -1,0 +1,139 @@
+"""Ways in which a plan that runs is still not what was meant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from yolo_prune_check.channels.edges import Junction
+from yolo_prune_check.channels.graph import ChannelGraph
+from yolo_prune_check.channels.interpret import Interpretation
+from yolo_prune_check.channels.plan import Plan
+from yolo_prune_check.channels.prediction import HAZARDS, Hazard
+
+_ALIGNMENT = 8
+
+
+def find_hazards(graph: ChannelGraph, plan: Plan, result: Interpretation) -> tuple[Hazard, ...]:
+    """All hazards of a plan, errors first.
+
+    Args:
+        graph: The traced model.
+        plan: The plan.
+        result: The program, interpreted with the plan's parameters.
+    """
+    found = [
+        *_no_op(graph, plan),
+        *_empty_layers(plan),
+        *_head(graph, plan),
+        *_unknown(plan, result),
+        *_broadcasts(result),
+    ]
+    if plan.execution == "mask":
+        found += [*_phantoms(graph, plan, result), *_kept_alive(graph, plan, result)]
+    else:
+        found += _unaligned(graph, plan)
+    return tuple(sorted(found, key=lambda hazard: hazard.severity != "error"))
+
+
+def _hazard(code: str, layer: str, message: str) -> Hazard:
+    return Hazard(code, HAZARDS[code].severity, layer, message)
+
+
+def _no_op(graph: ChannelGraph, plan: Plan) -> Iterator[Hazard]:
+    if all(len(keep) == graph.layers[name].out_channels for name, keep in plan.kept().items()):
+        named = plan.steps[0].layer if plan.steps else "(no layer)"
+        yield _hazard("no-op", named, f"none of the plan's {len(plan.steps)} steps removes a channel")
+
+
+def _empty_layers(plan: Plan) -> Iterator[Hazard]:
+    for name, keep in plan.kept().items():
+        if not keep:
+            yield _hazard("empty-layer", name, "0 channels are kept")
+
+
+def _head(graph: ChannelGraph, plan: Plan) -> Iterator[Hazard]:
+    for name, keep in plan.kept().items():
+        total = graph.layers[name].out_channels
+        if name in graph.head_layers and len(keep) < total:
+            yield _hazard(
+                "head-output-changed",
+                name,
+                f"{total - len(keep)} of {total} channels are gone from what the head decodes "
+                f"({graph.head_layers[name]})",
+            )
+
+
+def _unknown(plan: Plan, result: Interpretation) -> Iterator[Hazard]:
+    if result.unknown is not None:
+        op = result.unknown
+        yield _hazard(
+            "frozen-channel",
+            op.module or plan.steps[0].layer,
+            f"no rule for operator {op.target}: what it does with fewer channels is not known",
+        )
+
+
+def _broadcasts(result: Interpretation) -> Iterator[Hazard]:
+    for op in result.broadcasts:
+        sizes = [result.tensors[value].shape[1] for value in op.inputs]
+        yield _hazard(
+            "broadcast-add", op.module, f"1 channel is broadcast over {max(sizes)} by {op.target} in {op.module}"
+        )
+
+
+def _phantoms(graph: ChannelGraph, plan: Plan, result: Interpretation) -> Iterator[Hazard]:
+    for name, keep in plan.kept().items():
+        layer = graph.layers[name]
+        emitted = result.tensors.get(layer.emission)
+        if emitted is None:
+            continue
+        removed = np.ones(layer.out_channels, dtype=np.bool_)
+        removed[list(keep)] = False
+        count = int((emitted.emits & removed).sum())
+        if count:
+            yield _hazard(
+                "phantom-channel",
+                name,
+                f"{count} of {int(removed.sum())} zeroed filters still emit a constant: "
+                f"{len(keep)} channels are kept, {emitted.active} of {layer.out_channels} are active",
+            )
+
+
+def _kept_alive(graph: ChannelGraph, plan: Plan, result: Interpretation) -> Iterator[Hazard]:
+    pruned = {name for name, keep in plan.kept().items() if len(keep) < graph.layers[name].out_channels}
+    for junction in graph.junctions:
+        if junction.kind != "residual":
+            continue
+        for layer, count in _alive(graph, junction, pruned, result).items():
+            yield _hazard(
+                "kept-alive-by-residual",
+                layer,
+                f"{count} masked channels stay alive behind {junction.operator}, whose other operand feeds them",
+            )
+
+
+def _alive(graph: ChannelGraph, junction: Junction, pruned: set[str], result: Interpretation) -> dict[str, int]:
+    """For each pruned layer, how many of its channels are silenced before the add and emitted behind it."""
+    operands, out = junction.op.inputs, junction.op.outputs[0]
+    if len(operands) != 2 or any(value not in result.tensors for value in (*operands, out)):
+        return {}
+    emitted = result.tensors[out].emits
+    counts: dict[str, int] = {}
+    for value in operands:
+        silenced = graph.baseline.tensors[value].emits & ~result.tensors[value].emits
+        revived = silenced & emitted
+        start = 0
+        for segment in graph.provenance.segments[value]:
+            count = int(revived[start : start + segment.length].sum())
+            start += segment.length
+            for layer in {name for name, _ in segment.sources} & pruned if count else ():
+                counts[layer] = counts.get(layer, 0) + count
+    return dict(sorted(counts.items()))
+
+
+def _unaligned(graph: ChannelGraph, plan: Plan) -> Iterator[Hazard]:
+    for name, keep in plan.kept().items():
+        if len(keep) % _ALIGNMENT and len(keep) < graph.layers[name].out_channels:
+            yield _hazard("unaligned-width", name, f"{len(keep)} kept channels are no multiple of {_ALIGNMENT}")

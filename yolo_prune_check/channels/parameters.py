@@ -1,0 +1,76 @@
+"""The model's parameters as a plan leaves them, abstractly: shapes, vectors, and which filters are zero."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from yolo_prune_check.channels.layers import GraphLayer
+from yolo_prune_check.channels.plan import MaskKind
+from yolo_prune_check.channels.program import BoolArray, Filter, FloatArray, Program
+from yolo_prune_check.channels.tensors import Tensor
+
+_NORM_VECTORS = ("weight", "bias", "running_mean", "running_var")
+
+
+def untouched(program: Program) -> dict[str, Tensor]:
+    """Every parameter and buffer that an operator reads, as traced."""
+    parameters = {value.parameter: Tensor(value.shape) for value in program.values if value.parameter is not None}
+    for name, vector in program.vectors.items():
+        parameters[name] = Tensor(vector.shape, vector=vector)
+    for name, weight in program.filters.items():
+        parameters[name] = Tensor(weight.shape, filter=weight)
+    return parameters
+
+
+def masked(
+    parameters: Mapping[str, Tensor], layer: GraphLayer, keep: tuple[int, ...], kind: MaskKind
+) -> dict[str, Tensor]:
+    """Zero the filters of the channels that are not kept; for ``silent`` also bias and batch-norm weight and bias."""
+    stays = np.zeros(layer.out_channels, dtype=np.bool_)
+    stays[list(keep)] = True
+    result = dict(parameters)
+    weight = result[f"{layer.name}.weight"]
+    if weight.filter is not None:
+        result[f"{layer.name}.weight"] = replace(weight, filter=_zeroed(weight.filter, stays))
+    if kind == "silent":
+        names = [f"{layer.name}.bias"] if layer.bias else []
+        names += [f"{layer.norm}.weight", f"{layer.norm}.bias"] if layer.norm else []
+        for name in names:
+            vector = result[name].vector
+            if vector is not None:
+                result[name] = replace(result[name], vector=np.where(stays, vector, 0.0))
+    return result
+
+
+def shrunk(parameters: Mapping[str, Tensor], layer: GraphLayer, keep: tuple[int, ...]) -> dict[str, Tensor]:
+    """Remove the filters of the channels that are not kept from the layer and its batch norm, and nothing else."""
+    rows = np.asarray(keep, dtype=np.int64)
+    result = dict(parameters)
+    weight = result[f"{layer.name}.weight"]
+    if weight.filter is not None:
+        kept = _rows(weight.filter, rows)
+        result[f"{layer.name}.weight"] = Tensor(kept.shape, filter=kept)
+    names = [f"{layer.name}.bias"] if layer.bias else []
+    names += [f"{layer.norm}.{part}" for part in _NORM_VECTORS] if layer.norm else []
+    for name in names:
+        vector = result[name].vector if name in result else None
+        if vector is not None:
+            result[name] = _vector(vector[rows])
+    return result
+
+
+def _vector(numbers: FloatArray) -> Tensor:
+    return Tensor(numbers.shape, vector=numbers)
+
+
+def _zeroed(weight: Filter, stays: BoolArray) -> Filter:
+    support = None if weight.support is None else weight.support & stays[:, None]
+    return Filter(weight.shape, weight.live & stays, support)
+
+
+def _rows(weight: Filter, rows: np.ndarray[tuple[int], np.dtype[np.int64]]) -> Filter:
+    support = None if weight.support is None else weight.support[rows]
+    return Filter((len(rows), *weight.shape[1:]), weight.live[rows], support)

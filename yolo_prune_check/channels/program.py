@@ -1,0 +1,120 @@
+"""The traced forward pass: values, the operators between them, and the module calls around those."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Ref:
+    """A tensor among an operator's arguments: the id of its value."""
+
+    value: int
+
+
+@dataclass(frozen=True)
+class Value:
+    """A tensor of the traced pass.
+
+    Attributes:
+        id: Its number.
+        shape: Its traced shape.
+        parameter: Qualified name, if it is a parameter or buffer of the model.
+        derived: Whether it depends on the image; all else is constant under any plan but for ``parameter``.
+    """
+
+    id: int
+    shape: tuple[int, ...]
+    parameter: str | None
+    derived: bool
+
+
+@dataclass(frozen=True)
+class Op:
+    """One operator call on values that depend on the image.
+
+    Attributes:
+        target: Canonical operator name: ATen's without overload and in-place mark, or ``chunk``.
+        module: Qualified name of the innermost module whose forward was running.
+        args: Arguments in schema order; tensors as ``Ref``, sizes as ``sizes.Size``.
+        inputs: Ids of all tensor arguments, in order, lists flattened.
+        outputs: Ids of the tensors that came out.
+    """
+
+    index: int
+    target: str
+    module: str
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class ModuleCall:
+    """One forward of one module.
+
+    Attributes:
+        inputs: Values of its positional tensor arguments.
+        output: Value it returned, or None if it returned no single tensor.
+        first: Index of the first operator inside.
+        stop: Index after the last operator inside.
+        is_leaf: Whether it has no submodules.
+        class_name: Name of its class.
+    """
+
+    name: str
+    inputs: tuple[int, ...]
+    output: int | None
+    first: int
+    stop: int
+    is_leaf: bool
+    class_name: str
+
+
+@dataclass(frozen=True)
+class Filter:
+    """What a prediction needs of a convolution's weight, without the weight.
+
+    Attributes:
+        shape: ``(out, in / groups, *kernel)``.
+        live: ``[out]``, False where a whole filter is zero.
+        support: ``[out, in / groups]``, False where a kernel slice is zero; None when all slices of live filters are
+            non-zero.
+    """
+
+    shape: tuple[int, ...]
+    live: BoolArray
+    support: BoolArray | None
+
+
+@dataclass(frozen=True)
+class Program:
+    """A traced forward pass.
+
+    Attributes:
+        values: All values, by id.
+        ops: The operators that touch the image, in execution order.
+        calls: Module calls, in the order in which they returned.
+        image: Value of the input.
+        outputs: Values of the model's output tensors.
+        vectors: One-dimensional parameters and buffers by qualified name, in float64.
+        filters: Weights of more dimensions by qualified name.
+        sizes: Number of elements of every parameter of the model, by qualified name.
+    """
+
+    values: tuple[Value, ...]
+    ops: tuple[Op, ...]
+    calls: tuple[ModuleCall, ...]
+    image: int
+    outputs: tuple[int, ...]
+    vectors: dict[str, FloatArray]
+    filters: dict[str, Filter]
+    sizes: dict[str, int]

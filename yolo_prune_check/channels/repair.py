@@ -1,0 +1,60 @@
+"""The smallest change that makes an unsafe plan safe."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from yolo_prune_check.channels.graph import ChannelGraph
+from yolo_prune_check.channels.plan import Plan, Step
+from yolo_prune_check.channels.judge import judge
+from yolo_prune_check.channels.prediction import Prediction, Repair
+
+
+def find_repair(graph: ChannelGraph, plan: Plan, prediction: Prediction) -> Prediction:
+    """Attach a repair to an unsafe prediction, if one is found.
+
+    Tried in this order, each checked by a prediction of its own: silence the masked channels (for ``mask: weights``);
+    drop as few steps as possible; carry the plan out by ``mask`` instead; both of the last two.
+    """
+    candidates: list[tuple[Plan, tuple[str, ...], str]] = []
+    if plan.execution == "mask" and plan.mask == "weights":
+        silent = Plan(plan.steps, "mask", "silent")
+        candidates.append((silent, (), "Mask with `mask: silent`, which zeroes BatchNorm weight and bias as well."))
+    for base, words in (
+        (plan, ""),
+        (Plan(plan.steps, "mask"), "Carry the plan out with execution `mask` instead of `local`."),
+    ):
+        if base is not plan and plan.execution == "mask":
+            continue
+        dropped = _fewest_drops(graph, base)
+        if dropped is not None:
+            kept, names = dropped
+            drop = f"Drop the step on {', '.join(names)}." if names else ""
+            candidates.append((kept, names, " ".join(part for part in (words, drop) if part)))
+    for repaired, names, message in candidates:
+        if judge(graph, repaired).verdict == "safe":
+            return replace(prediction, repair=Repair(repaired, names, message))
+    return prediction
+
+
+def _fewest_drops(graph: ChannelGraph, plan: Plan) -> tuple[Plan, tuple[str, ...]] | None:
+    """Drop steps until the plan is safe, then put back each that was not needed to be dropped."""
+
+    def safe(steps: tuple[Step, ...]) -> bool:
+        return bool(steps) and judge(graph, _with(plan, steps)).verdict == "safe"
+
+    steps = tuple(step for step in plan.steps if safe((step,)))
+    while steps and not safe(steps):
+        steps = steps[:-1]
+    if not steps:
+        return None
+    for step in plan.steps:
+        if step not in steps:
+            extended = tuple(other for other in plan.steps if other in steps or other is step)
+            steps = extended if safe(extended) else steps
+    dropped = tuple(dict.fromkeys(step.layer for step in plan.steps if step not in steps))
+    return _with(plan, steps), dropped
+
+
+def _with(plan: Plan, steps: tuple[Step, ...]) -> Plan:
+    return Plan(steps, plan.execution, plan.mask)

@@ -1,0 +1,94 @@
+"""Sizes that remember where they came from.
+
+A traced ``x.view(b, 4, 16, a)`` bakes in the numbers of the traced run. Where ``a`` was read from some tensor's shape,
+a pruned model computes another number there; where it is an attribute of the module, it does not. ``Dim`` tells the
+two apart: an ``int`` that also knows the expression that made it.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+Lookup = Callable[[int, int], int]
+
+_OPERATORS: Mapping[str, Callable[[int, int], int]] = {
+    "+": operator.add,
+    "-": operator.sub,
+    "*": operator.mul,
+    "//": operator.floordiv,
+    "%": operator.mod,
+}
+
+
+@dataclass(frozen=True)
+class Axis:
+    """Size of one axis of a traced value."""
+
+    value: int
+    axis: int
+
+    def evaluate(self, lookup: Lookup) -> int:
+        """Size of the axis where ``lookup(value, axis)`` gives sizes."""
+        return lookup(self.value, self.axis)
+
+
+@dataclass(frozen=True)
+class Arithmetic:
+    """Integer arithmetic on sizes."""
+
+    operator: str
+    left: Size
+    right: Size
+
+    def evaluate(self, lookup: Lookup) -> int:
+        """Result where ``lookup(value, axis)`` gives sizes."""
+        return _OPERATORS[self.operator](evaluate(self.left, lookup), evaluate(self.right, lookup))
+
+
+Expression = Axis | Arithmetic
+Size = int | Axis | Arithmetic
+
+
+def evaluate(size: Size, lookup: Lookup) -> int:
+    """Value of a size, given the sizes of the axes it refers to."""
+    return size if isinstance(size, int) else size.evaluate(lookup)
+
+
+class Dim(int):
+    """An ``int`` read from a tensor's shape, or computed from such, during tracing.
+
+    Operators that are not listed here give a plain ``int``: the number is then taken as a constant.
+    """
+
+    expression: Expression
+
+    def __new__(cls, number: int, expression: Expression) -> Dim:
+        """An int of this value with its expression."""
+        dim = super().__new__(cls, number)
+        dim.expression = expression
+        return dim
+
+
+def as_size(number: int) -> Size:
+    """The expression behind an int, or the int itself."""
+    return number.expression if isinstance(number, Dim) else int(number)
+
+
+def _arithmetic(symbol: str, *, reflected: bool) -> Callable[[Dim, Any], Any]:
+    compute = _OPERATORS[symbol]
+
+    def method(self: Dim, other: Any) -> Any:
+        if not isinstance(other, int) or isinstance(other, bool):
+            return NotImplemented
+        left, right = (other, self) if reflected else (self, other)
+        return Dim(compute(int(left), int(right)), Arithmetic(symbol, as_size(left), as_size(right)))
+
+    return method
+
+
+for _symbol, _name in (("+", "add"), ("-", "sub"), ("*", "mul"), ("//", "floordiv"), ("%", "mod")):
+    setattr(Dim, f"__{_name}__", _arithmetic(_symbol, reflected=False))
+    setattr(Dim, f"__r{_name}__", _arithmetic(_symbol, reflected=True))

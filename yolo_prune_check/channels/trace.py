@@ -1,0 +1,253 @@
+"""Record one small forward pass: which operators ran, on which values, inside which module.
+
+ATen calls are recorded by a ``TorchDispatchMode``. Two things are gone by the time ATen sees them, so that a
+``TorchFunctionMode`` around it keeps them: that a ``split`` was a ``chunk`` (whose sizes follow the tensor), and that a
+size was read from a tensor's shape.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from yolo_prune_check.channels.program import Filter, ModuleCall, Op, Program, Ref, Value
+from yolo_prune_check.channels.sizes import Axis, Dim, as_size
+
+_CHUNKS = (torch.chunk, torch.Tensor.chunk)
+_SHAPES = (torch.Tensor.shape.__get__, torch.Tensor.size)  # type: ignore[attr-defined]  # a C descriptor
+
+
+def trace_program(model: nn.Module, imgsz: int) -> Program:
+    """Run one image of zeros through the model and record the pass.
+
+    The model is left as it was: parameters, buffers, attributes, hooks and train/eval mode.
+
+    Args:
+        model: Any module that takes an image batch ``(1, 3, imgsz, imgsz)``.
+        imgsz: Height and width of the image, in pixels.
+    """
+    parameter = next(model.parameters(), None)
+    device = parameter.device if parameter is not None else torch.device("cpu")
+    dtype = parameter.dtype if parameter is not None else torch.float32
+    recorder = _Recorder(model)
+    with _unchanged(model), torch.no_grad():
+        model.eval()
+        image = torch.zeros(1, 3, imgsz, imgsz, device=device, dtype=dtype)
+        recorder.image = recorder.add(image, derived=True)
+        with recorder.module_calls(), _Dispatch(recorder), _Functions(recorder):
+            output = model(image)
+    return recorder.program(output)
+
+
+@contextmanager
+def _unchanged(model: nn.Module) -> Iterator[None]:
+    """Put every attribute of every module back, as heads cache anchors and shapes in theirs."""
+    saved = [(module, _shallow(module.__dict__)) for module in model.modules()]
+    try:
+        yield
+    finally:
+        for module, attributes in saved:
+            module.__dict__.clear()
+            module.__dict__.update(attributes)
+
+
+def _shallow(attributes: dict[str, Any]) -> dict[str, Any]:
+    containers = ("_parameters", "_buffers", "_modules")
+    return {name: dict(item) if name in containers else item for name, item in attributes.items()}
+
+
+class _Recorder:
+    def __init__(self, model: nn.Module) -> None:
+        self.model = model
+        self.names = {module: name for name, module in model.named_modules()}
+        self.parameters: dict[int, tuple[str, torch.Tensor]] = {
+            id(tensor): (name, tensor) for name, tensor in (*model.named_parameters(), *model.named_buffers())
+        }
+        self.values: list[Value] = []
+        self.ids: dict[int, int] = {}
+        self.alive: list[torch.Tensor] = []  # ids are memory addresses: no tensor may die while they are in use
+        self.ops: list[Op] = []
+        self.calls: list[ModuleCall] = []
+        self.stack: list[str] = []
+        self.starts: list[int] = []
+        self.image = 0
+        self.chunk: tuple[int, int] | None = None
+        self.dims: list[int] | None = None
+
+    def add(self, tensor: torch.Tensor, *, derived: bool) -> int:
+        known = self.parameters.get(id(tensor))
+        value = Value(len(self.values), tuple(int(n) for n in tensor.shape), known[0] if known else None, derived)
+        self.values.append(value)
+        self.ids[id(tensor)] = value.id
+        self.alive.append(tensor)
+        return value.id
+
+    def value_of(self, tensor: torch.Tensor) -> int:
+        found = self.ids.get(id(tensor))
+        return self.add(tensor, derived=False) if found is None else found
+
+    def is_derived(self, tensor: torch.Tensor) -> bool:
+        found = self.ids.get(id(tensor))
+        return found is not None and self.values[found].derived
+
+    @contextmanager
+    def module_calls(self) -> Iterator[None]:
+        """Keep the stack of running modules; hooks on all modules at once, so that none is left on the model."""
+        before = register_module_forward_pre_hook(self._enter)
+        after = register_module_forward_hook(self._leave)
+        try:
+            yield
+        finally:
+            before.remove()
+            after.remove()
+
+    def _enter(self, module: nn.Module, args: Any) -> None:
+        self.stack.append(self.names.get(module, type(module).__name__))
+        self.starts.append(len(self.ops))
+
+    def _leave(self, module: nn.Module, args: Any, output: Any) -> None:
+        name, first = self.stack.pop(), self.starts.pop()
+        inputs = tuple(self.value_of(t) for t in _tensors(args) if self.is_derived(t))
+        single = self.value_of(output) if isinstance(output, torch.Tensor) else None
+        leaf = next(module.children(), None) is None
+        self.calls.append(ModuleCall(name, inputs, single, first, len(self.ops), leaf, type(module).__name__))
+
+    def record(self, func: Any, args: Any, kwargs: Any, output: Any) -> None:
+        """Add an ATen call whose result depends on the image; all others are constants."""
+        tensors = _tensors((args, kwargs))
+        if not any(self.is_derived(t) for t in tensors):
+            return
+        target = func._schema.name.split("::")[1].removesuffix("_")
+        inputs = tuple(self.value_of(t) for t in tensors)
+        if target.startswith("new_"):  # takes only dtype and device from its operand
+            return
+        arguments = self._arguments(args)
+        if target == "split" and self.chunk is not None:
+            count, axis = self.chunk
+            target, arguments, kwargs = "chunk", (arguments[0], count, axis), {}
+        outputs = tuple(self.add(t, derived=True) for t in _tensors(output))
+        self.ops.append(
+            Op(
+                len(self.ops),
+                target,
+                self.stack[-1] if self.stack else "",
+                arguments,
+                self._keywords(kwargs),
+                inputs,
+                outputs,
+            )
+        )
+
+    def _arguments(self, args: Any) -> tuple[Any, ...]:
+        symbolic = iter(self.dims or ())
+        concrete = list(_integers(args))
+        matched = self.dims is not None and [int(n) for n in self.dims] == concrete
+
+        def convert(item: Any) -> Any:
+            if isinstance(item, torch.Tensor):
+                return Ref(self.value_of(item))
+            if isinstance(item, (list, tuple)):
+                return tuple(convert(part) for part in item)
+            if isinstance(item, int) and not isinstance(item, bool):
+                return as_size(next(symbolic)) if matched else int(item)
+            return item
+
+        return tuple(convert(item) for item in args)
+
+    def _keywords(self, kwargs: Any) -> dict[str, Any]:
+        return {
+            name: Ref(self.value_of(item)) if isinstance(item, torch.Tensor) else item for name, item in kwargs.items()
+        }
+
+    def program(self, output: Any) -> Program:
+        vectors, filters = {}, {}
+        for value in self.values:
+            if value.parameter is None:
+                continue
+            tensor = self.alive[value.id].detach()
+            if tensor.ndim == 1:
+                vectors[value.parameter] = tensor.double().cpu().numpy().copy()
+            elif tensor.ndim > 1:
+                filters[value.parameter] = _filter(tensor)
+        outputs = tuple(self.ids[id(t)] for t in _tensors(output) if self.is_derived(t))
+        sizes = {name: parameter.numel() for name, parameter in self.model.named_parameters()}
+        return Program(
+            tuple(self.values), tuple(self.ops), tuple(self.calls), self.image, outputs, vectors, filters, sizes
+        )
+
+
+class _Dispatch(TorchDispatchMode):  # type: ignore[no-untyped-call]  # its __init_subclass__ has no annotations
+    def __init__(self, recorder: _Recorder) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # torch leaves it unannotated
+        self.recorder = recorder
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        output = func(*args, **(kwargs or {}))
+        self.recorder.record(func, args, kwargs or {}, output)
+        return output
+
+
+class _Functions(TorchFunctionMode):
+    def __init__(self, recorder: _Recorder) -> None:
+        super().__init__()
+        self.recorder = recorder
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        recorder = self.recorder
+        if func in _SHAPES and recorder.is_derived(args[0]):
+            return _sizes(func(*args, **kwargs), recorder.value_of(args[0]), *args[1:], **kwargs)
+        recorder.chunk = _chunk(*args, **kwargs) if func in _CHUNKS else None
+        integers = _integers((args, kwargs))
+        recorder.dims = integers if any(isinstance(n, Dim) for n in integers) else None
+        try:
+            return func(*args, **kwargs)
+        finally:
+            recorder.chunk = recorder.dims = None
+
+
+def _chunk(tensor: torch.Tensor, chunks: int, dim: int = 0) -> tuple[int, int]:
+    return chunks, dim
+
+
+def _sizes(result: Any, value: int, dim: int | None = None) -> Any:
+    if isinstance(result, int):
+        return Dim(result, Axis(value, dim or 0))
+    return torch.Size(Dim(size, Axis(value, axis)) for axis, size in enumerate(result))
+
+
+def _tensors(tree: Any) -> list[torch.Tensor]:
+    if isinstance(tree, torch.Tensor):
+        return [tree]
+    if isinstance(tree, dict):
+        return [t for item in tree.values() for t in _tensors(item)]
+    if isinstance(tree, (list, tuple)):
+        return [t for item in tree for t in _tensors(item)]
+    return []
+
+
+def _integers(tree: Any) -> list[int]:
+    if isinstance(tree, int) and not isinstance(tree, bool):
+        return [tree]
+    if isinstance(tree, dict):
+        return [n for item in tree.values() for n in _integers(item)]
+    if isinstance(tree, (list, tuple)):
+        return [n for item in tree for n in _integers(item)]
+    return []
+
+
+def _filter(weight: torch.Tensor) -> Filter:
+    slices = (weight != 0).flatten(2).any(2) if weight.ndim > 2 else weight != 0
+    live = slices.any(1)
+    dense = bool((slices | ~live[:, None]).all())
+    return Filter(
+        tuple(weight.shape), np.asarray(live.cpu().numpy()), None if dense else np.asarray(slices.cpu().numpy())
+    )

@@ -1,0 +1,30 @@
+"""Carry a plan out and check a prediction against it."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from yolo_prune_check.channels.plan import Plan
+from yolo_prune_check.channels.prediction import Prediction
+from yolo_prune_check.confirm.compare import Confirmation, compare
+from yolo_prune_check.confirm.observe import observe
+from yolo_prune_check.model.layers import layers_of
+from yolo_prune_check.prune.apply import prune
+
+
+def confirm(model: nn.Module, plan: Plan, prediction: Prediction, *, imgsz: int = 64) -> Confirmation:
+    """Prune, run, observe, and only then compare with the prediction.
+
+    Args:
+        model: The untouched model; it stays so.
+        plan: The plan that was predicted.
+        prediction: What was predicted for it.
+        imgsz: Image size of the trace, in pixels: the words of an error name it.
+
+    Raises:
+        UserError: The plan does not fit the model.
+        UnavailableError: The execution is not carried out in this version.
+    """
+    emitters = {layer.name: layer.emitter for layer in layers_of(model)}
+    observation = observe(model, prune(model, plan), plan, emitters, imgsz)
+    return compare(prediction, observation, emitters)

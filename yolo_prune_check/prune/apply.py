@@ -1,0 +1,44 @@
+"""Carry a plan out on a copy of the model."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+
+from torch import nn
+
+from yolo_prune_check.channels.graph import ChannelGraph
+from yolo_prune_check.channels.plan import Plan
+from yolo_prune_check.errors import UnavailableError
+from yolo_prune_check.prune.local import shrink
+from yolo_prune_check.prune.mask import MaskSet
+
+
+def prune(model: nn.Module, plan: Plan, *, graph: ChannelGraph | None = None) -> nn.Module:
+    """Carry a plan out.
+
+    Args:
+        model: The model; it is not changed.
+        plan: What to prune, and how.
+        graph: Graph of this model; traced at 64 pixels if left out.
+
+    Returns:
+        A new module. Under ``local`` it may not run: that is what ``predict`` is for.
+
+    Raises:
+        UserError: The plan names a layer or channel that does not exist.
+        UnavailableError: Execution ``group`` or ``adapter``, which this version does not carry out.
+    """
+    graph = graph or ChannelGraph.trace(model)
+    graph.check(plan)
+    norms = {step.layer: graph.layers[step.layer].norm for step in plan.steps}
+    pruned = deepcopy(model)
+    if plan.execution == "mask":
+        MaskSet.from_plan(plan, norms).apply(pruned)
+    elif plan.execution == "local":
+        shrink(pruned, plan, norms)
+    else:
+        raise UnavailableError(
+            f"execution `{plan.execution}` is declared but not carried out in this version",
+            hint="Use `mask` or `local`.",
+        )
+    return pruned
