@@ -1,0 +1,153 @@
+"""Finding a data set, and saying what is wrong with one."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from yolo_prune_check.data import shipped_data
+from yolo_prune_check.data.resolve import IMAGE_SUFFIXES, label_file, read_data, resolve_data
+from yolo_prune_check.errors import UserError
+
+FOLDERS = "train: images/train\nval: images/val\n"
+GOOD = FOLDERS + "names: {0: cat, 1: dog}\n"
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    for name in ("images/train/b.PNG", "images/train/a.jpg", "images/train/deep/c.webp", "images/val/d.png"):
+        file = tmp_path / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(b"")
+    (tmp_path / "images/train/notes.txt").write_text("no image")
+    return tmp_path
+
+
+def write(root: Path, text: str) -> str:
+    (root / "data.yaml").write_text(text, encoding="utf-8")
+    return str(root / "data.yaml")
+
+
+def test_the_shipped_set_resolves() -> None:
+    data = read_data("digits")
+    assert resolve_data("digits") == data.yaml == shipped_data("digits").resolve()
+    assert data.names == {n: str(n) for n in range(10)}
+    assert (len(data.images("train")), len(data.images("val"))) == (1600, 200)
+    assert all(label_file(image).is_file() for image in data.images("val"))
+
+
+def test_images_are_found_sorted_below_the_yaml(root: Path) -> None:
+    data = read_data(write(root, GOOD))
+    assert [image.relative_to(root).as_posix() for image in data.images("train")] == [
+        "images/train/a.jpg",
+        "images/train/b.PNG",
+        "images/train/deep/c.webp",
+    ]
+    assert [image.name for image in data.images("val")] == ["d.png"]
+    assert data.names == {0: "cat", 1: "dog"}
+    assert data.channels == 3
+
+
+def test_several_folders_and_lists_of_images(root: Path) -> None:
+    (root / "some.txt").write_text("./images/train/b.PNG\n\nimages/val/d.png\n")
+    text = "train: [images/val, some.txt]\nvalidation: ../images/val\nnames: [cat, dog]\nchannels: 1\n"
+    data = read_data(write(root, text))
+    assert [image.name for image in data.images("train")] == ["b.PNG", "d.png"]
+    assert [image.name for image in data.images("val")] == ["d.png"]
+    assert data.channels == 1
+
+
+@pytest.mark.parametrize("form", ["absolute", "beside-the-yaml", "current-folder"])
+def test_path_may_be_absolute_or_relative(root: Path, form: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = root / "yamls"
+    folder.mkdir()
+    monkeypatch.chdir(root)
+    path = {"absolute": str(root), "beside-the-yaml": "..", "current-folder": "images/.."}[form]
+    assert read_data(write(folder, f"path: {path}\n{GOOD}")).root == root.resolve()
+
+
+def test_classes_may_be_only_counted(root: Path) -> None:
+    text = "train: images/train\nval: images/val\nnc: 2\n"
+    assert read_data(write(root, text)).names == {0: "class_0", 1: "class_1"}
+
+
+def test_the_label_rule_is_that_of_ultralytics() -> None:
+    from ultralytics.data.utils import IMG_FORMATS, img2label_paths
+
+    for image in ("/a/images/b.jpg", "/images/x/images/y/z.w.png", "/a/b/c.jpg", "/a/images.jpg"):
+        assert str(label_file(Path(image))) == img2label_paths([image])[0]
+    assert {suffix.removeprefix(".") for suffix in IMAGE_SUFFIXES} == set(IMG_FORMATS)
+
+
+BROKEN = {
+    "": "the data set's YAML must be a mapping with train, val and names: got 'nothing'.",
+    "- a\n- b\n": "the data set's YAML must be a mapping with train, val and names: got 'list'.",
+    "val: images/val\nnames: [a]\n": "the data set has no entry 'train'. Name a folder of images.",
+    "train: images/train\nnames: [a]\n": "the data set has no entry 'val'. Name a folder of images.",
+    "train: images/no\nval: images/val\nnames: [a]\n": "the images of 'train' do not exist: got 'images/no'.",
+    "train: 7\nval: images/val\nnames: [a]\n": "the data set's 'train' must be a folder or a list of folders: got 7.",
+    "train: []\nval: images/val\nnames: [a]\n": "the data set's 'train' is empty.",
+    FOLDERS: "the data set names no classes. Add 'names', or their number 'nc'.",
+    FOLDERS
+    + "names: {1: a}\n": "the data set's 'names' must be a list, or a mapping whose keys count from 0: got {1: ",
+    FOLDERS + "names: []\n": "the data set's 'names' must be a list, or a mapping whose keys count from 0: got {}",
+    FOLDERS + "names: [a]\nnc: 2\n": "the data set says nc: 2, but names 1 classes.",
+    f"path: nowhere\n{GOOD}": "the data set's 'path' does not exist: got 'nowhere'. Looked for ",
+    f"path: [a]\n{GOOD}": "the data set's 'path' must be a folder's name: got ['a'].",
+    f"channels: rgb\n{GOOD}": "the data set's 'channels' must be a positive integer: got 'rgb'.",
+}
+
+
+@pytest.mark.parametrize("text", BROKEN)
+def test_a_broken_data_set_gets_one_clear_message(root: Path, text: str) -> None:
+    with pytest.raises(UserError) as caught:
+        read_data(write(root, text))
+    assert str(caught.value).startswith(f"{root.resolve()}/data.yaml: {BROKEN[text]}")
+
+
+def test_broken_yaml_is_located(root: Path) -> None:
+    with pytest.raises(UserError) as caught:
+        read_data(write(root, "train: [images/train\nval: x\n"))
+    assert str(caught.value).startswith(f"{root.resolve()}/data.yaml:2:4: the data set is no valid YAML (")
+
+
+def test_a_name_that_is_nothing_names_the_shipped_sets() -> None:
+    with pytest.raises(UserError) as caught:
+        read_data("coco8.yaml")
+    assert str(caught.value) == (
+        "no such data set: got 'coco8.yaml'. Give a dataset YAML in Ultralytics' format, or a shipped set: digits."
+    )
+
+
+def test_a_folder_is_no_yaml(root: Path) -> None:
+    with pytest.raises(UserError, match="the data set is a folder, not a YAML file"):
+        read_data(str(root))
+
+
+def test_a_folder_without_images_is_named(root: Path) -> None:
+    (root / "images/val/d.png").unlink()
+    data = read_data(write(root, GOOD))
+    with pytest.raises(UserError) as caught:
+        data.images("val")
+    folder = (root / "images/val").resolve()
+    assert str(caught.value) == f"{data.yaml}: the data set has no images for 'val': got {str(folder)!r}."
+
+
+def test_a_list_that_names_a_missing_image_is_refused(root: Path) -> None:
+    (root / "some.txt").write_text("images/train/a.jpg\nimages/train/zz.jpg\n")
+    data = read_data(write(root, "train: some.txt\nval: images/val\nnames: [a]\n"))
+    with pytest.raises(UserError, match=r"some\.txt:2: a listed image does not exist: got 'images/train/zz\.jpg'\."):
+        data.images("train")
+
+
+def test_no_torch_and_no_ultralytics_are_needed(root: Path) -> None:
+    code = (
+        "import sys; from yolo_prune_check.data.resolve import read_data; "
+        f"read_data({write(root, GOOD)!r}).images('train'); "
+        "print([m for m in ('torch', 'ultralytics') if m in sys.modules])"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert shown.stdout.strip() == "[]"

@@ -1,0 +1,207 @@
+"""What a scenario's `data:` names: a shipped set or an Ultralytics dataset YAML, checked before anything reads it.
+
+Ultralytics meets a missing folder by downloading, by running the YAML's `download:` script, or with a stack trace; here
+it is a `UserError` that says what is missing where. A `download:` entry is never looked at.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from yolo_prune_check.data import SHIPPED_DATA, shipped_data
+from yolo_prune_check.errors import UserError
+
+# The formats that Ultralytics reads.
+IMAGE_SUFFIXES = frozenset(
+    {".avif", ".bmp", ".dng", ".heic", ".heif", ".jp2", ".jpeg", ".jpg", ".mpo", ".png", ".tif", ".tiff", ".webp"}
+)
+_SPLITS = ("train", "val")
+_HINT = f"Give a dataset YAML in Ultralytics' format, or a shipped set: {', '.join(SHIPPED_DATA)}."
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """A detection set on disk.
+
+    Attributes:
+        yaml: The file that describes it.
+        root: The folder its paths are relative to.
+        places: For `train` and `val`: folders of images, or text files that list images.
+        names: Class names by index, counting from 0 without gaps.
+        channels: Channels of an image, 3 unless the YAML says otherwise.
+    """
+
+    yaml: Path
+    root: Path
+    places: Mapping[str, tuple[Path, ...]]
+    names: Mapping[int, str]
+    channels: int = 3
+
+    def images(self, split: str) -> tuple[Path, ...]:
+        """The images of `train` or `val`, sorted, each once.
+
+        Raises:
+            UserError: There are none, or a list names a file that does not exist.
+        """
+        found: set[Path] = set()
+        for place in self.places[split]:
+            found.update(_listed(place) if place.is_file() else _below(place))
+        if not found:
+            places = ", ".join(str(place) for place in self.places[split])
+            raise UserError(f"the data set has no images for {split!r}", where=str(self.yaml), value=places)
+        return tuple(sorted(found))
+
+
+def label_file(image: Path) -> Path:
+    """The label file of an image, by Ultralytics' rule: the last folder `images` becomes `labels`, the suffix `.txt`.
+
+    >>> label_file(Path("/set/images/train/7.png")).as_posix()
+    '/set/labels/train/7.txt'
+    """
+    parts = list(image.parts)
+    for position in range(len(parts) - 2, -1, -1):
+        if parts[position] == "images":
+            parts[position] = "labels"
+            break
+    return Path(*parts).with_suffix(".txt")
+
+
+def resolve_data(name: str) -> Path:
+    """The dataset YAML that `name` stands for, after checking it as `read_data` does.
+
+    Raises:
+        UserError: See `read_data`.
+    """
+    return read_data(name).yaml
+
+
+def read_data(name: str) -> DataSet:
+    """Find and check a data set; the images themselves are not read.
+
+    A relative `path:` in the YAML is looked for beside the YAML first, then in the current folder.
+
+    Args:
+        name: A shipped set, such as `"digits"`, or the path of an Ultralytics dataset YAML.
+
+    Raises:
+        UserError: There is no such file, it is no YAML mapping, an entry is missing or of the wrong kind, or a folder
+            does not exist.
+    """
+    file = shipped_data(name) if name in SHIPPED_DATA else Path(name).expanduser()
+    if not file.is_file():
+        if file.is_dir():
+            raise UserError("the data set is a folder, not a YAML file", value=name, hint=_HINT)
+        raise UserError("no such data set", value=name, hint=_HINT)
+    file = file.resolve()
+    entries = _entries(file)
+    root = _root(file, entries)
+    places = {split: _places(file, root, entries, split) for split in _SPLITS}
+    return DataSet(file, root, places, _names(file, entries), _channels(file, entries))
+
+
+def _entries(file: Path) -> Mapping[Any, Any]:
+    try:
+        entries = YAML(typ="safe").load(file.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise UserError(f"the data set cannot be read ({error.strerror})", where=str(file)) from error
+    except (YAMLError, UnicodeDecodeError) as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"{file}:{mark.line + 1}:{mark.column + 1}" if mark else str(file)
+        problem = getattr(error, "problem", None) or str(error).splitlines()[0]
+        raise UserError(f"the data set is no valid YAML ({problem})", where=where, hint=_HINT) from error
+    if not isinstance(entries, Mapping):
+        kind = "nothing" if entries is None else type(entries).__name__
+        raise UserError("the data set's YAML must be a mapping with train, val and names", where=str(file), value=kind)
+    return entries
+
+
+def _root(file: Path, entries: Mapping[Any, Any]) -> Path:
+    path = entries.get("path")
+    if path is None:
+        return file.parent
+    if not isinstance(path, str):
+        raise UserError("the data set's 'path' must be a folder's name", where=str(file), value=path)
+    tried = [file.parent / Path(path).expanduser(), Path(path).expanduser().absolute()]
+    for folder in tried:
+        if folder.is_dir():
+            return folder.resolve()
+    looked = " and ".join(dict.fromkeys(str(folder) for folder in tried))
+    raise UserError("the data set's 'path' does not exist", where=str(file), value=path, hint=f"Looked for {looked}.")
+
+
+def _places(file: Path, root: Path, entries: Mapping[Any, Any], split: str) -> tuple[Path, ...]:
+    key = "validation" if split == "val" and "val" not in entries and "validation" in entries else split
+    value = entries.get(key)
+    if value is None:
+        raise UserError(f"the data set has no entry {split!r}", where=str(file), hint="Name a folder of images.")
+    items = value if isinstance(value, list) else [value]
+    places = []
+    for item in items:
+        if not isinstance(item, str):
+            raise UserError(
+                f"the data set's {key!r} must be a folder or a list of folders", where=str(file), value=item
+            )
+        # Some published sets write "../train/images" and mean "train/images"; Ultralytics forgives them, too.
+        tried = [root / item, *([root / item[3:]] if item.startswith("../") else [])]
+        place = next((candidate for candidate in tried if candidate.exists()), None)
+        if place is None:
+            raise UserError(
+                f"the images of {key!r} do not exist", where=str(file), value=item, hint=f"Looked for {tried[0]}."
+            )
+        places.append(place.resolve())
+    if not places:
+        raise UserError(f"the data set's {key!r} is empty", where=str(file), hint="Name a folder of images.")
+    return tuple(places)
+
+
+def _names(file: Path, entries: Mapping[Any, Any]) -> dict[int, str]:
+    names, count = entries.get("names"), entries.get("nc")
+    if names is None:
+        if not isinstance(count, int) or isinstance(count, bool) or count < 1:
+            raise UserError("the data set names no classes", where=str(file), hint="Add 'names', or their number 'nc'.")
+        return {index: f"class_{index}" for index in range(count)}
+    if isinstance(names, list):
+        names = dict(enumerate(names))
+    if not isinstance(names, Mapping) or not names or set(names) != set(range(len(names))):
+        raise UserError(
+            "the data set's 'names' must be a list, or a mapping whose keys count from 0", where=str(file), value=names
+        )
+    if count is not None and count != len(names):
+        raise UserError(f"the data set says nc: {count}, but names {len(names)} classes", where=str(file))
+    return {index: str(names[index]) for index in range(len(names))}
+
+
+def _channels(file: Path, entries: Mapping[Any, Any]) -> int:
+    channels = entries.get("channels", 3)
+    if not isinstance(channels, int) or isinstance(channels, bool) or channels < 1:
+        raise UserError("the data set's 'channels' must be a positive integer", where=str(file), value=channels)
+    return channels
+
+
+def _below(folder: Path) -> list[Path]:
+    return [
+        Path(here) / name
+        for here, _folders, names in os.walk(folder, followlinks=True)
+        for name in names
+        if os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES
+    ]
+
+
+def _listed(file: Path) -> list[Path]:
+    """Images listed in a text file, one a line; a relative one is relative to the list's folder."""
+    found = []
+    for number, line in enumerate(file.read_text(encoding="utf-8-sig").splitlines(), start=1):
+        if not line.strip() or os.path.splitext(line.strip())[1].lower() not in IMAGE_SUFFIXES:
+            continue
+        image = file.parent / line.strip()
+        if not image.is_file():
+            raise UserError("a listed image does not exist", where=f"{file}:{number}", value=line.strip())
+        found.append(Path(os.path.normpath(image)))
+    return found

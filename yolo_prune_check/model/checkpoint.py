@@ -1,0 +1,149 @@
+"""Reading a `.pt` file without running anything it contains.
+
+A checkpoint is a pickle, and a pickle may name any function to call. PyTorch's `weights_only` loader builds nothing but
+tensors, plain containers and what it is explicitly allowed: here the network modules of PyTorch and Ultralytics, and
+the few plain classes that Ultralytics stores beside them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from importlib import import_module
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+
+import torch
+from torch import nn
+
+from yolo_prune_check.errors import UserError
+from yolo_prune_check.model.quiet import prepare_ultralytics
+
+# Their classes, at any depth below, are allowed if they are network modules.
+_MODULE_PACKAGES = ("torch.nn.modules", "ultralytics.nn.modules", "ultralytics.nn.tasks")
+# Their own classes are allowed: losses stay attached to a model that was trained and then saved whole.
+_LOSS_MODULES = ("ultralytics.utils.loss", "ultralytics.utils.tal")
+
+_HINT = "Give a checkpoint that Ultralytics saved, or a detection model saved with torch.save."
+
+
+def read_checkpoint(file: Path) -> nn.Module:
+    """The network in a checkpoint: its moving average (EMA) if it has one, as Ultralytics prefers it.
+
+    Args:
+        file: An Ultralytics checkpoint (a dict with `ema` or `model`), or a module saved whole.
+
+    Returns:
+        The module as stored: precision, mode and `requires_grad` unchanged.
+
+    Raises:
+        UserError: The file cannot be read, holds no network, or asks for code beyond PyTorch's and Ultralytics'
+            network classes.
+    """
+    prepare_ultralytics()
+    content = _unpickle(file)
+    candidates = [content]
+    if isinstance(content, Mapping):
+        candidates = [content.get("ema"), content.get("model")]
+    for candidate in candidates:
+        if isinstance(candidate, nn.Module):
+            return candidate
+    raise UserError(f"the checkpoint holds no network but {_describe(content)}", where=str(file), hint=_HINT)
+
+
+def _unpickle(file: Path) -> Any:
+    try:
+        wanted = torch.serialization.get_unsafe_globals_in_checkpoint(str(file))
+    except OSError as error:
+        raise UserError(f"the checkpoint cannot be read ({error.strerror})", where=str(file)) from error
+    except (ValueError, RuntimeError, EOFError, UnpicklingError) as error:
+        what = f"not a checkpoint that PyTorch can read ({_reason(file)})"
+        raise UserError(what, where=str(file), hint=_HINT) from error
+    allowed = {name: _allowed(name) for name in wanted}
+    refused = sorted(name for name, value in allowed.items() if value is None)
+    if refused:
+        raise UserError(
+            f"the checkpoint asks for code beyond PyTorch's and Ultralytics' network modules: {', '.join(refused)}",
+            where=str(file),
+            hint="It was not loaded, since that would run the code. Save the model with stock classes only.",
+        )
+    entries: list[Callable[..., Any] | tuple[Callable[..., Any], str]] = [
+        (value, name) for name, value in allowed.items() if value is not None
+    ]
+    if "numpy.dtype" in wanted:
+        entries += _number_types()  # made when read, so they are not among the names in the file
+    try:
+        with torch.serialization.safe_globals(entries):
+            return torch.load(file, map_location="cpu", weights_only=True)
+    except (RuntimeError, UnpicklingError, EOFError, AttributeError, KeyError, TypeError) as error:
+        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise UserError(f"the checkpoint cannot be loaded ({first})", where=str(file), hint=_HINT) from error
+
+
+def _reason(file: Path) -> str:
+    with file.open("rb") as stream:
+        start = stream.read(4)
+    if not start:
+        return "the file is empty"
+    if start == b"PK\x03\x04":
+        return "the archive is damaged, or PyTorch did not write it"
+    return "it is not an archive written by torch.save"
+
+
+def _allowed(name: str) -> Callable[..., Any] | None:
+    """What a name in a checkpoint stands for, or None if it is not allowed."""
+    known = _plain_classes().get(name)
+    if known is not None:
+        return known
+    module, _, attribute = name.rpartition(".")
+    inside = any(module == package or module.startswith(f"{package}.") for package in _MODULE_PACKAGES)
+    if not inside and module not in _LOSS_MODULES:
+        return None
+    try:
+        found = getattr(import_module(module), attribute, None)
+    except ModuleNotFoundError:
+        return None
+    if not isinstance(found, type):
+        return None
+    if inside:
+        return found if issubclass(found, nn.Module) else None
+    return found if found.__module__ == module else None
+
+
+@lru_cache(maxsize=1)
+def _plain_classes() -> dict[str, Callable[..., Any]]:
+    """Harmless classes that Ultralytics stores in checkpoints, by the names it has used for them."""
+    import numpy as np
+    from ultralytics.nn.tasks import DetectionModel
+    from ultralytics.utils import IterableSimpleNamespace
+
+    number = np.float64(0).__reduce__()[0]  # the function that rebuilds a NumPy number, such as the best fitness
+    here = type(Path())
+    return {
+        "ultralytics.utils.IterableSimpleNamespace": IterableSimpleNamespace,
+        "ultralytics.yolo.utils.IterableSimpleNamespace": IterableSimpleNamespace,
+        "ultralytics.nn.tasks.YOLOv10DetectionModel": DetectionModel,
+        "ultralytics.nn.modules.block.Silence": nn.Identity,
+        "numpy.core.multiarray.scalar": number,
+        "numpy._core.multiarray.scalar": number,
+        "numpy.dtype": np.dtype,
+        # Paths of any system become this system's.
+        **{f"{module}.{kind}Path": here for module in ("pathlib", "pathlib._local") for kind in ("Posix", "Windows")},
+    }
+
+
+def _number_types() -> list[Callable[..., Any]]:
+    import numpy as np
+
+    return [type(np.dtype(kind)) for kind in (np.float64, np.float32, np.int64)]
+
+
+def _describe(content: object) -> str:
+    if isinstance(content, Mapping):
+        tensors = sum(isinstance(value, torch.Tensor) for value in content.values())
+        if content and tensors == len(content):
+            return f"a state_dict of {tensors} tensors, weights without their network"
+        keys = ", ".join(str(key) for key in list(content)[:6])
+        return f"a dict with the keys {keys}" if content else "an empty dict"
+    return f"a {type(content).__name__}"

@@ -1,0 +1,89 @@
+"""Loading a detector: a shipped name, a checkpoint or a model YAML. Nothing is ever downloaded."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from torch import nn
+
+from yolo_prune_check.data import SHIPPED_MODELS, shipped_model
+from yolo_prune_check.errors import UserError
+from yolo_prune_check.model.architecture import build_model, did_you_mean, stock_names
+from yolo_prune_check.model.checkpoint import read_checkpoint
+from yolo_prune_check.model.quiet import prepare_ultralytics
+
+_KINDS = f"a shipped name ({', '.join(SHIPPED_MODELS)}), a .pt checkpoint or a model .yaml"
+_URL = re.compile(r"[a-z][a-z0-9+.-]+:/", re.IGNORECASE)  # two letters before the colon: not a Windows drive
+
+
+def load_model(source: str | Path, *, seed: int = 0) -> nn.Module:
+    """Load a detection model.
+
+    Args:
+        source: A shipped name such as `"yolov8n-digits"`, a `.pt` checkpoint, or a model YAML: a path, or a stock name
+            such as `"yolov8n.yaml"`.
+        seed: Seed of the weights of a model that is built from a YAML.
+
+    Returns:
+        An Ultralytics `DetectionModel` in eval mode and float32; `requires_grad` is as stored.
+
+    Raises:
+        UserError: There is no such model, or it cannot be loaded; see `read_checkpoint` and `build_model`.
+
+    >>> len(load_model("yolov8n.yaml").model)
+    23
+    """
+    name = str(source)
+    if _URL.match(name):
+        raise UserError("a model is never downloaded", value=name, hint="Download it yourself and give its path.")
+    if name in SHIPPED_MODELS:
+        model = read_checkpoint(shipped_model(name))
+    else:
+        suffix = Path(name).suffix.lower()
+        if suffix == ".pt":
+            model = read_checkpoint(_existing(name))
+        elif suffix in {".yaml", ".yml"}:
+            model = build_model(name, seed)
+        else:
+            raise _unknown(name)
+    return _as_detector(model, name)
+
+
+def _existing(name: str) -> Path:
+    file = Path(name).expanduser()
+    if file.is_file():
+        return file
+    if file.is_dir():
+        raise UserError("a folder, not a checkpoint", value=name)
+    shipped = did_you_mean(name, SHIPPED_MODELS)
+    stock = Path(name).with_suffix(".yaml").name
+    untrained = f"The untrained model is {stock!r}." if stock in stock_names() else ""
+    hint = " ".join(filter(None, (shipped, "Checkpoints are not downloaded.", untrained)))
+    raise UserError("no such checkpoint", value=name, hint=hint)
+
+
+def _unknown(name: str) -> UserError:
+    if Path(name).expanduser().exists():
+        return UserError("not a model", value=name, hint=f"Give {_KINDS}.")
+    guess = did_you_mean(name, (*SHIPPED_MODELS, *stock_names()))
+    return UserError("no such model", value=name, hint=guess or f"Give {_KINDS}.")
+
+
+def _as_detector(model: nn.Module, name: str) -> nn.Module:
+    prepare_ultralytics()
+    from ultralytics.nn.modules import Detect
+    from ultralytics.nn.tasks import DetectionModel, guess_model_task
+
+    task = guess_model_task(model) if isinstance(model, DetectionModel) else None
+    if not isinstance(model, DetectionModel) or task not in {None, "detect"}:
+        kind = type(model).__name__ + (f" for the task {task!r}" if task else "")
+        raise UserError(f"not an Ultralytics detection model but a {kind}", where=name)
+    head = model.model[-1]
+    if not isinstance(head, Detect):
+        raise UserError("not a YOLO detector: its head is no Detect", where=name, value=type(head).__name__)
+    for module in model.modules():
+        if isinstance(module, nn.Upsample) and not hasattr(module, "recompute_scale_factor"):
+            module.recompute_scale_factor = None  # checkpoints from before PyTorch 1.11 lack it
+    loaded: nn.Module = model.float().eval()
+    return loaded
