@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
-from yolo_prune_check.channels.graph import ChannelGraph
-from yolo_prune_check.errors import UserError
 
 from tests.models import graph_of, stock
+from yolo_prune_check.channels.graph import ChannelGraph
+from yolo_prune_check.errors import UserError
 
 SIZES = ("yolov8n.yaml", "yolov8s.yaml", "yolov8m.yaml", "yolov8l.yaml", "yolov8x.yaml")
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from tests.models import graph_of
 from yolo_prune_check.channels.plan import Plan, Step
 from yolo_prune_check.channels.predict import predict
 from yolo_prune_check.channels.prediction import HAZARDS, Prediction
 from yolo_prune_check.errors import UnavailableError, UserError
 from yolo_prune_check.strategies import plans
-
-from tests.models import graph_of
 
 
 def codes(prediction: Prediction) -> set[str]:

@@ -10,6 +10,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+
 from yolo_prune_check.channels.rules import RULES, activation, convolution, elementwise, join, layout, norm, pooling
 from yolo_prune_check.channels.tensors import Breaks, Tensor, varying
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import pytest
+
+from tests.models import graph_of, stock
 from yolo_prune_check.channels.plan import Plan, Step
 from yolo_prune_check.confirm.sequence import observe_sequence
 from yolo_prune_check.errors import UserError
 from yolo_prune_check.model.layers import layers_of
 from yolo_prune_check.model.sequence import sliced_names
 from yolo_prune_check.prune.apply import prune
-
-from tests.models import graph_of, stock
 
 
 def test_the_notes_mismatch_needs_no_pruning() -> None:

@@ -8,12 +8,12 @@ from collections import Counter
 import pytest
 import torch
 from torch import nn
+
+from tests.models import graph_of, stock
 from yolo_prune_check.channels.graph import ChannelGraph
 from yolo_prune_check.channels.sizes import Arithmetic, Axis, Dim, evaluate
 from yolo_prune_check.channels.trace import trace_program
 from yolo_prune_check.model.load import load_model
-
-from tests.models import graph_of, stock
 
 
 @pytest.mark.parametrize("training", [False, True])

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import pytest
-from benchmarks.agreement import HOW, single_layers
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+from benchmarks.agreement import HOW, single_layers
+from tests.models import emitters_of, graph_of, stock
 from yolo_prune_check.channels.plan import Plan
 from yolo_prune_check.channels.predict import predict
 from yolo_prune_check.confirm.compare import Confirmation, compare
 from yolo_prune_check.confirm.observe import observe
 from yolo_prune_check.prune.apply import prune
 from yolo_prune_check.strategies import plans
-
-from tests.models import emitters_of, graph_of, stock
 
 
 def confirmed(plan: Plan, name: str) -> Confirmation:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+
 from yolo_prune_check.confirm.errors import read_error
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from torch import nn
+
 from yolo_prune_check.channels.graph import ChannelGraph
 from yolo_prune_check.channels.plan import Plan, Step
 from yolo_prune_check.channels.predict import predict

@@ -109,8 +109,10 @@ def _numel(name: str, size: int, parameters: Mapping[str, Tensor]) -> int:
 
 
 def _macs(graph: ChannelGraph, parameters: Mapping[str, Tensor]) -> int:
-    """Multiply-accumulates as torchinfo counts them: a convolution's weights and bias once per output pixel, other
-    parameters once per image."""
+    """Multiply-accumulates as torchinfo counts them.
+
+    A convolution's weights and bias count once per output pixel, other parameters once per image.
+    """
     total = 0
     for call in graph.program.calls:
         if not call.is_leaf or call.output is None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from yolo_prune_check.channels.graph import ChannelGraph
-from yolo_prune_check.channels.plan import Plan, Step
 from yolo_prune_check.channels.judge import judge
+from yolo_prune_check.channels.plan import Plan, Step
 from yolo_prune_check.channels.prediction import Prediction, Repair
 
 

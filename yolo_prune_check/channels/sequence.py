@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from yolo_prune_check.channels.graph import ChannelGraph
 from yolo_prune_check.channels.interpret import interpret
-from yolo_prune_check.channels.plan import Plan
 from yolo_prune_check.channels.judge import planned_parameters
+from yolo_prune_check.channels.plan import Plan
 from yolo_prune_check.channels.prediction import Mismatch
 from yolo_prune_check.channels.program import ModuleCall
 from yolo_prune_check.channels.tensors import varying

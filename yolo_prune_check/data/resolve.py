@@ -190,7 +190,7 @@ def _below(folder: Path) -> list[Path]:
         Path(here) / name
         for here, _folders, names in os.walk(folder, followlinks=True)
         for name in names
-        if os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES
+        if Path(name).suffix.lower() in IMAGE_SUFFIXES
     ]
 
 
@@ -198,7 +198,7 @@ def _listed(file: Path) -> list[Path]:
     """Images listed in a text file, one a line; a relative one is relative to the list's folder."""
     found = []
     for number, line in enumerate(file.read_text(encoding="utf-8-sig").splitlines(), start=1):
-        if not line.strip() or os.path.splitext(line.strip())[1].lower() not in IMAGE_SUFFIXES:
+        if not line.strip() or Path(line.strip()).suffix.lower() not in IMAGE_SUFFIXES:
             continue
         image = file.parent / line.strip()
         if not image.is_file():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+
 import numpy as np
 
 from yolo_prune_check.channels.tensors import Breaks, Tensor

@@ -1,0 +1,245 @@
+"""Scenarios from YAML to record, on real models."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from yolo_prune_check.errors import UserError
+from yolo_prune_check.model.load import load_model
+from yolo_prune_check.run import run
+from yolo_prune_check.run.events import (
+    BaselineMeasured,
+    Event,
+    HazardFound,
+    ScenarioFinished,
+    ScenarioStarted,
+    StepFinished,
+    StepStarted,
+)
+from yolo_prune_check.run.record import Record, read_record, write_record
+from yolo_prune_check.spec import load_spec
+
+PLAIN = "model: yolov8n.yaml\nimgsz: 64\nscenarios:\n  - id: x\n    select: {criterion: l1, ratio: 0.5}\n"
+DIGITS = "model: yolov8n-digits\ndata: digits\nimgsz: 128\nscenarios:\n  - id: x\n"
+
+
+def events_of(tmp_path: Path, text: str, *, predict_only: bool = False) -> list[Event]:
+    spec = tmp_path / "x.prune.yaml"
+    spec.write_text(text, encoding="utf-8")
+    (scenario,) = load_spec(spec).scenarios
+    return list(run(scenario, work_dir=tmp_path / "work", predict_only=predict_only))
+
+
+def record_of(tmp_path: Path, text: str, *, predict_only: bool = False) -> Record:
+    last = events_of(tmp_path, text, predict_only=predict_only)[-1]
+    assert isinstance(last, ScenarioFinished)
+    return last.record
+
+
+def test_events_come_in_order(tmp_path: Path) -> None:
+    events = events_of(tmp_path, PLAIN + "    blocks: [1, 3]\n    layers: first\n    mask: weights\n")
+    assert [type(event) for event in events] == [
+        ScenarioStarted, StepStarted, StepFinished, StepStarted, StepFinished, ScenarioFinished,
+    ]  # fmt: skip
+
+
+def test_a_masked_plan_is_safe_and_confirmed(tmp_path: Path) -> None:
+    record = record_of(tmp_path, PLAIN + "    blocks: [1, 2, 4]\n    layers: first\n")
+    assert (record.verdict, record.passed, record.agrees) == ("safe", True, True)
+    assert [step.address for step in record.steps] == ["1.0", "2.0", "4.0"]
+    assert [(step.kept, step.active, step.weight_norm_count) for step in record.steps] == [
+        (16, 16, 16), (16, 16, 16), (32, 32, 32),
+    ]  # fmt: skip
+    assert {edge.kind for edge in record.edges} == {"split", "concat", "residual"}
+    assert all(edge.agrees for edge in record.edges)
+    assert record.metrics.params_before == record.metrics.params_after == 3157200
+    assert record.metrics.macs_before == record.metrics.predicted_macs == record.metrics.macs_after
+    assert record.facts.blocks[2].depends_on == (0, 1)
+
+
+def test_a_local_plan_breaks_where_predicted(tmp_path: Path) -> None:
+    record = record_of(
+        tmp_path,
+        PLAIN + "    blocks: [1, 2]\n    execution: local\n    layers: first\n"
+        "    expect: {verdict: unsafe, failure_module: model.2.cv1.conv}\n",
+    )
+    assert (record.verdict, record.passed, record.agrees) == ("unsafe", True, True)
+    (step,) = record.steps
+    assert step.status == "failed"
+    assert step.predicted_failure == step.observed_failure
+    assert step.observed_failure is not None
+    assert "to have 32 channels, but got 16 channels instead" in step.observed_failure.message
+    assert record.checkpoint is None
+
+
+def test_skipped_steps_make_a_plan_partial(tmp_path: Path) -> None:
+    record = record_of(
+        tmp_path,
+        "model: yolov8n.yaml\nimgsz: 64\nscenarios:\n  - id: x\n    execution: local\n    on_mismatch: skip\n"
+        "    steps: [{layer: 1.0, keep: 0-15}, {layer: 2.3, keep: [3]}]\n    expect: {verdict: unsafe}\n",
+    )
+    assert [step.status for step in record.steps] == ["skipped", "pruned"]
+    assert record.steps[0].reason is not None
+    assert record.steps[0].reason.startswith("the pruned model breaks in model.2.cv1.conv: Given groups=1")
+    assert {hazard.code for hazard in record.hazards} >= {"broadcast-add"}
+    assert record.agrees is True
+
+
+def test_a_plan_of_which_nothing_is_left_is_no_success(tmp_path: Path) -> None:
+    """DESIGN fact 16: "Layers pruned" beside an mAP, though nothing was."""
+    record = record_of(
+        tmp_path,
+        PLAIN + "    blocks: [1, 2]\n    layers: first\n    execution: local\n    on_mismatch: skip\n"
+        "    expect: {verdict: unsafe, hazards: [no-op]}\n",
+    )
+    assert (record.verdict, record.skipped, record.passed) == ("unsafe", 2, True)
+    assert "all 2 steps were skipped: nothing is pruned" in record.reasons[0]
+
+
+@pytest.mark.parametrize("execution", ["group", "adapter"])
+def test_later_executions_are_declared_and_not_run(tmp_path: Path, execution: str) -> None:
+    record = record_of(tmp_path, PLAIN + f"    blocks: [1]\n    execution: {execution}\n")
+    assert (record.verdict, record.passed, record.agrees) == ("not-run", True, None)
+    assert "is declared but not carried out in this version" in record.reasons[0]
+
+
+def test_an_expected_refusal_passes(tmp_path: Path) -> None:
+    record = record_of(tmp_path, PLAIN + "    blocks: [10]\n    layers: all\n    expect: {error: has no Conv2d}\n")
+    assert (record.verdict, record.passed) == ("refused", True)
+    other = record_of(tmp_path, PLAIN + "    blocks: [10]\n    layers: all\n    expect: {error: something else}\n")
+    assert not other.passed
+    assert "expected a refusal with “something else”" in other.failures[0]
+
+
+def test_a_missed_refusal_fails(tmp_path: Path) -> None:
+    record = record_of(tmp_path, PLAIN + "    blocks: [1]\n    expect: {error: has no Conv2d}\n")
+    assert record.failures == ("expected a refusal with “has no Conv2d”, but the scenario ran",)
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        ("    blocks: [99]\n", "x.prune.yaml:4: unknown block: got 99. yolov8n.yaml has blocks 0 to 22."),
+        ("    blocks: [1]\n    layers: [3]\n", "layer index out of range: block 1 has 1 Conv2d (1.0): got 3."),
+        ("    blocks: [10]\n", "block 10 has no Conv2d to prune"),
+    ],
+)
+def test_layers_that_do_not_exist(tmp_path: Path, lines: str, message: str) -> None:
+    with pytest.raises(UserError) as info:
+        record_of(tmp_path, PLAIN + lines)
+    assert message in str(info.value)
+
+
+def test_fewer_layers_than_asked_for_is_noted(tmp_path: Path) -> None:
+    record = record_of(tmp_path, PLAIN + "    blocks: [1]\n    layers: widest:6\n")
+    assert record.notes == ("asked for 6 layers of block 1, which has 1",)
+    assert record.verdict == "safe"
+
+
+@pytest.mark.parametrize(
+    ("order", "addresses"),
+    [
+        ("front-to-back", ["1.0", "2.0", "4.0"]),
+        ("back-to-front", ["4.0", "2.0", "1.0"]),
+        ("listed", ["4.0", "1.0", "2.0"]),
+        ("shuffled:1", ["2.0", "4.0", "1.0"]),
+    ],
+)
+def test_orders(tmp_path: Path, order: str, addresses: list[str]) -> None:
+    record = record_of(tmp_path, PLAIN + f'    layers: ["4.0", "1.0", "2.0"]\n    order: {order}\n', predict_only=True)
+    assert [step.address for step in record.steps] == addresses
+
+
+def test_unmet_budgets_fail(tmp_path: Path) -> None:
+    record = record_of(tmp_path, PLAIN + "    blocks: [1]\n    expect: {min_macs_cut: 0.2, hazards: [no-op]}\n")
+    assert record.failures == (
+        "hazard no-op was expected, found none",
+        "min_macs_cut is 0.2, but the plan gives 0",
+    )
+
+
+def test_sessions_save_and_reload(tmp_path: Path) -> None:
+    record = record_of(tmp_path, PLAIN + "    blocks: [1, 3]\n    layers: first\n    schedule: sessions\n")
+    paths = [step.checkpoint for step in record.steps]
+    assert all(path is not None and Path(path).is_file() for path in paths)
+    assert record.checkpoint is not None
+    first = load_model(str(paths[0])).get_submodule("model.1.conv").weight
+    assert int((first.flatten(1) != 0).any(1).sum()) == 16
+    last = load_model(record.checkpoint)
+    assert not last.training
+    assert int((last.get_submodule("model.3.conv").weight.flatten(1) != 0).any(1).sum()) == 32
+
+
+def test_the_final_checkpoint_loads_in_plain_ultralytics(tmp_path: Path) -> None:
+    from ultralytics import YOLO
+
+    record = record_of(tmp_path, PLAIN + "    blocks: [1]\n")
+    assert record.checkpoint is not None
+    result = YOLO(record.checkpoint).predict(torch.zeros(1, 3, 64, 64), verbose=False, save=False)
+    assert len(result) == 1
+
+
+def test_predicting_alone_gives_the_same_verdict_and_runs_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = PLAIN + "    blocks: [1, 2]\n    layers: all\n    execution: local\n    expect: {verdict: unsafe}\n"
+    executed = record_of(tmp_path, text)
+
+    def refuse(*args: object, **kwargs: object) -> None:
+        raise AssertionError("something was executed")
+
+    for name in ("observe", "evaluate", "fine_tune", "prune", "observe_sequence"):
+        monkeypatch.setattr(f"yolo_prune_check.run.step.{name}", refuse)
+    predicted = record_of(tmp_path, text, predict_only=True)
+    assert predicted.agrees is None
+    assert (predicted.verdict, predicted.steps[0].predicted) == (executed.verdict, executed.steps[0].predicted)
+    assert predicted.steps[0].observed == ""
+
+
+def test_sliced_activations_break_on_the_untouched_model_as_predicted(tmp_path: Path) -> None:
+    record = record_of(
+        tmp_path,
+        DIGITS + "    blocks: [2]\n    layers: [1]\n    activations: sliced\n    select: {max_images: 16}\n"
+        "    expect: {verdict: unsafe, failure_module: model.2.cv2.conv}\n",
+    )
+    assert record.passed, record.failures
+    (step,) = record.steps
+    assert step.observed.startswith("sliced model breaks in model.2.cv2.conv: Given groups=1")
+    assert step.predicted == step.observed
+
+
+def test_the_same_spec_gives_the_same_record(tmp_path: Path) -> None:
+    text = (
+        DIGITS + "    blocks: [1, 2]\n    layers: first\n    select: {max_images: 32}\n"
+        "    fine_tune: {epochs: 1, fraction: 0.05}\n"
+    )
+    first, second = record_of(tmp_path, text), record_of(tmp_path, text)
+    assert first == second
+    assert first.metrics.map50_95_after is not None
+    write_record(first, tmp_path / "record.json")
+    assert read_record(tmp_path / "record.json") == first
+
+
+@pytest.mark.parametrize("enforce", [True, False])
+def test_masks_hold_in_fine_tuning_unless_told_otherwise(tmp_path: Path, enforce: bool) -> None:
+    """DESIGN fact 2."""
+    record = record_of(
+        tmp_path,
+        DIGITS + "    blocks: [1]\n    select: {criterion: l1, ratio: 0.5}\n"
+        f"    fine_tune: {{epochs: 1, fraction: 0.1, enforce_masks: {str(enforce).lower()}}}\n"
+        f"    expect: {{verdict: {'safe' if enforce else 'unsafe'}}}\n",
+    )
+    assert record.passed, record.failures
+    assert record.steps[0].regrown == (0 if enforce else 16)
+    assert [hazard.code for hazard in record.hazards] == ([] if enforce else ["regrowth"])
+    assert record.agrees is True
+
+
+def test_hazards_are_announced_as_they_are_found(tmp_path: Path) -> None:
+    spec = PLAIN.replace("yolov8n.yaml", "yolov8n-digits").replace("64", "128")
+    events = events_of(tmp_path, spec + "    blocks: [1]\n    mask: weights\n    expect: {verdict: unsafe}\n")
+    found = [event.hazard.code for event in events if isinstance(event, HazardFound)]
+    assert found == ["phantom-channel"]
+    assert not any(isinstance(event, BaselineMeasured) for event in events)

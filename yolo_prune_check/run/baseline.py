@@ -1,0 +1,49 @@
+"""Load a scenario's model and measure it before anything is pruned; once for each process."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from dataclasses import dataclass
+from functools import lru_cache
+
+from torch import nn
+
+from yolo_prune_check.channels.graph import ChannelGraph
+from yolo_prune_check.model.load import load_model
+from yolo_prune_check.progress import Progress, progress
+from yolo_prune_check.run.facts import facts_of
+from yolo_prune_check.run.record import ModelFacts
+from yolo_prune_check.train.evaluate import Metrics, evaluate
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """An untouched model with its graph and measurements. Copy the model before pruning it."""
+
+    model: nn.Module
+    graph: ChannelGraph
+    facts: ModelFacts
+
+    def fresh(self) -> nn.Module:
+        """A copy of the untouched model."""
+        return deepcopy(self.model)
+
+
+@lru_cache(maxsize=4)
+def load_baseline(source: str, imgsz: int) -> Baseline:
+    """Load and trace a model."""
+    model = load_model(source)
+    graph = ChannelGraph.trace(model, imgsz=imgsz)
+    return Baseline(model, graph, facts_of(model, graph))
+
+
+_MEASURED: dict[tuple[str, str, int], Metrics] = {}
+
+
+def baseline_metrics(source: str, data: str, imgsz: int, shown: Progress | None = None) -> Metrics:
+    """Evaluate the untouched model on the val split: its mAP."""
+    key = (source, data, imgsz)
+    if key not in _MEASURED:
+        model = load_baseline(source, imgsz).model
+        _MEASURED[key] = evaluate(model, data=data, imgsz=imgsz, progress=shown or progress(quiet=True))
+    return _MEASURED[key]

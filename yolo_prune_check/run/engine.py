@@ -1,0 +1,118 @@
+"""Run a scenario as a stream of typed events."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from yolo_prune_check.errors import UnavailableError, UserError
+from yolo_prune_check.progress import Progress, progress
+from yolo_prune_check.run.baseline import baseline_metrics, load_baseline
+from yolo_prune_check.run.events import (
+    BaselineMeasured,
+    Event,
+    HazardFound,
+    ScenarioFinished,
+    ScenarioStarted,
+    StepFinished,
+    StepStarted,
+)
+from yolo_prune_check.run.finish import blank_record, confirm_final, make_record
+from yolo_prune_check.run.resolve import resolve
+from yolo_prune_check.run.state import State
+from yolo_prune_check.run.step import add_hazard, predict_step, run_step
+from yolo_prune_check.spec.schema import Scenario
+
+AVAILABLE = frozenset({"mask", "local"})
+"""Executions that this version carries out."""
+
+
+def run(
+    scenario: Scenario,
+    *,
+    work_dir: Path | None = None,
+    progress: Progress | None = None,
+    predict_only: bool = False,
+) -> Iterator[Event]:
+    """Run one scenario: resolve its layers, then choose, predict, prune, confirm and measure step by step.
+
+    Args:
+        scenario: From ``load_spec``.
+        work_dir: Where checkpoints go, in a folder for each scenario; ``.yolo-prune-check`` by default.
+        progress: Where long work is shown; nowhere by default.
+        predict_only: Trace the model, predict every step, and carry nothing out.
+
+    Yields:
+        Events; the last one is ``ScenarioFinished`` with the record.
+
+    Raises:
+        UserError: The scenario does not fit the model or the data, and does not say that it expects so.
+    """
+    shown = progress or _quiet()
+    try:
+        if scenario.execution not in AVAILABLE:
+            raise UnavailableError(
+                f"execution `{scenario.execution}` is declared but not carried out in this version",
+                hint="`mask` and `local` are.",
+            )
+        yield from _run(scenario, _folder(scenario, work_dir), shown, predict_only=predict_only)
+    except UnavailableError as error:
+        yield ScenarioFinished(
+            blank_record(scenario, verdict="not-run", reasons=(str(error),), failures=(), agrees=None)
+        )
+    except UserError as error:
+        expected = scenario.expect.error
+        if expected is None:
+            raise
+        failures = () if expected in str(error) else (f"expected a refusal with “{expected}”, got: {error}",)
+        yield ScenarioFinished(
+            blank_record(scenario, verdict="refused", reasons=(str(error),), failures=failures, agrees=None)
+        )
+
+
+def _run(scenario: Scenario, folder: Path, shown: Progress, *, predict_only: bool) -> Iterator[Event]:
+    baseline = load_baseline(scenario.model, scenario.imgsz)
+    resolved = resolve(scenario, baseline.model)
+    yield ScenarioStarted(scenario.id, tuple(target.layer.name for target in resolved.targets))
+    state = State(scenario, baseline, baseline.fresh(), folder, shown)
+    if scenario.data is not None and not predict_only:
+        state.before = state.after = baseline_metrics(scenario.model, scenario.data, scenario.imgsz, shown)
+        yield BaselineMeasured(state.before.map50, state.before.map50_95)
+    for index, target in enumerate(resolved.targets):
+        yield StepStarted(index, len(resolved.targets), target.layer.name)
+        known = set(state.hazards.values())
+        record = predict_step(state, index, target) if predict_only else run_step(state, index, target)
+        state.steps.append(record)
+        yield StepFinished(record)
+        yield from (HazardFound(hazard) for hazard in state.hazards.values() if hazard not in known)
+        if record.status == "failed":
+            break
+    if state.steps and all(record.status == "skipped" for record in state.steps):
+        add_hazard(
+            state,
+            "no-op",
+            state.steps[0].layer,
+            f"all {len(state.steps)} steps were skipped: nothing is pruned",
+            observed=not predict_only,
+        )
+    if not predict_only:
+        confirm_final(state)
+    finished = make_record(state, resolved.notes, executed=not predict_only)
+    if scenario.expect.error is not None:
+        missed = (f"expected a refusal with “{scenario.expect.error}”, but the scenario ran",)
+        finished = blank_record(
+            scenario, verdict=finished.verdict, reasons=finished.reasons, failures=missed, agrees=None
+        )
+    yield ScenarioFinished(finished)
+
+
+def _folder(scenario: Scenario, work_dir: Path | None) -> Path:
+    spec = Path(scenario.spec)
+    parts = [] if spec.is_absolute() else list(spec.parent.parts)
+    slug = re.sub(r"[^A-Za-z0-9_.-]+", "_", scenario.id).strip("_")
+    return (work_dir or Path(".yolo-prune-check")).joinpath(*parts, scenario.suite, slug)
+
+
+def _quiet() -> Progress:
+    return progress(quiet=True)

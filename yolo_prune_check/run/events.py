@@ -1,0 +1,56 @@
+"""The typed events a running scenario yields; terminal, JSON and pytest consume them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from yolo_prune_check.run.record import HazardRecord, Record, StepRecord
+
+
+@dataclass(frozen=True)
+class ScenarioStarted:
+    """The layers are resolved; ``layers`` are the qualified names in the order in which they are pruned."""
+
+    scenario: str
+    layers: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class BaselineMeasured:
+    """mAP of the untouched model."""
+
+    map50: float
+    map50_95: float
+
+
+@dataclass(frozen=True)
+class StepStarted:
+    """A step begins; ``index`` counts from 0."""
+
+    index: int
+    total: int
+    layer: str
+
+
+@dataclass(frozen=True)
+class StepFinished:
+    """A step is over: pruned, skipped or failed."""
+
+    step: StepRecord
+
+
+@dataclass(frozen=True)
+class HazardFound:
+    """A hazard was predicted or observed."""
+
+    hazard: HazardRecord
+
+
+@dataclass(frozen=True)
+class ScenarioFinished:
+    """The last event of every run; carries the record."""
+
+    record: Record
+
+
+Event = ScenarioStarted | BaselineMeasured | StepStarted | StepFinished | HazardFound | ScenarioFinished

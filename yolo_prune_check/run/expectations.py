@@ -1,0 +1,81 @@
+"""Hold what happened against what a scenario expects."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from yolo_prune_check.run.record import HazardRecord, MetricsRecord, StepRecord
+from yolo_prune_check.spec.schema import Expect
+
+
+def describe_expectation(expect: Expect) -> str:
+    """What a scenario expects, in one line."""
+    if expect.error is not None:
+        return f"refused with “{expect.error}”"
+    parts = [f"verdict {expect.verdict}"]
+    parts += [f"{name} {value:g}" for name, value in _budgets(expect) if value is not None]
+    if expect.hazards:
+        parts.append(f"hazards {', '.join(expect.hazards)}")
+    if expect.failure_module:
+        parts.append(f"breaks in {expect.failure_module}")
+    return ", ".join(parts)
+
+
+def unmet(
+    expect: Expect,
+    verdict: str,
+    steps: Sequence[StepRecord],
+    hazards: Sequence[HazardRecord],
+    metrics: MetricsRecord,
+) -> Iterator[str]:
+    """Every expectation that does not hold, one sentence each."""
+    if verdict != expect.verdict:
+        yield f"the verdict is {verdict}, expected {expect.verdict}"
+    codes = {hazard.code for hazard in hazards}
+    for code in expect.hazards:
+        if code not in codes:
+            yield f"hazard {code} was expected, found {', '.join(sorted(codes)) or 'none'}"
+    if expect.failure_module:
+        failures = [step.predicted_failure or step.observed_failure for step in steps]
+        modules = [failure.module for failure in failures if failure is not None]
+        if expect.failure_module not in modules:
+            broke = f"broke in {', '.join(modules)}" if modules else "did not break"
+            yield f"the plan was expected to break in {expect.failure_module}, but {broke}"
+    yield from _over_budget(expect, metrics)
+
+
+def _budgets(expect: Expect) -> list[tuple[str, float | None]]:
+    return [
+        ("max_map_drop", expect.max_map_drop),
+        ("min_params_cut", expect.min_params_cut),
+        ("min_macs_cut", expect.min_macs_cut),
+        ("max_latency_ratio", expect.max_latency_ratio),
+    ]
+
+
+def _over_budget(expect: Expect, metrics: MetricsRecord) -> Iterator[str]:
+    checks = (
+        ("max_map_drop", expect.max_map_drop, _drop(metrics), False),
+        ("min_params_cut", expect.min_params_cut, _cut(metrics.params_before, metrics.params_after), True),
+        ("min_macs_cut", expect.min_macs_cut, _cut(metrics.macs_before, metrics.macs_after), True),
+        ("max_latency_ratio", expect.max_latency_ratio, metrics.latency_ratio, False),
+    )
+    for name, budget, value, at_least in checks:
+        if budget is None:
+            continue
+        if value is None:
+            yield f"{name} {budget:g} could not be checked, because the plan did not run"
+        elif value < budget if at_least else value > budget:
+            yield f"{name} is {budget:g}, but the plan gives {value:.4g}"
+
+
+def _drop(metrics: MetricsRecord) -> float | None:
+    if metrics.map50_95_before is None or metrics.map50_95_after is None:
+        return None
+    return metrics.map50_95_before - metrics.map50_95_after
+
+
+def _cut(before: int | None, after: int | None) -> float | None:
+    if before is None or after is None:
+        return None
+    return 1 - after / before

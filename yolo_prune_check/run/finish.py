@@ -1,0 +1,184 @@
+"""From what happened to a record: verdict, reasons, edges, metrics."""
+
+from __future__ import annotations
+
+from yolo_prune_check.channels.predict import predict
+from yolo_prune_check.channels.prediction import Prediction
+from yolo_prune_check.confirm.compare import Confirmation, compare
+from yolo_prune_check.confirm.latency import latency_ratio
+from yolo_prune_check.confirm.observe import observe
+from yolo_prune_check.model.layers import layers_of
+from yolo_prune_check.run.checkpoint import display_path, save_checkpoint
+from yolo_prune_check.run.expectations import describe_expectation, unmet
+from yolo_prune_check.run.record import EdgeRecord, MetricsRecord, ModelFacts, Record, RecordVerdict
+from yolo_prune_check.run.state import State
+from yolo_prune_check.spec.schema import Scenario
+
+
+def confirm_final(state: State) -> None:
+    """Check the final model against the whole plan, if fine-tuning changed it since the last check."""
+    if not state.tuned_since or not state.standing:
+        return
+    plan = state.plan()
+    prediction = predict(state.baseline.graph, plan)
+    emitters = {layer.name: layer.emitter for layer in layers_of(state.model)}
+    # What was meant is the fine-tuned model itself with the removed channels' outputs silenced: equal if masks held.
+    observation = observe(state.model, state.model, plan, emitters, state.scenario.imgsz)
+    confirmation = compare(prediction, observation, emitters)
+    state.prediction, state.confirmation = prediction, confirmation
+    state.disagreements += [f"final model: {difference}" for difference in confirmation.differences]
+
+
+def make_record(state: State, notes: tuple[str, ...], *, executed: bool) -> Record:
+    """The record of a scenario that went through its steps."""
+    verdict, reasons = _verdict(state)
+    metrics = _metrics(state)
+    hazards = tuple(sorted(state.hazards.values(), key=lambda h: (h.severity != "error", h.code, h.layer, h.message)))
+    failures = [f"a prediction was refuted, which is a defect of this tool: {text}" for text in state.disagreements]
+    expect = state.scenario.expect
+    failures += unmet(expect, verdict, state.steps, hazards, metrics) if executed else _predicted_only(state, verdict)
+    checked = any(step.agrees is not None for step in state.steps)
+    return blank_record(
+        state.scenario,
+        verdict=verdict,
+        reasons=reasons,
+        failures=tuple(failures),
+        agrees=not state.disagreements if executed and checked else None,
+        notes=notes,
+        steps=tuple(state.steps),
+        edges=_edges(state.prediction, state.confirmation if executed else None),
+        hazards=hazards,
+        metrics=metrics,
+        facts=state.baseline.facts,
+        checkpoint=_saved(state) if executed else None,
+    )
+
+
+def blank_record(scenario: Scenario, **known: object) -> Record:
+    """A record with everything that the scenario itself says."""
+    fields: dict[str, object] = {
+        "suite": scenario.suite,
+        "spec": scenario.spec,
+        "id": scenario.id,
+        "base_id": scenario.base_id,
+        "why": scenario.why,
+        "model": scenario.model,
+        "data": scenario.data,
+        "imgsz": scenario.imgsz,
+        "execution": scenario.execution,
+        "mask": scenario.mask,
+        "schedule": scenario.schedule,
+        "order": scenario.order,
+        "activations": scenario.activations,
+        "on_mismatch": scenario.on_mismatch,
+        "criterion": "listed" if scenario.steps is not None else scenario.select.criterion,
+        "seed": scenario.seed,
+        "expected": describe_expectation(scenario.expect),
+        "rerun": f'pytest "{scenario.spec}::{scenario.id}"',
+        "axes": dict(scenario.axes),
+        "tags": tuple(scenario.tags),
+        "blocks": scenario.blocks,
+        "layers": scenario.layers if isinstance(scenario.layers, str) else ", ".join(map(str, scenario.layers)),
+        "fine_tune": _fine_tune(scenario),
+        "facts": ModelFacts(),
+    }
+    fields.update(known)
+    fields["passed"] = not fields["failures"]
+    return Record(**fields)  # type: ignore[arg-type]  # names and types are Record's; a test builds every kind
+
+
+def _fine_tune(scenario: Scenario) -> str | None:
+    settings = scenario.fine_tune
+    if settings is None:
+        return None
+    share = "" if settings.fraction == 1 else f" on {settings.fraction:.0%} of the images"
+    kept = "" if settings.enforce_masks else ", masks not enforced"
+    return f"{settings.epochs} epoch{'s' if settings.epochs > 1 else ''}{share}{kept}"
+
+
+def _predicted_only(state: State, verdict: str) -> list[str]:
+    expected = state.scenario.expect.verdict
+    if verdict != expected:
+        return [f"the predicted verdict is {verdict}, expected {expected}"]
+    return []
+
+
+def _verdict(state: State) -> tuple[RecordVerdict, tuple[str, ...]]:
+    errors = [hazard for hazard in state.hazards.values() if hazard.severity == "error"]
+    failed = [step for step in state.steps if step.status == "failed"]
+    skipped = [step for step in state.steps if step.status == "skipped"]
+    reasons = [f"{step.layer}: {step.reason}" for step in failed]
+    reasons += [f"{hazard.layer}: {hazard.message}" for hazard in errors]
+    if failed or errors:
+        return "unsafe", tuple(reasons)
+    if skipped:
+        broke = [f"{step.layer} was skipped: {step.reason}" for step in skipped]
+        return "partial", (f"{len(skipped)} of {len(state.steps)} steps were skipped", *broke)
+    done = len(state.done)
+    return "safe", (f"{'the only step fits' if done == 1 else f'all {done} steps fit'}, and nothing is silently wrong",)
+
+
+def _metrics(state: State) -> MetricsRecord:
+    graph, prediction = state.baseline.graph, state.prediction
+    observation = state.confirmation.observation if state.confirmation else None
+    whole = predict(graph, type(state.plan())([], "mask"))
+    pruned = {step.layer for step in state.done}
+    ratio = None
+    if state.scenario.expect.max_latency_ratio is not None and state.done:
+        ratio = latency_ratio(state.baseline.model, state.model, state.scenario.imgsz)
+    return MetricsRecord(
+        map50_before=state.before.map50 if state.before else None,
+        map50_95_before=state.before.map50_95 if state.before else None,
+        map50_after=state.after.map50 if state.after else None,
+        map50_95_after=state.after.map50_95 if state.after else None,
+        params_before=whole.params,
+        params_after=observation.params if observation else None,
+        macs_before=whole.macs,
+        macs_after=observation.macs if observation else None,
+        predicted_params=prediction.params if prediction else None,
+        predicted_macs=prediction.macs if prediction else None,
+        channels=sum(graph.layers[name].out_channels for name in pruned),
+        active=_total(pruned, observation.active) if observation else None,
+        weight_norm_count=_total(pruned, observation.weight_norms) if observation else None,
+        latency_ratio=ratio,
+    )
+
+
+def _total(layers: set[str], counts: dict[str, int]) -> int | None:
+    return sum(counts[name] for name in layers) if layers and layers <= counts.keys() else None
+
+
+def _edges(prediction: Prediction | None, confirmation: Confirmation | None) -> tuple[EdgeRecord, ...]:
+    if prediction is None:
+        return ()
+    ports = confirmation.observation.ports if confirmation else {}
+    records = []
+    for edge in prediction.edges:
+        if not edge.touched:
+            continue
+        seen = ports.get((edge.operator, edge.port))
+        observed = (seen.channels, seen.active) if seen else (None, None)
+        records.append(
+            EdgeRecord(
+                operator=edge.operator,
+                kind=edge.kind,
+                port=edge.port,
+                producers=edge.producers,
+                before=edge.before,
+                active_before=edge.active_before,
+                predicted=edge.after,
+                predicted_active=edge.active_after,
+                observed=observed[0],
+                observed_active=observed[1],
+                agrees=confirmation is None or observed == (edge.after, edge.active_after),
+            )
+        )
+    return tuple(records)
+
+
+def _saved(state: State) -> str | None:
+    if not state.done:
+        return None
+    path = state.folder / "final.pt"
+    save_checkpoint(state.model, path)
+    return display_path(path)

@@ -1,0 +1,271 @@
+"""What is known of one scenario after it ran: plain data, kept as one JSON file each. Imports no torch."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import tempfile
+import types
+import typing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from yolo_prune_check.errors import UserError
+
+FORMAT = 1
+
+RecordVerdict = Literal["safe", "unsafe", "partial", "refused", "not-run"]
+StepStatus = Literal["pruned", "skipped", "failed"]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class MismatchRecord:
+    """A failing forward pass: the fields of ``channels.prediction.Mismatch``."""
+
+    module: str
+    kind: str
+    expected: str
+    got: str
+    message: str
+
+
+@dataclass(frozen=True)
+class HazardRecord:
+    """One hazard; ``remedy`` says what to do about it. ``observed``: seen in execution, not only predicted."""
+
+    code: str
+    severity: str
+    layer: str
+    message: str
+    remedy: str
+    observed: bool = False
+
+
+@dataclass(frozen=True)
+class EdgeRecord:
+    """One operand of a concat, split or residual operator touched by the plan, predicted beside observed.
+
+    Channel counts are physical widths; active counts are channels whose values are not all zero. ``None`` where
+    execution broke before the operator was reached.
+    """
+
+    operator: str
+    kind: str
+    port: str
+    producers: tuple[str, ...]
+    before: int
+    active_before: int
+    predicted: int | None
+    predicted_active: int | None
+    observed: int | None
+    observed_active: int | None
+    agrees: bool
+
+
+@dataclass(frozen=True)
+class StepRecord:
+    """One step as it was chosen, predicted, carried out and measured.
+
+    ``weight_norm_count`` counts filters with a weight above 1e-6 (what the field notes count); ``active`` counts
+    channels whose observed output is not identically zero.
+    """
+
+    index: int
+    layer: str
+    address: str
+    block: int
+    block_type: str
+    channels: int
+    kept: int
+    keep: tuple[int, ...]
+    criterion: str
+    status: StepStatus
+    reason: str | None = None
+    weight_norm_count: int | None = None
+    active: int | None = None
+    predicted_active: int | None = None
+    predicted: str = ""
+    observed: str = ""
+    predicted_failure: MismatchRecord | None = None
+    observed_failure: MismatchRecord | None = None
+    agrees: bool | None = None
+    differences: tuple[str, ...] = ()
+    map50_pruned: float | None = None
+    map50_95_pruned: float | None = None
+    map50_tuned: float | None = None
+    map50_95_tuned: float | None = None
+    regrown: int | None = None
+    selection: dict[str, Any] = field(default_factory=dict)
+    checkpoint: str | None = None
+
+
+@dataclass(frozen=True)
+class MetricsRecord:
+    """Cost and benefit of the whole plan. mAP on the val split, ``None`` when the scenario names no data.
+
+    ``params`` are parameters; ``macs`` multiply-accumulates of one image at ``imgsz`` as torchinfo counts them.
+    ``channels``/``active`` sum over the pruned layers.
+    """
+
+    map50_before: float | None = None
+    map50_95_before: float | None = None
+    map50_after: float | None = None
+    map50_95_after: float | None = None
+    params_before: int | None = None
+    params_after: int | None = None
+    macs_before: int | None = None
+    macs_after: int | None = None
+    predicted_params: int | None = None
+    predicted_macs: int | None = None
+    channels: int = 0
+    active: int | None = None
+    weight_norm_count: int | None = None
+    latency_ratio: float | None = None
+
+
+@dataclass(frozen=True)
+class BlockFacts:
+    """What was measured of one block of the scenario's untouched model.
+
+    ``sequential_failure`` is the first line of the error that an ``nn.Sequential`` over the preceding blocks and
+    this block's convolutions raises (the field notes' ``sliced_block``); None when it runs. ``depends_on`` are all
+    blocks from which data flows into this one, ``reaches`` all blocks into which its data flows.
+    """
+
+    index: int
+    type: str
+    from_: tuple[int, ...]
+    feeds: tuple[int, ...]
+    depends_on: tuple[int, ...]
+    reaches: tuple[int, ...]
+    in_channels: int | None
+    out_channels: int | None
+    convs: tuple[tuple[int, int, int], ...]
+    sequential_failure: str | None = None
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """Structural measurements of the scenario's untouched model; the claims page is decided by them."""
+
+    blocks: tuple[BlockFacts, ...] = ()
+    sequential_mutable: bool | None = None
+    conv_resizable: bool | None = None
+
+
+@dataclass(frozen=True)
+class Record:
+    """One scenario's outcome.
+
+    Attributes:
+        verdict: ``safe``, ``unsafe``, ``partial`` (some steps were skipped), ``refused`` (bad input, as the scenario
+            expects) or ``not-run`` (declared, but not carried out in this version).
+        reasons: Why, one sentence each.
+        passed: Whether the verdict and every budget in ``expect`` hold and no prediction was refuted.
+        failures: Why not, one sentence each.
+        agrees: Whether every prediction was confirmed; None when nothing was executed.
+        rerun: Command that reproduces the record.
+    """
+
+    suite: str
+    spec: str
+    id: str
+    base_id: str
+    why: str
+    model: str
+    data: str | None
+    imgsz: int
+    execution: str
+    mask: str
+    schedule: str
+    order: str
+    activations: str
+    on_mismatch: str
+    criterion: str
+    seed: int
+    verdict: RecordVerdict
+    reasons: tuple[str, ...]
+    passed: bool
+    failures: tuple[str, ...]
+    agrees: bool | None
+    expected: str
+    rerun: str
+    axes: dict[str, str] = field(default_factory=dict)
+    tags: tuple[str, ...] = ()
+    blocks: tuple[int, ...] | None = None
+    layers: str = ""
+    fine_tune: str | None = None
+    notes: tuple[str, ...] = ()
+    steps: tuple[StepRecord, ...] = ()
+    edges: tuple[EdgeRecord, ...] = ()
+    hazards: tuple[HazardRecord, ...] = ()
+    metrics: MetricsRecord = field(default_factory=MetricsRecord)
+    facts: ModelFacts = field(default_factory=ModelFacts)
+    checkpoint: str | None = None
+    format: int = FORMAT
+
+    @property
+    def skipped(self) -> int:
+        """Number of steps that were skipped."""
+        return sum(step.status == "skipped" for step in self.steps)
+
+
+def write_record(record: Record, path: Path) -> None:
+    """Write a record as JSON, atomically: readers see the old file or the whole new one."""
+    text = json.dumps(dataclasses.asdict(record), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    write_atomically(path, text)
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write text so that a killed process leaves the old file or the whole new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).chmod(0o644)  # mkstemp makes it private to the user; a report is to be read by others
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def read_record(path: Path) -> Record:
+    """Read a record.
+
+    Raises:
+        UserError: The file is no record, or one of another format.
+    """
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, json.JSONDecodeError) as error:
+        raise UserError(f"cannot read the record ({error})", where=str(path), hint="Run the scenario again.") from error
+    if not isinstance(data, dict) or data.get("format") != FORMAT:
+        found = data.get("format") if isinstance(data, dict) else type(data).__name__
+        raise UserError("record of another format", where=str(path), value=found, hint="Run the scenario again.")
+    record: Record = _build(Record, data)
+    return record
+
+
+def _build(kind: Any, value: Any) -> Any:
+    """Build nested dataclasses from JSON values, following the annotations."""
+    origin = typing.get_origin(kind)
+    if dataclasses.is_dataclass(kind) and isinstance(kind, type):
+        hints = typing.get_type_hints(kind)
+        return kind(**{name: _build(hints[name], item) for name, item in value.items()})
+    if origin in (typing.Union, types.UnionType):
+        if value is None:
+            return None
+        (inner,) = (part for part in typing.get_args(kind) if part is not type(None))
+        return _build(inner, value)
+    if origin is tuple:
+        parts = typing.get_args(kind)
+        if len(parts) == 2 and parts[1] is Ellipsis:
+            return tuple(_build(parts[0], item) for item in value)
+        return tuple(_build(part, item) for part, item in zip(parts, value, strict=True))
+    return value

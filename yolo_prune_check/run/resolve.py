@@ -1,0 +1,132 @@
+"""From a scenario's words to the layers of a model, in the order in which they are pruned."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from torch import nn
+
+from yolo_prune_check.errors import UserError
+from yolo_prune_check.model.addresses import find_layer
+from yolo_prune_check.model.blocks import Block, blocks_of
+from yolo_prune_check.model.layers import Layer
+from yolo_prune_check.spec.schema import Scenario
+
+
+@dataclass(frozen=True)
+class Target:
+    """A layer to prune; ``keep`` only where the scenario names the channels itself."""
+
+    layer: Layer
+    keep: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """The layers of a scenario, in pruning order, and what a reader should know about how they were found."""
+
+    targets: tuple[Target, ...]
+    notes: tuple[str, ...]
+
+
+def resolve(scenario: Scenario, model: nn.Module) -> Resolved:
+    """Find the layers that a scenario names.
+
+    Raises:
+        UserError: A block, index, address or name does not exist, or nothing is left to prune.
+    """
+    if scenario.steps is not None:
+        targets = tuple(Target(_find(scenario, model, step.layer), tuple(step.keep)) for step in scenario.steps)
+        return Resolved(targets, ())
+    layers, notes = _chosen(scenario, model)
+    return Resolved(tuple(Target(layer) for layer in _ordered(layers, scenario.order)), notes)
+
+
+def _chosen(scenario: Scenario, model: nn.Module) -> tuple[list[Layer], tuple[str, ...]]:
+    choice = scenario.layers
+    blocks = _blocks(scenario, model)
+    if not isinstance(choice, str):
+        return _listed(scenario, model, choice, blocks), ()
+    found = [layer for block in blocks for layer in _of_block(block, choice)]
+    notes = tuple(note for block in blocks if (note := _shortage(block, choice)))
+    if not found:
+        numbers = ", ".join(str(block.index) for block in blocks)
+        kinds = ", ".join(f"block {block.index} is {block.type}" for block in blocks)
+        raise UserError(
+            f"block {numbers} has no Conv2d to prune ({kinds})",
+            where=_where(scenario),
+            hint="Name a block that has one; `yolo-prune-check inspect MODEL` lists them.",
+        )
+    return found, notes
+
+
+def _blocks(scenario: Scenario, model: nn.Module) -> list[Block]:
+    known = {block.index: block for block in blocks_of(model)}
+    for index in scenario.blocks or ():
+        if index not in known:
+            raise UserError(
+                "unknown block",
+                where=_where(scenario),
+                value=index,
+                hint=f"{scenario.model} has blocks 0 to {max(known)}.",
+            )
+    return [known[index] for index in scenario.blocks or ()]
+
+
+def _of_block(block: Block, choice: str) -> Sequence[Layer]:
+    if choice == "first":
+        return block.layers[:1]
+    if choice == "all":
+        return block.layers
+    count = int(choice.removeprefix("widest:"))
+    return sorted(block.layers, key=lambda layer: -layer.out_channels)[:count]
+
+
+def _shortage(block: Block, choice: str) -> str | None:
+    if not choice.startswith("widest:"):
+        return None
+    asked, there = int(choice.removeprefix("widest:")), len(block.layers)
+    return f"asked for {asked} layers of block {block.index}, which has {there}" if there < asked else None
+
+
+def _listed(scenario: Scenario, model: nn.Module, choice: Sequence[int | str], blocks: Sequence[Block]) -> list[Layer]:
+    found: list[Layer] = []
+    for item in choice:
+        if isinstance(item, str):
+            found.append(_find(scenario, model, item))
+            continue
+        for block in blocks:
+            if item >= len(block.layers):
+                convs = ", ".join(layer.address for layer in block.layers) or "none"
+                raise UserError(
+                    f"layer index out of range: block {block.index} has {len(block.layers)} Conv2d ({convs})",
+                    where=_where(scenario),
+                    value=item,
+                    hint="Indices count from 0 within each block.",
+                )
+            found.append(block.layers[item])
+    return list({layer.name: layer for layer in found}.values())
+
+
+def _find(scenario: Scenario, model: nn.Module, text: str) -> Layer:
+    try:
+        return find_layer(model, text)
+    except UserError as error:
+        raise UserError(error.what, where=_where(scenario), value=error.value, hint=error.hint) from error
+
+
+def _ordered(layers: Sequence[Layer], order: str) -> list[Layer]:
+    if order == "listed":
+        return list(layers)
+    front = sorted(layers, key=lambda layer: (layer.block, layer.index))
+    if order == "back-to-front":
+        return front[::-1]
+    if order.startswith("shuffled:"):
+        random.Random(int(order.removeprefix("shuffled:"))).shuffle(front)
+    return front
+
+
+def _where(scenario: Scenario) -> str:
+    return f"{scenario.source.file}:{scenario.source.first_line}"

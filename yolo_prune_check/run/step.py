@@ -1,0 +1,313 @@
+"""One step of a scenario: choose channels, predict, prune, confirm, measure, fine-tune, measure."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from torch import nn
+
+from yolo_prune_check.channels.plan import Step
+from yolo_prune_check.channels.predict import predict
+from yolo_prune_check.channels.prediction import HAZARDS, Mismatch, Prediction
+from yolo_prune_check.confirm.compare import Confirmation, compare, describe
+from yolo_prune_check.confirm.observe import observe
+from yolo_prune_check.confirm.sequence import observe_sequence
+from yolo_prune_check.errors import UserError
+from yolo_prune_check.model.blocks import blocks_of
+from yolo_prune_check.model.layers import layers_of
+from yolo_prune_check.model.load import load_model
+from yolo_prune_check.model.sequence import sliced_names
+from yolo_prune_check.prune.apply import prune
+from yolo_prune_check.prune.mask import MaskSet
+from yolo_prune_check.run.checkpoint import display_path, save_checkpoint
+from yolo_prune_check.run.record import HazardRecord, MismatchRecord, StepRecord
+from yolo_prune_check.run.resolve import Target
+from yolo_prune_check.run.state import State
+from yolo_prune_check.select.choose import Choice, select_channels
+from yolo_prune_check.spec.schema import Select
+from yolo_prune_check.train.evaluate import Metrics, evaluate
+from yolo_prune_check.train.finetune import fine_tune
+
+
+def run_step(state: State, index: int, target: Target) -> StepRecord:
+    """Carry out one step and record it; ``state`` is brought up to date."""
+    record = _blank(state, index, target)
+    record, blocked = _sliced(state, record, target)
+    if blocked:
+        return record
+    choice = _choose(state, target)
+    step = Step(target.layer.name, choice.keep)
+    record = replace(
+        record, keep=choice.keep, kept=len(choice.keep), criterion=_criterion(state, target), selection=choice.details
+    )
+    prediction = predict(state.baseline.graph, state.plan(step))
+    pruned = _prune(state, step)
+    emitters = {layer.name: layer.emitter for layer in layers_of(pruned)}
+    observation = observe(state.model, pruned, state.plan(step), emitters, state.scenario.imgsz)
+    confirmation = compare(prediction, observation, emitters)
+    record = _judged(state, record, prediction, confirmation)
+    broken = confirmation.failure or prediction.failure
+    if broken is not None and state.scenario.on_mismatch == "skip":
+        return replace(record, status="skipped", reason=f"the pruned model {describe(broken)}")
+    state.prediction, state.confirmation = prediction, confirmation
+    note_hazards(state, prediction, observed=confirmation.agrees)
+    if broken is not None:
+        return replace(record, status="failed", reason=f"the pruned model {describe(broken)}")
+    state.model = pruned
+    state.standing.append(step)
+    state.done.append(step)
+    return _measured(state, record, index)
+
+
+def predict_step(state: State, index: int, target: Target) -> StepRecord:
+    """Predict one step without carrying it out."""
+    record = _blank(state, index, target)
+    if state.scenario.activations == "sliced" and target.keep is None:
+        expected = state.baseline.graph.predict_sequence(sliced_names(state.baseline.model, target.layer), state.plan())
+        if expected is not None:
+            record = replace(
+                record, predicted=f"sliced model {describe(expected)}", predicted_failure=_mismatch(expected)
+            )
+            return _stopped(state, record, f"the sliced model {describe(expected)}")
+    choice = _choose_without_data(state, target)
+    step = Step(target.layer.name, choice.keep)
+    prediction = predict(state.baseline.graph, state.plan(step))
+    record = replace(
+        record,
+        keep=choice.keep,
+        kept=len(choice.keep),
+        selection=choice.details,
+        criterion=str(choice.details.get("stand_in") or _criterion(state, target)),
+        predicted=_said(prediction, target.layer.name),
+        predicted_active=prediction.layers[target.layer.name].active_out,
+        predicted_failure=_mismatch(prediction.failure),
+    )
+    state.prediction = prediction
+    note_hazards(state, prediction, observed=False)
+    if prediction.failure is not None:
+        return _stopped(state, record, describe(prediction.failure))
+    state.standing.append(step)
+    state.done.append(step)
+    return record
+
+
+def note_hazards(state: State, prediction: Prediction, *, observed: bool) -> None:
+    """Add a prediction's hazards to the scenario's; a later message on the same layer replaces an earlier one."""
+    for hazard in prediction.hazards:
+        add_hazard(state, hazard.code, hazard.layer, hazard.message, observed=observed)
+
+
+def add_hazard(state: State, code: str, layer: str, message: str, *, observed: bool) -> None:
+    """Add one hazard."""
+    kind = HAZARDS[code]
+    place = message.split(" behind ", 1)[-1].split(",", 1)[0] if code == "kept-alive-by-residual" else ""
+    state.hazards[code, layer, place] = HazardRecord(code, kind.severity, layer, message, kind.remedy, observed)
+
+
+def _blank(state: State, index: int, target: Target) -> StepRecord:
+    layer = target.layer
+    kinds = {block.index: block.type for block in blocks_of(state.baseline.model)}
+    return StepRecord(
+        index=index,
+        layer=layer.name,
+        address=layer.address,
+        block=layer.block,
+        block_type=kinds[layer.block],
+        channels=layer.out_channels,
+        kept=layer.out_channels,
+        keep=tuple(range(layer.out_channels)),
+        criterion=_criterion(state, target),
+        status="pruned",
+    )
+
+
+def _criterion(state: State, target: Target) -> str:
+    if target.keep is not None:
+        return "listed"
+    select = state.scenario.select
+    return select.criterion if select.ratio is None else f"{select.criterion}, ratio {select.ratio:g}"
+
+
+def _sliced(state: State, record: StepRecord, target: Target) -> tuple[StepRecord, bool]:
+    """With sliced activations: predict and run the notes' ``nn.Sequential`` before anything is collected from it."""
+    if state.scenario.activations != "sliced" or target.keep is not None:
+        return record, False
+    names = sliced_names(state.model, target.layer)
+    expected = state.baseline.graph.predict_sequence(names, state.plan())
+    happened = observe_sequence(state.model, names, state.baseline.graph.imgsz)
+    agrees = expected == happened
+    if not agrees:
+        state.disagreements.append(
+            f"step {record.index + 1}: predicted that the sliced model {describe(expected)}; "
+            f"observed that it {describe(happened)}"
+        )
+    record = replace(
+        record,
+        predicted=f"sliced model {describe(expected)}",
+        observed=f"sliced model {describe(happened)}",
+        predicted_failure=_mismatch(expected),
+        observed_failure=_mismatch(happened),
+        agrees=agrees,
+    )
+    if expected is None and happened is None:
+        return record, False
+    return _stopped(state, record, f"the sliced model {describe(happened or expected)}"), True
+
+
+def _stopped(state: State, record: StepRecord, why: str) -> StepRecord:
+    status = "skipped" if state.scenario.on_mismatch == "skip" else "failed"
+    return replace(record, status=status, reason=why)
+
+
+def _choose(state: State, target: Target) -> Choice:
+    if target.keep is not None:
+        return Choice(target.keep, None, {})
+    scenario = state.scenario
+    source = state.baseline.fresh() if scenario.schedule == "independent" else state.model
+    return select_channels(
+        source,
+        target.layer,
+        scenario.select,
+        activations=scenario.activations,
+        data=scenario.data or "",
+        imgsz=scenario.imgsz,
+        seed=scenario.seed,
+        progress=state.progress,
+    )
+
+
+def _choose_without_data(state: State, target: Target) -> Choice:
+    """Channels for a prediction alone: criteria that need data are stood in for by l1."""
+    if target.keep is not None:
+        return Choice(target.keep, None, {})
+    select = state.scenario.select
+    stand_in = {}
+    if select.criterion == "separability":
+        ratio = 0.5 if select.ratio is None else select.ratio
+        select = Select(criterion="l1", ratio=ratio, seed=select.seed)
+        stand_in = {"stand_in": f"l1, ratio {ratio:g}"}
+    choice = select_channels(
+        state.baseline.model,
+        target.layer,
+        select,
+        activations="hooked",
+        data="",
+        imgsz=state.scenario.imgsz,
+        seed=state.scenario.seed,
+        progress=state.progress,
+    )
+    return Choice(choice.keep, choice.scores, {**choice.details, **stand_in})
+
+
+def _prune(state: State, step: Step) -> nn.Module:
+    plan = state.plan(step)
+    alone = type(plan)([step], plan.execution, plan.mask)
+    return prune(state.model, alone, graph=state.baseline.graph)
+
+
+def _judged(state: State, record: StepRecord, prediction: Prediction, confirmation: Confirmation) -> StepRecord:
+    observation = confirmation.observation
+    if not confirmation.agrees:
+        state.disagreements += [f"step {record.index + 1}: {difference}" for difference in confirmation.differences]
+    return replace(
+        record,
+        predicted=_said(prediction, record.layer),
+        observed=_saw(confirmation, record.layer),
+        predicted_active=prediction.layers[record.layer].active_out,
+        active=observation.active.get(record.layer),
+        weight_norm_count=observation.weight_norms.get(record.layer),
+        predicted_failure=_mismatch(prediction.failure),
+        observed_failure=_mismatch(confirmation.failure),
+        agrees=confirmation.agrees and record.agrees is not False,
+        differences=confirmation.differences,
+    )
+
+
+def _said(prediction: Prediction, layer: str) -> str:
+    if prediction.failure is not None:
+        return describe(prediction.failure)
+    count = prediction.layers[layer]
+    return f"fits, {count.active_out} of {count.out_channels} active"
+
+
+def _saw(confirmation: Confirmation, layer: str) -> str:
+    if confirmation.failure is not None:
+        return describe(confirmation.failure)
+    active = confirmation.observation.active.get(layer)
+    shape = next(iter(confirmation.observation.shapes.get(layer, ())), None)
+    return f"runs, {active} of {shape[1] if shape else '?'} active"
+
+
+def _measured(state: State, record: StepRecord, index: int) -> StepRecord:
+    pruned = _evaluate(state)
+    state.after = pruned or state.after
+    record = replace(
+        record,
+        map50_pruned=pruned.map50 if pruned else None,
+        map50_95_pruned=pruned.map50_95 if pruned else None,
+    )
+    if state.scenario.fine_tune is not None:
+        record = _tuned(state, record)
+    if state.scenario.schedule == "sessions":
+        path = state.folder / f"session-{index + 1}.pt"
+        save_checkpoint(state.model, path)
+        state.model = load_model(path)
+        record = replace(record, checkpoint=display_path(path))
+    return record
+
+
+def _tuned(state: State, record: StepRecord) -> StepRecord:
+    settings = state.scenario.fine_tune
+    if settings is None or state.scenario.data is None:
+        raise UserError("fine-tuning needs data", where=state.scenario.id, hint="Name a data set under `data`.")
+    enforced = state.scenario.execution == "mask" and settings.enforce_masks
+    result = fine_tune(
+        state.model,
+        data=state.scenario.data,
+        imgsz=state.scenario.imgsz,
+        settings=settings,
+        seed=state.scenario.seed,
+        masks=_masks(state),
+        work_dir=Path(state.folder),
+        progress=state.progress,
+    )
+    state.model = result.model
+    state.tuned_since = True
+    regrown = {layer: count for layer, count in result.regrown.items() if count}
+    for layer, count in regrown.items():
+        add_hazard(
+            state, "regrowth", layer, f"{count} masked filters are non-zero again after fine-tuning", observed=True
+        )
+    if regrown and enforced:
+        state.disagreements.append(f"step {record.index + 1}: masks were enforced, but {regrown} filters grew back")
+    if state.scenario.execution == "mask" and not settings.enforce_masks:
+        state.standing.clear()
+    tuned = _evaluate(state)
+    state.after = tuned or state.after
+    return replace(
+        record,
+        map50_tuned=tuned.map50 if tuned else None,
+        map50_95_tuned=tuned.map50_95 if tuned else None,
+        regrown=sum(regrown.values()),
+    )
+
+
+def _masks(state: State) -> MaskSet | None:
+    if state.scenario.execution != "mask":
+        return None
+    norms = {step.layer: state.baseline.graph.layers[step.layer].norm for step in state.done}
+    plan = type(state.plan())(state.done, "mask", state.scenario.mask)
+    return MaskSet.from_plan(plan, norms)
+
+
+def _evaluate(state: State) -> Metrics | None:
+    if state.scenario.data is None:
+        return None
+    return evaluate(state.model, data=state.scenario.data, imgsz=state.scenario.imgsz, progress=state.progress)
+
+
+def _mismatch(failure: Mismatch | None) -> MismatchRecord | None:
+    if failure is None:
+        return None
+    return MismatchRecord(failure.module, failure.kind, failure.expected, failure.got, failure.message)

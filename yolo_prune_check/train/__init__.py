@@ -1,0 +1,1 @@
+"""Fine-tuning that keeps masks and shapes (`finetune`), and accuracy (`evaluate`), through Ultralytics."""

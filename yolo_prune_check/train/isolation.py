@@ -1,0 +1,61 @@
+"""A fence around Ultralytics: whatever it does to the process' global state is undone afterwards."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+
+# Ultralytics sets these for a deterministic run and removes them afterwards, also where the user had set them.
+_ENVIRONMENT = ("CUBLAS_WORKSPACE_CONFIG", "PYTHONHASHSEED")
+
+
+@contextmanager
+def isolated() -> Iterator[None]:
+    """Restore on exit: all random generators, the number of threads, deterministic mode and its environment.
+
+    Ultralytics seeds every global generator, and choosing the CPU sets PyTorch's threads to one fewer than the machine
+    has, whatever the caller or `OMP_NUM_THREADS` said; see `pin_threads` for the time in between.
+    """
+    python, numpy, cpu = random.getstate(), np.random.get_state(), torch.get_rng_state()
+    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+    threads = torch.get_num_threads()
+    strict, warn_only = (
+        torch.are_deterministic_algorithms_enabled(),
+        torch.is_deterministic_algorithms_warn_only_enabled(),
+    )
+    filling: Any = torch.utils.deterministic  # its one attribute is unknown to type checkers
+    cudnn, fill = torch.backends.cudnn.deterministic, filling.fill_uninitialized_memory
+    environment = {name: os.environ.get(name) for name in _ENVIRONMENT}
+    try:
+        yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(numpy)
+        torch.set_rng_state(cpu)
+        if cuda:
+            torch.cuda.set_rng_state_all(cuda)
+        torch.set_num_threads(threads)
+        torch.use_deterministic_algorithms(strict, warn_only=warn_only)
+        torch.backends.cudnn.deterministic = cudnn
+        filling.fill_uninitialized_memory = fill
+        for name, value in environment.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+@contextmanager
+def pin_threads() -> Iterator[None]:
+    """Keep PyTorch's number of threads over code that changes it, so that results do not depend on the machine's."""
+    threads = torch.get_num_threads()
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)

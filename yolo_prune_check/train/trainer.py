@@ -1,0 +1,157 @@
+"""Ultralytics' trainer, kept to the very module it is given.
+
+The stock trainer builds a new network from the model's YAML and copies over the weights that fit: a pruned network
+comes out dense again. It also lets masked channels grow back, in the network and in its moving average (EMA).
+
+Imports Ultralytics: call `prepare_ultralytics` first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from ultralytics.models.yolo.detect import DetectionTrainer
+
+from yolo_prune_check.data.resolve import DataSet
+from yolo_prune_check.errors import UserError
+from yolo_prune_check.prune.mask import MaskSet
+from yolo_prune_check.train.images import LabelledImages, as_ultralytics
+from yolo_prune_check.train.isolation import pin_threads
+
+
+class GivenModelTrainer(DetectionTrainer):
+    """Trains a detection model as it is: nothing rebuilt, nothing downloaded, nothing validated, nobody told.
+
+    Ultralytics' callbacks (loggers, platform, usage statistics) never run, whatever the user's settings say. The
+    training itself (loss, optimizer, augmentation, EMA) is Ultralytics'.
+
+    Args:
+        model: The module to train, in place.
+        data: Its data set.
+        images: The images to train on.
+        masks: Enforced after every optimizer step in the model and in its EMA; None enforces nothing.
+        warmup: Batches over which the learning rate rises from near zero to its value.
+        on_batch: Called after every batch.
+        report: Told, in a sentence, what the user should know.
+        overrides: Arguments of Ultralytics' trainer. `save` decides whether it writes checkpoints.
+    """
+
+    # Ultralytics sets these to None or a file name first, which is all a type checker sees.
+    model: Any
+    ema: Any
+    optimizer: Any
+    loss: Any
+
+    def __init__(
+        self,
+        model: nn.Module,
+        data: DataSet,
+        images: Sequence[Path],
+        *,
+        masks: MaskSet | None,
+        warmup: int,
+        on_batch: Callable[[], None],
+        report: Callable[[str], None],
+        overrides: dict[str, Any],
+    ) -> None:
+        self._given = model
+        self._data_set = data
+        self._images = images
+        self._masks = masks
+        self._warmup = warmup
+        self._batches = 0
+        self._on_batch = on_batch
+        self._report = report
+        with pin_threads():
+            super().__init__(overrides={**overrides, "model": "given", "data": str(data.yaml), "mode": "train"})
+        self.model = model
+
+    def get_dataset(self) -> dict[str, Any]:
+        """The data set, which is checked already; Ultralytics would look for it online."""
+        return as_ultralytics(self._data_set)
+
+    def setup_model(self) -> None:
+        """Use the given module; nothing is loaded, so nothing can be resumed."""
+        self.model = self._given
+
+    def get_model(self, cfg: Any = None, weights: Any = None, verbose: bool = True) -> nn.Module:
+        """The given module, whatever the YAML says."""
+        return self._given
+
+    def build_dataset(self, img_path: str, mode: str = "train", batch: int | None = None) -> LabelledImages:
+        """The given images, augmented."""
+        return LabelledImages(
+            self._images,
+            self._data_set,
+            hyp=self.args,
+            augment=True,
+            batch=batch or self.batch_size,
+            stride=self.stride,
+            report=self._report,
+        )
+
+    def get_dataloader(self, dataset_path: str, batch_size: int = 16, rank: int = 0, mode: str = "train") -> Any:
+        """The training images; for validation, which does not take place, the same loader stands in."""
+        if mode == "val":
+            return self.train_loader
+        return super().get_dataloader(dataset_path, batch_size, rank, mode)
+
+    def run_callbacks(self, event: str) -> None:
+        """Our own hooks, and no others."""
+        if event == "on_train_start":
+            self._enforce()
+        elif event == "on_train_batch_start":
+            self._set_learning_rate()
+        elif event == "on_train_batch_end":
+            self._check_loss()
+            self._on_batch()
+
+    def optimizer_step(self) -> None:
+        """One step, after which everything masked is zero again, in the model and in its EMA."""
+        if self._masks:
+            self._masks.stop_gradients(self.model)
+        super().optimizer_step()
+        self._enforce()
+
+    def validate(self) -> tuple[dict[str, float], None]:
+        """Nothing: `evaluate` measures, once, what is kept."""
+        return {}, None
+
+    def final_eval(self) -> None:
+        """Nothing: see `validate`."""
+
+    def save_metrics(self, metrics: dict[str, float]) -> None:
+        """Write Ultralytics' CSV only where checkpoints are wanted as well."""
+        if self.args.save:
+            super().save_metrics(metrics)
+
+    def save_model(self) -> bool:
+        """Write checkpoints only where they are wanted (Ultralytics always writes the last)."""
+        if not self.args.save:
+            return False
+        self._enforce()
+        return bool(super().save_model())
+
+    def _enforce(self) -> None:
+        if self._masks:
+            self._masks.apply(self.model)
+            self._masks.apply(self.ema.ema)
+
+    def _set_learning_rate(self) -> None:
+        self._batches += 1
+        if self._batches <= self._warmup + 1:  # the first batch after the warm-up sets the full rate
+            share = min(1.0, self._batches / (self._warmup + 1))
+            for group in self.optimizer.param_groups:
+                group["lr"] = group["initial_lr"] * share
+
+    def _check_loss(self) -> None:
+        # Ultralytics would load its last checkpoint and try again; a result must not depend on such luck.
+        if not bool(torch.isfinite(self.loss)):
+            raise UserError(
+                f"fine-tuning diverged in batch {self._batches}: the loss is {self.loss.item()}",
+                hint=f"Choose a smaller learning rate than {self.args.lr0:g}, or prune less.",
+            )
