@@ -9,6 +9,7 @@ import torch
 from yolo_prune_check.errors import UserError
 from yolo_prune_check.model.load import load_model
 from yolo_prune_check.run import run
+from yolo_prune_check.run import step as step_module
 from yolo_prune_check.run.events import (
     BaselineMeasured,
     Event,
@@ -191,7 +192,7 @@ def test_predicting_alone_gives_the_same_verdict_and_runs_nothing(
         raise AssertionError("something was executed")
 
     for name in ("observe", "evaluate", "fine_tune", "prune", "observe_sequence"):
-        monkeypatch.setattr(f"yolo_prune_check.run.step.{name}", refuse)
+        monkeypatch.setattr(step_module, name, refuse)
     predicted = record_of(tmp_path, text, predict_only=True)
     assert predicted.agrees is None
     assert (predicted.verdict, predicted.steps[0].predicted) == (executed.verdict, executed.steps[0].predicted)

@@ -38,7 +38,7 @@ def build_model(name: str, seed: int) -> nn.Module:
     try:
         with quietly(), _seeded(seed):
             model: nn.Module = DetectionModel(config, verbose=False)
-    except Exception as error:  # noqa: BLE001  # Ultralytics' parser raises whatever a wrong YAML leads to
+    except Exception as error:  # Ultralytics' parser raises whatever a wrong YAML leads to
         raise UserError(
             f"the model YAML does not build ({_said(error)})", where=name, hint="Compare it with a stock one."
         ) from error
@@ -79,7 +79,7 @@ def _read(name: str) -> dict[str, Any]:
             value=name,
             hint=did_you_mean(name, stock_names()) or "Give a path, or a stock name such as 'yolov8n.yaml'.",
         ) from error
-    except Exception as error:  # noqa: BLE001  # PyYAML's errors, and a TypeError where the YAML is no mapping
+    except Exception as error:  # PyYAML's errors, and a TypeError where the YAML is no mapping
         raise UserError(f"the model YAML cannot be read ({_said(error)})", where=name) from error
     missing = [key for key in ("backbone", "head", "nc") if key not in config]
     if missing:

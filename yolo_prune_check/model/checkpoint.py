@@ -54,11 +54,14 @@ def read_checkpoint(file: Path) -> nn.Module:
 
 def _unpickle(file: Path) -> Any:
     try:
-        wanted = torch.serialization.get_unsafe_globals_in_checkpoint(str(file))
+        with file.open("rb") as stream:
+            start = stream.read(4)
     except OSError as error:
         raise UserError(f"the checkpoint cannot be read ({error.strerror})", where=str(file)) from error
-    except (ValueError, RuntimeError, EOFError, UnpicklingError) as error:
-        what = f"not a checkpoint that PyTorch can read ({_reason(file)})"
+    try:
+        wanted = torch.serialization.get_unsafe_globals_in_checkpoint(str(file))
+    except (ValueError, RuntimeError, OSError, EOFError, UnpicklingError) as error:
+        what = f"not a checkpoint that PyTorch can read ({_reason(start, error)})"
         raise UserError(what, where=str(file), hint=_HINT) from error
     allowed = {name: _allowed(name) for name in wanted}
     refused = sorted(name for name, value in allowed.items() if value is None)
@@ -81,9 +84,9 @@ def _unpickle(file: Path) -> Any:
         raise UserError(f"the checkpoint cannot be loaded ({first})", where=str(file), hint=_HINT) from error
 
 
-def _reason(file: Path) -> str:
-    with file.open("rb") as stream:
-        start = stream.read(4)
+def _reason(start: bytes, error: Exception) -> str:
+    if "torchscript" in str(error):
+        return "it is a TorchScript archive, whose layers cannot be pruned"
     if not start:
         return "the file is empty"
     if start == b"PK\x03\x04":

@@ -33,6 +33,7 @@ _TRUE = {"1", "true", "yes", "on", "y", "t"}  # what Ultralytics takes for true
 _INTEGRATIONS = ("clearml", "comet", "dvc", "mlflow", "raytune", "tensorboard", "wandb", "vscode_msg")
 _FONTS = ("Arial.ttf", "Arial.Unicode.ttf")
 
+
 @lru_cache(maxsize=1)
 def prepare_ultralytics() -> None:
     """Import Ultralytics such that it neither talks, nor connects, nor installs, nor touches the user's settings file.

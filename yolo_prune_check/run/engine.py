@@ -77,7 +77,7 @@ def _run(scenario: Scenario, folder: Path, shown: Progress, *, predict_only: boo
     yield ScenarioStarted(scenario.id, tuple(target.layer.name for target in resolved.targets))
     state = State(scenario, baseline, baseline.fresh(), folder, shown)
     if scenario.data is not None and not predict_only:
-        state.before = state.after = baseline_metrics(scenario.model, scenario.data, scenario.imgsz, shown)
+        state.before = baseline_metrics(scenario.model, scenario.data, scenario.imgsz, shown)
         yield BaselineMeasured(state.before.map50, state.before.map50_95)
     for index, target in enumerate(resolved.targets):
         yield StepStarted(index, len(resolved.targets), target.layer.name)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from yolo_prune_check.channels.predict import predict
 from yolo_prune_check.channels.prediction import Prediction
 from yolo_prune_check.confirm.compare import Confirmation, compare
@@ -10,20 +12,22 @@ from yolo_prune_check.confirm.observe import observe
 from yolo_prune_check.model.layers import layers_of
 from yolo_prune_check.run.checkpoint import display_path, save_checkpoint
 from yolo_prune_check.run.expectations import describe_expectation, unmet
-from yolo_prune_check.run.record import EdgeRecord, MetricsRecord, ModelFacts, Record, RecordVerdict
+from yolo_prune_check.run.record import EdgeRecord, MetricsRecord, ModelFacts, Record, RecordVerdict, StepRecord
 from yolo_prune_check.run.state import State
 from yolo_prune_check.spec.schema import Scenario
 
 
 def confirm_final(state: State) -> None:
     """Check the final model against the whole plan, if fine-tuning changed it since the last check."""
-    if not state.tuned_since or not state.standing:
+    if not state.tuned_since:
         return
     plan = state.plan()
-    prediction = predict(state.baseline.graph, plan)
     emitters = {layer.name: layer.emitter for layer in layers_of(state.model)}
     # What was meant is the fine-tuned model itself with the removed channels' outputs silenced: equal if masks held.
-    observation = observe(state.model, state.model, plan, emitters, state.scenario.imgsz)
+    state.final = observation = observe(state.model, state.model, plan, emitters, state.scenario.imgsz)
+    if not state.standing:
+        return  # the masks were let go, so nothing is predicted of what training made of them
+    prediction = predict(state.baseline.graph, plan)
     confirmation = compare(prediction, observation, emitters)
     state.prediction, state.confirmation = prediction, confirmation
     state.disagreements += [f"final model: {difference}" for difference in confirmation.differences]
@@ -112,15 +116,22 @@ def _verdict(state: State) -> tuple[RecordVerdict, tuple[str, ...]]:
     if failed or errors:
         return "unsafe", tuple(reasons)
     if skipped:
-        broke = [f"{step.layer} was skipped: {step.reason}" for step in skipped]
-        return "partial", (f"{len(skipped)} of {len(state.steps)} steps were skipped", *broke)
+        return "partial", (f"{len(skipped)} of {len(state.steps)} steps were skipped", *_skips(skipped))
     done = len(state.done)
     return "safe", (f"{'the only step fits' if done == 1 else f'all {done} steps fit'}, and nothing is silently wrong",)
 
 
+def _skips(skipped: Sequence[StepRecord]) -> list[str]:
+    """Skipped layers by reason, as many share one."""
+    layers: dict[str, list[str]] = {}
+    for step in skipped:
+        layers.setdefault(step.reason or "", []).append(step.layer)
+    return [f"{', '.join(names)}: {reason}" for reason, names in layers.items()]
+
+
 def _metrics(state: State) -> MetricsRecord:
     graph, prediction = state.baseline.graph, state.prediction
-    observation = state.confirmation.observation if state.confirmation else None
+    observation = state.final or (state.confirmation.observation if state.confirmation else None)
     whole = predict(graph, type(state.plan())([], "mask"))
     pruned = {step.layer for step in state.done}
     ratio = None

@@ -10,6 +10,7 @@ from torch import nn
 from yolo_prune_check.channels.plan import Plan, Step
 from yolo_prune_check.channels.prediction import Prediction
 from yolo_prune_check.confirm.compare import Confirmation
+from yolo_prune_check.confirm.observe import Observation
 from yolo_prune_check.progress import Progress
 from yolo_prune_check.run.baseline import Baseline
 from yolo_prune_check.run.record import HazardRecord, StepRecord
@@ -28,6 +29,7 @@ class State:
         done: All steps that were carried out.
         prediction: Of the last step, whether it was carried out or broke.
         confirmation: Of the last step, or of the final model.
+        final: What was observed of the final model, if fine-tuning changed it since the last step was confirmed.
     """
 
     scenario: Scenario
@@ -43,6 +45,7 @@ class State:
     hazards: dict[tuple[str, str, str], HazardRecord] = field(default_factory=dict)
     prediction: Prediction | None = None
     confirmation: Confirmation | None = None
+    final: Observation | None = None
     disagreements: list[str] = field(default_factory=list)
     checkpoint: Path | None = None
     tuned_since: bool = False

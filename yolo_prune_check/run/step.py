@@ -21,7 +21,7 @@ from yolo_prune_check.model.sequence import sliced_names
 from yolo_prune_check.prune.apply import prune
 from yolo_prune_check.prune.mask import MaskSet
 from yolo_prune_check.run.checkpoint import display_path, save_checkpoint
-from yolo_prune_check.run.record import HazardRecord, MismatchRecord, StepRecord
+from yolo_prune_check.run.record import HazardRecord, MismatchRecord, StepRecord, StepStatus
 from yolo_prune_check.run.resolve import Target
 from yolo_prune_check.run.state import State
 from yolo_prune_check.select.choose import Choice, select_channels
@@ -85,6 +85,11 @@ def predict_step(state: State, index: int, target: Target) -> StepRecord:
     )
     state.prediction = prediction
     note_hazards(state, prediction, observed=False)
+    settings = state.scenario.fine_tune
+    if settings is not None and not settings.enforce_masks and state.scenario.execution == "mask":
+        add_hazard(
+            state, "regrowth", step.layer, "fine-tuning without enforced masks lets filters grow back", observed=False
+        )
     if prediction.failure is not None:
         return _stopped(state, record, describe(prediction.failure))
     state.standing.append(step)
@@ -156,7 +161,7 @@ def _sliced(state: State, record: StepRecord, target: Target) -> tuple[StepRecor
 
 
 def _stopped(state: State, record: StepRecord, why: str) -> StepRecord:
-    status = "skipped" if state.scenario.on_mismatch == "skip" else "failed"
+    status: StepStatus = "skipped" if state.scenario.on_mismatch == "skip" else "failed"
     return replace(record, status=status, reason=why)
 
 

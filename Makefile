@@ -1,0 +1,39 @@
+# make demo   install, run every spec in specs/ on the shipped model and data, write Markdown reports
+# make test   the test suite            make lint   style, types, import direction
+# make bench  predicted against executed, in full           make clean  remove what these made
+PYTHON ?= python3
+JOBS ?= 2
+REPORTS ?= reports
+VENV := .venv
+BIN := $(VENV)/bin
+
+# One thread per process: with several processes more threads only wait for each other, and sums come out alike.
+export OMP_NUM_THREADS := 1
+
+.PHONY: demo test lint bench clean
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --editable '.[test]' --constraint constraints.txt
+	touch $@
+
+demo: $(VENV)/.installed
+	@status=0; $(BIN)/python -m pytest specs/ -n $(JOBS) --prune-report-dir "$(REPORTS)" || status=$$?; \
+	echo "Reports: $(REPORTS)/index.md (verdicts) and $(REPORTS)/claims.md (the field notes' claims)"; \
+	exit $$status
+
+test: $(VENV)/.installed
+	$(BIN)/python -m pytest tests -n $(JOBS) -q
+
+lint: $(VENV)/.installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy --strict yolo_prune_check
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.installed
+	$(BIN)/python -m benchmarks.agreement
+
+clean:
+	rm -rf $(VENV) build dist .yolo-prune-check .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

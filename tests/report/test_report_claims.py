@@ -1,0 +1,411 @@
+"""Every claim of the field notes is decided by records, and by nothing else: other records, another verdict."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from yolo_prune_check.report import write_reports
+from yolo_prune_check.report.claims import CLAIMS, Evidence, Verdict, count_verdicts, decide_all
+from yolo_prune_check.report.claims.evidence import Tried, block_of, sources
+from yolo_prune_check.run.record import MetricsRecord, Record, StepRecord
+
+if TYPE_CHECKING:
+    from .conftest import Build
+
+YES, NO = Verdict.CONFIRMED, Verdict.REFUTED
+MASK, LOCAL, OPEN = Verdict.ONLY_MASK, Verdict.ONLY_LOCAL, Verdict.UNDECIDED
+
+FIRST = {1: "model.1.conv", 2: "model.2.cv1.conv", 3: "model.3.conv", 4: "model.4.cv1.conv", 5: "model.5.conv"}
+
+
+class Lab:
+    """Short words for the records that the table below sets against each claim."""
+
+    def __init__(self, build: Build) -> None:
+        self.build = build
+        self._number = count()
+
+    def _id(self) -> str:
+        return f"plan-{next(self._number)}"
+
+    def wired(self, change: dict[int, dict[str, Any]] | None = None, **facts: Any) -> list[Record]:
+        """YOLOv8n and YOLOv8s, measured, with some blocks changed."""
+        return [
+            self.build.record(
+                self._id(), model=model, agrees=None, facts=replace(self.build.wiring(scale, change=change), **facts)
+            )
+            for model, scale in (("yolov8n-digits", 1), ("yolov8s.yaml", 2))
+        ]
+
+    def small(self, change: dict[str, Any], block: int) -> list[Record]:
+        """YOLOv8s alone, one block changed."""
+        facts = self.build.wiring(2, change={block: change})
+        return [self.build.record(self._id(), model="yolov8s.yaml", agrees=None, facts=facts)]
+
+    def ran(self, *blocks: int, **more: Any) -> Record:
+        """A masked plan for the first layer of each of these blocks."""
+        steps = tuple(self.build.step(i, FIRST[block], f"{block}.0") for i, block in enumerate(blocks))
+        return self.build.record(self._id(), **{"steps": steps, **more})
+
+    def broke(self, *blocks: int, module: str = "model.2.cv1.conv", **more: Any) -> Record:
+        """A local plan that breaks at its last step, in ``module``."""
+        failure = self.build.mismatch(module, "32", "16")
+        steps = tuple(self.build.step(i, FIRST[block], f"{block}.0") for i, block in enumerate(blocks[:-1]))
+        last = self.build.broken(len(steps), FIRST[blocks[-1]], f"{blocks[-1]}.0", failure=failure)
+        return self.build.unsafe(self._id(), **{"steps": (*steps, last), **more})
+
+    def masked_break(self, *blocks: int, **more: Any) -> Record:
+        """A masked plan that breaks: it never should, and the claims must notice if it did."""
+        return self.broke(*blocks, execution="mask", **more)
+
+    def local_run(self, *blocks: int, **more: Any) -> Record:
+        """A local plan that runs."""
+        return self.ran(*blocks, execution="local", **more)
+
+    def inner(self, execution: str, module: str | None = None) -> Record:
+        """An inner layer of block 2 alone."""
+        if module is None:
+            return self.build.record(
+                self._id(), execution=execution, steps=(self.build.step(0, "model.2.m.0.cv1.conv", "2.2"),)
+            )
+        step = self.build.broken(0, "model.2.m.0.cv1.conv", "2.2", failure=self.build.mismatch(module))
+        return self.build.unsafe(self._id(), execution=execution, steps=(step,))
+
+    def two_in_one(self, execution: str, *, breaks: bool) -> Record:
+        """Two layers of block 4."""
+        first = self.build.step(0, "model.4.cv1.conv", "4.0")
+        second = (self.build.broken if breaks else self.build.step)(1, "model.4.cv2.conv", "4.1")
+        make = self.build.unsafe if breaks else self.build.record
+        return make(self._id(), execution=execution, steps=(first, second))
+
+    def tuned(self, before: float = 0.8, after: float = 0.9, regrown: int = 0, **more: Any) -> Record:
+        """A fine-tuned masked plan."""
+        step = self.build.step(map50_pruned=before, map50_tuned=after, regrown=regrown)
+        return self.build.record(self._id(), fine_tune="1 epoch", steps=(step,), **more)
+
+    def counted(self, active: int, weights: int = 16, **more: Any) -> Record:
+        """A masked plan whose channels were counted both ways."""
+        step = self.build.step(active=active, weight_norm_count=weights)
+        return self.build.record(self._id(), steps=(step,), **more)
+
+    def skipping(self, skipped: int, of: int, *, right: bool = True) -> Record:
+        """A plan with ``on_mismatch: skip``."""
+        steps: list[StepRecord] = [
+            self.build.broken(i, f"model.{i}.conv", f"{i}.0", status="skipped", agrees=right) for i in range(skipped)
+        ]
+        steps += [self.build.step(i, f"model.{i}.conv", f"{i}.0") for i in range(skipped, of)]
+        return self.build.unsafe(self._id(), verdict="partial", on_mismatch="skip", steps=tuple(steps))
+
+    def turned(self, execution: str, order: str, verdict: str, base: str = "five") -> Record:
+        """One plan of several blocks in one order."""
+        steps = (self.build.step(0, FIRST[4], "4.0"), self.build.step(1, FIRST[5], "5.0"))
+        return self.build.record(
+            f"{base}[{execution},{order}]", base_id=base, execution=execution, order=order, verdict=verdict, steps=steps
+        )
+
+
+# claim: (records that confirm or bound it, verdict), (other records, another verdict)
+Case = tuple[Callable[[Lab], Sequence[Record]], Verdict]
+
+FLIPS: dict[str, tuple[Case, Case]] = {
+    "block-1-is-first": (
+        (lambda lab: lab.wired({1: {"depends_on": (), "from_": (-1,)}}), YES),
+        (lambda lab: lab.wired(), NO),
+    ),
+    "block-1-no-dependencies": (
+        (lambda lab: lab.wired({1: {"depends_on": ()}}), YES),
+        (lambda lab: [*lab.wired({1: {"depends_on": ()}}), lab.broke(1)], NO),
+    ),
+    "block-1-three-convs": (
+        (lambda lab: lab.wired({1: {"convs": ((8, 8, 1),) * 3}}), YES),
+        (lambda lab: lab.wired(), NO),
+    ),
+    "block-1-not-pan": ((lambda lab: lab.wired(), YES), (lambda lab: lab.wired({1: {"feeds": (2, 17)}}), NO)),
+    "nothing-before-block-1": (
+        (lambda lab: [replace(r, facts=replace(r.facts, blocks=r.facts.blocks[1:])) for r in lab.wired()], YES),
+        (lambda lab: lab.wired(), NO),
+    ),
+    "forty-five-convs": (
+        (lambda lab: lab.wired({1: {"convs": ((8, 8, 1),) * 33}}), YES),
+        (lambda lab: lab.wired(), NO),
+    ),
+    "back-to-front-cause": (
+        (lambda lab: lab.wired({4: {"depends_on": (3, 5)}}), YES),
+        (lambda lab: [*lab.wired({4: {"depends_on": (3, 5)}}), lab.ran(5, 4, order="back-to-front")], NO),
+    ),
+    "block-1-shape": ((lambda lab: lab.wired(), YES), (lambda lab: lab.small({"out_channels": 48}, 1), NO)),
+    "block-2-shape": ((lambda lab: lab.small({"out_channels": 32}, 2), YES), (lambda lab: lab.wired(), NO)),
+    "block-2-convs": ((lambda lab: lab.wired(), YES), (lambda lab: lab.small({"convs": ((64, 64, 1),)}, 2), NO)),
+    "block-2-ninety-six": ((lambda lab: lab.wired(), YES), (lambda lab: lab.small({"out_channels": 96}, 1), NO)),
+    "block-2-concat": (
+        (lambda lab: [lab.ran(2, edges=(lab.build.edge(),))], YES),
+        (lambda lab: [lab.ran(2, edges=(lab.build.edge(operator="model.4:cat"),))], NO),
+    ),
+    "block-3-in-block-17": (
+        (lambda lab: lab.wired({3: {"feeds": (4, 17)}}), YES),
+        (lambda lab: lab.wired(), NO),
+    ),
+    "block-17-inputs": ((lambda lab: lab.wired({17: {"from_": (3, 15)}}), YES), (lambda lab: lab.wired(), NO)),
+    "block-2-feeds-3": ((lambda lab: lab.wired(), YES), (lambda lab: lab.wired({2: {"feeds": (4,)}}), NO)),
+    "block-5-cascade": ((lambda lab: lab.wired({5: {"reaches": (2, 6)}}), YES), (lambda lab: lab.wired(), NO)),
+    "block-5-path": (
+        (lambda lab: lab.wired({6: {"feeds": (14,)}, 14: {"feeds": (4,)}, 4: {"feeds": (2,)}}), YES),
+        (lambda lab: lab.wired(), NO),
+    ),
+    "chain": ((lambda lab: lab.wired(), YES), (lambda lab: lab.wired({3: {"feeds": (5,)}}), NO)),
+    "sliced-block-cause": (
+        (
+            lambda lab: [
+                *lab.wired({2: {"sequential_failure": None}, 4: {"sequential_failure": None}}),
+                lab.masked_break(1, 2, activations="sliced"),
+            ],
+            YES,
+        ),
+        (lambda lab: lab.wired(), NO),
+    ),
+    "sequential-immutable": (
+        (lambda lab: lab.wired(sequential_mutable=False), YES),
+        (lambda lab: lab.wired(), NO),
+    ),
+    "conv-fixed": ((lambda lab: lab.wired(conv_resizable=False), YES), (lambda lab: lab.wired(), NO)),
+    "several-layers-of-block-1": (
+        (lambda lab: lab.wired({1: {"convs": ((8, 8, 1),) * 2}}), YES),
+        (lambda lab: lab.wired(), NO),
+    ),
+    "block-1-independent": (
+        (lambda lab: [lab.ran(1), lab.broke(1)], MASK),
+        (lambda lab: [lab.ran(1), lab.local_run(1)], YES),
+    ),
+    "block-1-success-rate": (
+        (
+            lambda lab: [lab.build.record(steps=tuple(lab.build.step(i, f"model.1.{i}", f"1.{i}") for i in range(3)))],
+            YES,
+        ),
+        (lambda lab: [lab.ran(1)], NO),
+    ),
+    "asked-for-six": (
+        (lambda lab: [*lab.wired(), lab.ran(1, layers="widest:6")], YES),
+        (
+            lambda lab: [*lab.wired({1: {"convs": ((8, 8, 1),) * 2}}), lab.ran(1, layers="widest:6")],
+            NO,
+        ),
+    ),
+    "no-block-1-layer": (
+        (lambda lab: [lab.ran(steps=(), blocks=(1,), verdict="refused", reasons=("block 1 has no Conv2d",))], YES),
+        (lambda lab: [lab.ran(steps=(), blocks=(1,), verdict="safe", reasons=())], NO),
+    ),
+    "only-block-1": (
+        (lambda lab: [lab.ran(3), lab.broke(3, module="model.4.cv1.conv")], LOCAL),
+        (lambda lab: [lab.masked_break(3), lab.broke(3)], YES),
+    ),
+    "zeroing-breaks": ((lambda lab: [lab.masked_break(1)], YES), (lambda lab: [lab.ran(1)], NO)),
+    "first-layers-work": (
+        (lambda lab: [lab.ran(1, 2, 3), lab.broke(1, 2)], MASK),
+        (lambda lab: [lab.masked_break(1, 2), lab.broke(1, 2)], NO),
+    ),
+    "first-layer-independent": (
+        (lambda lab: [lab.ran(4), lab.broke(4)], MASK),
+        (lambda lab: [lab.ran(4), lab.local_run(4)], YES),
+    ),
+    "one-layer-per-block": (
+        (lambda lab: [lab.two_in_one("mask", breaks=False), lab.two_in_one("local", breaks=True)], LOCAL),
+        (lambda lab: [lab.two_in_one("mask", breaks=False), lab.two_in_one("local", breaks=False)], NO),
+    ),
+    "five-layers": (
+        (lambda lab: [lab.ran(1, 2, 3, 4, 5)], YES),
+        (lambda lab: [lab.masked_break(1, 2, 3, 4, 5)], NO),
+    ),
+    "significant-pruning": (
+        (lambda lab: [lab.ran(1, 2, 3, 4, 5, metrics=MetricsRecord(params_before=100, params_after=80))], YES),
+        (lambda lab: [lab.ran(1, 2, 3, 4, 5)], NO),
+    ),
+    "skips-many": ((lambda lab: [lab.skipping(8, 13)], YES), (lambda lab: [lab.skipping(1, 13)], NO)),
+    "skip-unpredictable": (
+        (lambda lab: [lab.skipping(2, 5, right=False)], YES),
+        (lambda lab: [lab.skipping(2, 5)], NO),
+    ),
+    "structural-pruning": (
+        (lambda lab: [lab.two_in_one("group", breaks=False)], YES),
+        (lambda lab: [lab.two_in_one("group", breaks=True)], NO),
+    ),
+    "channel-adapter": (
+        (lambda lab: [lab.two_in_one("adapter", breaks=False)], YES),
+        (lambda lab: [lab.two_in_one("adapter", breaks=True)], NO),
+    ),
+    "expects-kept-channels": (
+        (lambda lab: [lab.ran(1), lab.broke(1)], LOCAL),
+        (lambda lab: [lab.ran(1), lab.local_run(1)], NO),
+    ),
+    "front-to-back": (
+        (lambda lab: [lab.ran(1, 2), lab.broke(1, 2)], MASK),
+        (lambda lab: [lab.masked_break(1, 2), lab.broke(1, 2)], NO),
+    ),
+    "order-matters": (
+        (lambda lab: [lab.turned("mask", "front-to-back", "safe"), lab.turned("mask", "back-to-front", "unsafe")], YES),
+        (lambda lab: [lab.turned("mask", "front-to-back", "safe"), lab.turned("mask", "back-to-front", "safe")], NO),
+    ),
+    "prune-block-1": (
+        (lambda lab: [lab.ran(1), lab.broke(1)], LOCAL),
+        (lambda lab: [lab.ran(1), lab.broke(1, module="model.3.conv")], NO),
+    ),
+    "prune-block-2-inside": (
+        (lambda lab: [lab.inner("mask"), lab.inner("local", "model.3.conv")], LOCAL),
+        (lambda lab: [lab.inner("mask"), lab.inner("local", "model.2.m.0.cv2.conv")], NO),
+    ),
+    "prune-block-3": (
+        (lambda lab: [lab.ran(3), lab.broke(3, module="model.17")], LOCAL),
+        (lambda lab: [lab.ran(3), lab.broke(3, module="model.4.cv1.conv")], NO),
+    ),
+    "any-of-1-2-3": (
+        (lambda lab: [plan for block in (1, 2, 3) for plan in (lab.ran(block), lab.broke(block))], LOCAL),
+        (
+            lambda lab: [
+                *(plan for block in (1, 2) for plan in (lab.ran(block), lab.broke(block))),
+                lab.ran(3),
+                lab.local_run(3),
+            ],
+            NO,
+        ),
+    ),
+    "only-independent-schedule": (
+        (lambda lab: [lab.ran(1, 2, 3, schedule="independent"), lab.masked_break(1, 2, 3)], YES),
+        (lambda lab: [lab.ran(1, 2, 3, schedule="independent"), lab.ran(1, 2, 3)], NO),
+    ),
+    "several-blocks": (
+        (lambda lab: [lab.ran(1, 2), lab.broke(1, 2)], LOCAL),
+        (lambda lab: [lab.ran(1, 2), lab.local_run(1, 2)], NO),
+    ),
+    "accumulates": ((lambda lab: [lab.tuned(regrown=0)], YES), (lambda lab: [lab.tuned(regrown=5)], NO)),
+    "absorbed": (
+        (
+            lambda lab: [lab.tuned(metrics=MetricsRecord(params_before=100, params_after=80)), lab.broke(1)],
+            YES,
+        ),
+        (lambda lab: [lab.tuned(), lab.broke(1)], NO),
+    ),
+    "active-118": (
+        (lambda lab: [lab.counted(16, mask="weights")], YES),
+        (lambda lab: [lab.counted(32, mask="weights")], NO),
+    ),
+    "count-active-channels": (
+        (lambda lab: [lab.counted(16)], YES),
+        (lambda lab: [lab.counted(16), lab.counted(32, mask="weights")], NO),
+    ),
+    "fine-tuning-helps": (
+        (lambda lab: [lab.tuned(0.8, 0.9)], YES),
+        (lambda lab: [lab.tuned(0.9, 0.8)], NO),
+    ),
+}
+
+
+def test_no_claim_is_left_without_evidence_that_turns_it() -> None:
+    assert set(FLIPS) == {claim.id for claim in CLAIMS}
+    assert len(CLAIMS) == len(FLIPS) >= 22
+    assert all(first[1] is not second[1] for first, second in FLIPS.values())
+
+
+@pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.id)
+def test_a_ruling_follows_the_evidence(claim: Any, build: Build) -> None:
+    for records, expected in FLIPS[claim.id]:
+        ruling = claim.decide(Evidence.of(list(records(Lab(build)))))
+        assert ruling.verdict is expected, ruling.evidence
+        assert re.search(r"[.!]$", ruling.evidence)
+        if ruling.verdict is not OPEN:
+            assert ruling.scenarios or ruling.models
+
+
+@pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.id)
+def test_without_evidence_nothing_is_decided(claim: Any) -> None:
+    ruling = claim.decide(Evidence.of([]))
+    assert ruling.verdict is OPEN
+    assert "eeds" in ruling.evidence
+
+
+def test_a_plan_that_breaks_early_still_counts_for_all_the_blocks_it_names(build: Build) -> None:
+    lab = Lab(build)
+    early = lab.broke(1, blocks=(1, 2, 3, 4, 5))
+    decided = {claim.id: ruling for claim, ruling in decide_all([lab.ran(1, 2, 3, 4, 5), early])}
+    assert decided["front-to-back"].verdict is MASK
+    assert decided["first-layers-work"].verdict is MASK
+    assert decided["block-1-independent"].verdict is OPEN
+    assert decided["first-layer-independent"].verdict is OPEN
+
+
+def test_plans_that_were_only_predicted_decide_nothing(build: Build) -> None:
+    lab = Lab(build)
+    records = [replace(record, agrees=None) for record in (lab.ran(1), lab.broke(1))]
+    claim = next(claim for claim in CLAIMS if claim.id == "block-1-independent")
+    assert claim.decide(Evidence.of(records)).verdict is OPEN
+
+
+def test_sliced_activations_do_not_count_as_breaks_of_the_plan(build: Build) -> None:
+    lab = Lab(build)
+    records = [lab.ran(1, 2), lab.masked_break(1, 2, activations="sliced"), lab.broke(1, 2)]
+    claim = next(claim for claim in CLAIMS if claim.id == "front-to-back")
+    assert claim.decide(Evidence.of(records)).verdict is MASK
+
+
+def test_models_that_are_not_yolov8_as_shipped_do_not_speak_for_it(build: Build) -> None:
+    facts = build.wiring(change={1: {"convs": ()}})
+    odd = build.record(model="specs/field_notes/models/yolov8n_block1_without_conv.yaml", facts=facts)
+    assert Evidence.of([odd]).wiring() == {}
+    known = Evidence.of([build.record(facts=facts), build.record("b", model="yolov8s.yaml", facts=facts)])
+    assert set(known.wiring()) == {"yolov8n-digits", "yolov8s.yaml"}
+    assert set(known.wiring("s")) == {"yolov8s.yaml"}
+
+
+def test_models_that_differ_are_told_apart(build: Build) -> None:
+    lab = Lab(build)
+    records = [*lab.wired()[:1], *lab.small({"convs": ((8, 8, 1),) * 3}, 1)]
+    claim = next(claim for claim in CLAIMS if claim.id == "block-1-three-convs")
+    ruling = claim.decide(Evidence.of(records))
+    assert ruling.verdict is NO
+    assert ruling.evidence == "`yolov8n-digits`: block 1 holds 1 Conv2d. `yolov8s.yaml`: block 1 holds 3 Conv2d."
+
+
+def test_the_order_of_records_changes_no_ruling(build: Build) -> None:
+    lab = Lab(build)
+    records = [*lab.wired(), lab.ran(1), lab.broke(1), lab.tuned(), lab.counted(32, mask="weights")]
+    assert decide_all(records) == decide_all(records[::-1])
+
+
+def test_relative_inputs_are_resolved(build: Build) -> None:
+    blocks = build.wiring(change={17: {"from_": (-1, 12)}}).blocks
+    assert sources(blocks[17]) == (16, 12)
+    assert sources(blocks[0]) == ()  # the image is no block
+
+
+def test_the_page_gives_every_claim_once_and_counts_them(build: Build, tmp_path: Path) -> None:
+    lab = Lab(build)
+    records = [*lab.wired(), lab.ran(1, 2), lab.broke(1, 2), lab.skipping(8, 13), lab.tuned(regrown=3)]
+    write_reports(records, tmp_path)
+    page = (tmp_path / "claims.md").read_text()
+    rows = re.findall(r"^\|\s+(\d+) \|", page, re.M)
+    assert [int(row) for row in rows[: len(CLAIMS)]] == list(range(1, len(CLAIMS) + 1))
+    counted = dict(count_verdicts(ruling for _, ruling in decide_all(records)))
+    assert sum(counted.values()) == len(CLAIMS)
+    for word, number in counted.items():
+        assert re.search(rf"^\| {re.escape(word)}\s+\|\s+{number} \|$", page, re.M), word
+    assert "**Of 51 claims" in page
+    assert page.index("How the models are wired") > page.index("“Block 1 is the first block”")
+
+
+@pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.id)
+def test_a_claim_names_its_note_and_quotes_it(claim: Any) -> None:
+    assert claim.quote
+    assert len(claim.quote) < 140
+    assert re.fullmatch(r"[a-z0-9-]+", claim.id)
+
+
+def test_helpers() -> None:
+    assert block_of("model.12.m.0.cv1.conv") == 12
+    assert block_of("model") is None
+    assert not Tried((), ()).fits
+    assert not Tried((), ()).all_broke

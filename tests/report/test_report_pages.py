@@ -1,0 +1,368 @@
+"""What a reader finds on the pages, and what must hold of every page whatever the records say."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from yolo_prune_check.errors import UserError
+from yolo_prune_check.report import load_records, record_path, save_records, write_reports
+from yolo_prune_check.report.markdown import MARKER, NONE, slugs
+from yolo_prune_check.report.site import page_of, relative, slug_of
+from yolo_prune_check.report.tally import Tally
+from yolo_prune_check.run.record import MetricsRecord, Record
+
+if TYPE_CHECKING:
+    from .conftest import Build
+
+
+def sample(build: Build) -> list[Record]:
+    """One record of every verdict, over three suites, one of which is not of the field notes."""
+    facts = build.wiring()
+    names = [("model.1.conv", "1.0"), ("model.2.cv1.conv", "2.0"), ("model.3.conv", "3.0")]
+    return [
+        build.record(
+            "first[mask]",
+            steps=tuple(
+                build.step(i, name, at, map50_pruned=0.93, map50_95_pruned=0.7, map50_tuned=0.945, map50_95_tuned=0.75)
+                for i, (name, at) in enumerate(names)
+            ),
+            edges=(build.edge(), build.edge(operator="model.4:cat", observed=None, observed_active=None)),
+            facts=facts,
+            fine_tune="1 epoch",
+        ),
+        build.record(
+            "phantoms",
+            mask="weights",
+            verdict="unsafe",
+            expected="verdict unsafe, hazards phantom-channel",
+            reasons=("model.1.conv: 16 zeroed channels still emit a constant",),
+            steps=(build.step(active=32),),
+            hazards=(build.hazard(message="a | b"),),
+            facts=facts,
+        ),
+        build.unsafe("cut", facts=facts),
+        build.record(
+            "no-such-layer",
+            verdict="refused",
+            steps=(),
+            agrees=None,
+            expected="refused with “no Conv2d”",
+            reasons=("a.prune.yaml:7: block 1 has no Conv2d to prune. Name a block that has one.",),
+            metrics=MetricsRecord(),
+        ),
+        build.record(
+            "structural", execution="group", verdict="not-run", steps=(), agrees=None, reasons=("not in this version.",)
+        ),
+        build.unsafe(
+            "skipping",
+            verdict="partial",
+            on_mismatch="skip",
+            steps=(build.step(), build.broken(1, "model.3.conv", "3.0", status="skipped")),
+            reasons=("1 of 2 steps were skipped",),
+            spec="specs/field_notes/other_notes.prune.yaml",
+            suite="other_notes",
+        ),
+        build.record(
+            "refuted",
+            spec="specs/quick.prune.yaml",
+            suite="quick",
+            tags=(),
+            passed=False,
+            agrees=False,
+            failures=("a prediction was refuted, which is a defect of this tool: step 1: active channels differ",),
+            steps=(build.step(agrees=False, differences=("active channels: predicted 16, observed 17",)),),
+            edges=(build.edge(agrees=False, observed_active=9),),
+        ),
+    ]
+
+
+def pages(folder: Path) -> dict[str, str]:
+    return {path.relative_to(folder).as_posix(): path.read_text() for path in folder.rglob("*.md")}
+
+
+def tables(page: str) -> list[list[list[str]]]:
+    """Every table of a page as rows of cells."""
+    found: list[list[list[str]]] = [[]]
+    for line in page.splitlines():
+        if line.startswith("|"):
+            found[-1].append([cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]])
+        elif found[-1]:
+            found.append([])
+    return [[table[0], *table[2:]] for table in found if table]
+
+
+def anchors(page: str) -> set[str]:
+    headings = [line.lstrip("# ").replace("`", "") for line in page.splitlines() if re.match(r"#+ ", line)]
+    return set(slugs(headings))
+
+
+def test_every_link_leads_to_a_heading_of_a_written_page(build: Build, tmp_path: Path) -> None:
+    written = write_reports(sample(build), tmp_path)
+    found = pages(tmp_path)
+    assert set(found) == {path.relative_to(tmp_path).as_posix() for path in written}
+    links = 0
+    for name, content in found.items():
+        for target in re.findall(r"\]\(([^)]*)\)", content):
+            links += 1
+            path, _, anchor = target.partition("#")
+            reached = (tmp_path / name).parent.joinpath(path).resolve() if path else tmp_path.resolve() / name
+            page = found[reached.relative_to(tmp_path.resolve()).as_posix()]
+            assert not anchor or anchor in anchors(page), f"{name}: {target}"
+    assert links > 30
+
+
+def test_every_table_is_rectangular(build: Build, tmp_path: Path) -> None:
+    write_reports(sample(build), tmp_path)
+    found = [table for page in pages(tmp_path).values() for table in tables(page)]
+    assert len(found) > 15
+    for table in found:
+        assert {len(row) for row in table} == {len(table[0])}, table[0]
+
+
+def test_pages_depend_on_nothing_but_the_records(build: Build, tmp_path: Path) -> None:
+    records = sample(build)
+    write_reports(records, tmp_path / "a")
+    write_reports(records[::-1], tmp_path / "b" / "deeper")
+    first, second = pages(tmp_path / "a"), pages(tmp_path / "b" / "deeper")
+    assert first == second
+    assert str(tmp_path) not in "".join(first.values())
+
+
+def test_the_index_counts_what_the_records_hold(build: Build, tmp_path: Path) -> None:
+    records = sample(build)
+    write_reports(records, tmp_path)
+    summary, suites, scenarios = tables((tmp_path / "index.md").read_text())[:3]
+    numbers = {row[0]: row[1] for row in summary[1:]}
+    assert numbers["scenarios"] == str(len(records))
+    for verdict in ("safe", "partial", "unsafe", "refused", "not-run"):
+        assert numbers[verdict.replace("-", " ")] == str(sum(record.verdict == verdict for record in records))
+    assert sum(int(numbers[word]) for word in ("safe", "partial", "unsafe", "refused", "not run")) == len(records)
+    assert numbers["ended as expected"] == "6 of 7"
+    # five steps in the safe and partial plans, one each in the two unsafe ones and in the refuted one
+    assert numbers["steps that went as predicted"] == "7 of 8"
+    assert numbers["concat, split and residual edges as predicted"] == "2 of 3"
+    for column, name in enumerate(suites[0]):
+        if name in ("scenarios", "safe", "partial", "unsafe", "refused", "not run"):
+            assert sum(int(row[column]) for row in suites[1:]) == int(numbers[name]), name
+    assert len(scenarios) - 1 == len(records)
+
+
+def test_the_first_sentence_names_what_needs_attention(build: Build, tmp_path: Path) -> None:
+    write_reports(sample(build), tmp_path)
+    quick = (tmp_path / "quick.md").read_text()
+    assert "**The plan is safe to use.** Look first at `refuted`, which did not end as its spec expects." in quick
+    assert "a refuted prediction is a defect of this tool" in quick
+    notes = (tmp_path / "field_notes/sample.md").read_text()
+    assert (
+        "**1 of 5 plans is safe to use; 2 must not be used as written, 1 was refused for wrong input and 1 was not "
+        "run.** "
+        "Every scenario ended as its spec expects; the ones that are not safe were declared to show that. "
+        "All 5 predictions were confirmed by running the pruned model."
+    ) in notes
+
+
+def test_a_page_leads_with_what_to_do(build: Build, tmp_path: Path) -> None:
+    write_reports(sample(build), tmp_path)
+    notes = (tmp_path / "field_notes/sample.md").read_text()
+    assert notes.index("**What to do**") < notes.index("| scenario")
+    assert "- [`cut`](#cut): do not use as written; use `execution: mask`, which leaves every shape alone." in notes
+    assert "[`phantoms`](#phantoms): do not use as written; use `mask: silent`, which zeroes" in notes
+
+
+def test_a_step_shows_weights_beside_outputs_and_its_phantoms(build: Build, tmp_path: Path) -> None:
+    write_reports([build.record(mask="weights", steps=(build.step(active=30),))], tmp_path)
+    header, row = next(
+        table for table in tables((tmp_path / "field_notes/sample.md").read_text()) if "phantom" in table[0]
+    )
+    cells = dict(zip(header, row, strict=True))
+    assert cells["layer (address)"] == "`model.1.conv` (1.0)"
+    assert cells["channels → kept"] == "32 → 16"
+    assert cells["non-zero filters"] == "16"
+    assert cells["active channels"] == "30"
+    assert cells["phantom"] == "14"
+    assert cells["agree"] == "✓"
+
+
+def test_a_failing_step_gives_the_words_of_pytorch_once_if_they_were_foretold(build: Build, tmp_path: Path) -> None:
+    write_reports([build.unsafe()], tmp_path)
+    page = (tmp_path / "field_notes/sample.md").read_text()
+    message = build.mismatch().message
+    assert (
+        "failed, as predicted to the letter: breaks in `model.2.cv1.conv` "
+        f"(direct edge, expected 32, got 16): `{message}`" in page
+    )
+
+    other = build.mismatch(module="model.3.conv")
+    write_reports([build.unsafe(steps=(build.broken(observed_failure=other, agrees=False),), agrees=False)], tmp_path)
+    page = (tmp_path / "field_notes/sample.md").read_text()
+    assert "predicted to break in `model.2.cv1.conv`" in page
+    assert "broke in `model.3.conv`" in page
+
+
+def test_a_layer_whose_channels_were_never_chosen_claims_no_kept_ones(build: Build, tmp_path: Path) -> None:
+    step = build.broken(kept=32, status="skipped", weight_norm_count=None, active=None)
+    write_reports([build.unsafe(verdict="partial", activations="sliced", steps=(step,))], tmp_path)
+    assert f"| 32 → {NONE} " in (tmp_path / "field_notes/sample.md").read_text()
+
+
+def test_edges_are_counted_and_folded(build: Build, tmp_path: Path) -> None:
+    edges = (build.edge(), build.edge(port="in1", agrees=False, observed_active=9))
+    write_reports([build.record(edges=edges)], tmp_path)
+    page = (tmp_path / "field_notes/sample.md").read_text()
+    assert "<summary>Concat, split and residual edges touched: 2, 1 of 2 as predicted</summary>" in page
+    _, *rows = next(table for table in tables(page) if table[0][0] == "operator")
+    assert rows[0] == ["`model.2:cat`", "concat", "in0", "`model.2.cv1.conv`", "16", "16", "16", "16", "8", "8", "✓"]
+    assert rows[1][-1] == "✗"
+
+
+def test_parameters_and_macs_stand_beside_their_prediction(build: Build, tmp_path: Path) -> None:
+    metrics = MetricsRecord(
+        params_before=3_000_000, params_after=2_400_000, predicted_params=2_400_001, macs_before=100, macs_after=80
+    )
+    write_reports([build.record(metrics=metrics)], tmp_path)
+    page = (tmp_path / "field_notes/sample.md").read_text()
+    _, *rows = next(table for table in tables(page) if "predicted" in table[0] and "before" in table[0])
+    assert rows[0] == ["parameters", "3,000,000", "2,400,000", "-20.0 %", "2,400,001"]
+    assert rows[1][:4] == ["MACs per image", "100", "80", "-20.0 %"]
+
+
+def test_no_map_is_claimed_for_a_model_that_does_not_run(build: Build, tmp_path: Path) -> None:
+    write_reports([build.unsafe()], tmp_path)
+    page = (tmp_path / "field_notes/sample.md").read_text()
+    rows = next(table for table in tables(page) if table[0][0] == "" and "before" in table[0])
+    assert next(row for row in rows if row[0] == "mAP50")[2] == NONE
+    assert "mAP50 went" not in page
+
+
+def test_the_command_that_reproduces_a_scenario_is_given(build: Build, tmp_path: Path) -> None:
+    write_reports([build.record("first[a,b]")], tmp_path)
+    page = (tmp_path / "field_notes/sample.md").read_text()
+    assert '```bash\npytest "specs/field_notes/sample.prune.yaml::first[a,b]"\n```' in page
+
+
+def test_words_are_explained_where_they_occur_and_only_there(build: Build, tmp_path: Path) -> None:
+    write_reports(sample(build), tmp_path)
+    assert "**phantom channel**" in (tmp_path / "field_notes/sample.md").read_text()
+    assert "**phantom channel**" not in (tmp_path / "field_notes/other_notes.md").read_text()
+
+
+def test_absolute_paths_stay_out_of_the_pages(build: Build, tmp_path: Path) -> None:
+    record = build.record(checkpoint="/somewhere/final.pt", spec="/somewhere/x.prune.yaml", model="/somewhere/m.pt")
+    write_reports([record], tmp_path)
+    shown = "".join(pages(tmp_path).values())
+    assert "/somewhere" not in shown
+    assert "`m.pt`" in shown
+
+
+def test_claims_are_written_only_for_the_field_notes(build: Build, tmp_path: Path) -> None:
+    write_reports([build.record(tags=())], tmp_path / "plain")
+    write_reports([build.record(tags=("field-notes",))], tmp_path / "notes")
+    assert not (tmp_path / "plain" / "claims.md").exists()
+    assert "claims.md" not in (tmp_path / "plain" / "index.md").read_text()
+    assert "(claims.md)" in (tmp_path / "notes" / "index.md").read_text()
+    assert "(../claims.md)" in (tmp_path / "notes" / "field_notes" / "sample.md").read_text()
+
+
+def test_stored_records_make_the_same_pages(build: Build, tmp_path: Path) -> None:
+    records = sample(build)
+    write_reports(records, tmp_path / "a")
+    paths = save_records(records, tmp_path / "b")
+    assert len(set(paths)) == len(records)
+    assert load_records(tmp_path / "b" / "records") == sorted(records, key=lambda record: (record.spec, record.id))
+    write_reports(load_records(tmp_path / "b" / "records"), tmp_path / "b")
+    assert pages(tmp_path / "a") == pages(tmp_path / "b")
+
+
+def test_a_run_of_one_suite_keeps_what_is_known_of_the_others(build: Build, tmp_path: Path) -> None:
+    records = sample(build)
+    save_records(records, tmp_path)
+    write_reports(records, tmp_path)
+    before = pages(tmp_path)
+    changed = replace(records[-1], passed=True, failures=())
+
+    write_reports([changed], tmp_path)
+
+    after = pages(tmp_path)
+    assert set(after) == set(before)
+    assert {name for name in after if after[name] != before[name]} == {"quick.md", "index.md"}
+    assert "| ended as expected | 7 of 7 |" in re.sub(" +", " ", after["index.md"])
+
+
+def test_pages_whose_records_are_gone_are_deleted_and_foreign_files_are_not(build: Build, tmp_path: Path) -> None:
+    write_reports(sample(build), tmp_path)
+    (tmp_path / "README.md").write_text("somebody's own\n")
+
+    write_reports([build.record(spec="specs/quick.prune.yaml", suite="quick", tags=())], tmp_path)
+
+    assert set(pages(tmp_path)) == {"index.md", "quick.md", "README.md"}
+    assert not (tmp_path / "field_notes").exists()
+    assert (tmp_path / "quick.md").read_text().startswith(MARKER)
+
+
+def test_nothing_to_report_and_contradictory_records_are_refused(build: Build, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="nothing to report"):
+        write_reports([], tmp_path)
+    with pytest.raises(UserError, match="two different records of the same scenario"):
+        write_reports([build.record(), build.record(why="another")], tmp_path)
+    write_reports([build.record(), build.record()], tmp_path)
+    with pytest.raises(UserError, match="no such folder of records"):
+        load_records(tmp_path / "nowhere")
+    (tmp_path / "records").mkdir()
+    (tmp_path / "records" / "x.json").write_text("{}")
+    with pytest.raises(UserError, match="record of another format"):
+        write_reports([build.record()], tmp_path)
+
+
+def test_two_specs_of_one_name_get_two_pages_and_two_places(build: Build, tmp_path: Path) -> None:
+    one, two = build.record(spec="/a/x.prune.yaml"), build.record(spec="/b/x.prune.yaml")
+    written = write_reports([one, two], tmp_path)
+    assert len(written) == len(set(written)) == 4  # index, claims and the two
+    assert record_path(one, tmp_path) != record_path(two, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("spec", "page"),
+    [
+        ("specs/field_notes/multi_block_pruning.prune.yaml", "field_notes/multi_block_pruning.md"),
+        ("specs/quick_start.prune.yaml", "quick_start.md"),
+        ("elsewhere/specs/a/b.prune.yml", "a/b.md"),
+        ("../x.prune.yaml", "x.md"),
+        ("C:\\plans\\x.prune.yaml", "x.md"),
+    ],
+)
+def test_the_page_is_named_after_the_spec(spec: str, page: str) -> None:
+    assert page_of(spec) == page
+
+
+def test_links_are_relative_to_the_page_they_stand_on() -> None:
+    assert relative("index.md", "field_notes/x.md") == "../index.md"
+    assert relative("field_notes/x.md#a", "field_notes/x.md") == "#a"
+    assert relative("field_notes/x.md#a", "index.md") == "field_notes/x.md#a"
+
+
+def test_scenarios_that_differ_only_in_signs_get_different_files() -> None:
+    assert slug_of("a[b]") != slug_of("a(b)")
+    assert re.fullmatch(r"[\w.-]+", slug_of("a[b,c]"))
+
+
+def test_a_spec_named_index_does_not_overwrite_the_index(build: Build, tmp_path: Path) -> None:
+    write_reports([build.record(spec="specs/index.prune.yaml")], tmp_path)
+    assert "# Pruning safety reports" in (tmp_path / "index.md").read_text()
+
+
+def test_predictions_alone_count_as_neither_confirmed_nor_refuted(build: Build) -> None:
+    record = build.record(agrees=None, steps=(build.step(agrees=None),), edges=(build.edge(),))
+    tally = Tally.of([record])
+    assert (tally.predictions, tally.edges) == (0, 0)
+
+
+def test_reporting_imports_no_torch() -> None:
+    code = "import sys, yolo_prune_check.report; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,67 @@
+"""What a terminal shows after a run and when a scenario fails."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from yolo_prune_check.report import scenario_failure_text, terminal_summary
+
+if TYPE_CHECKING:
+    from .conftest import Build
+
+
+def test_the_summary_has_a_line_for_each_scenario_and_one_that_adds_up(build: Build) -> None:
+    records = [build.unsafe("cut"), build.record("first", passed=False, failures=("mAP fell too far",))]
+    lines = terminal_summary(records).splitlines()
+    assert len(lines) == 2 + len(records) + 1
+    assert lines[2].split()[:3] == ["✓", "sample::cut", "unsafe"]
+    assert lines[3].split()[:3] == ["✗", "sample::first", "safe"]
+    assert lines[3].endswith("mAP fell too far")
+    assert lines[-1] == "2 scenarios: 1 safe, 1 unsafe; 1 as expected, 1 not; 2 of 2 steps as predicted"
+    assert terminal_summary(records[::-1]) == "\n".join(lines)
+
+
+def test_the_summary_stays_narrow(build: Build) -> None:
+    records = [build.unsafe(verdict="partial", reasons=("word " * 60,))]
+    assert max(map(len, terminal_summary(records).splitlines())) < 120
+
+
+def test_the_summary_of_nothing_says_so() -> None:
+    assert terminal_summary([]) == "no scenario was run"
+
+
+def test_a_failure_shows_source_plan_comparison_and_reasons_in_this_order(build: Build) -> None:
+    record = build.unsafe(passed=False, failures=("the verdict is unsafe, expected safe",), expected="verdict safe")
+    shown = scenario_failure_text(record, "  - id: cut\n    execution: local\n")
+    parts = ["- id: cut", "model.1.conv  1.0        16/32   failed", "breaks in model.2.cv1.conv", "verdict unsafe"]
+    places = [shown.index(part) for part in parts]
+    assert places == sorted(places)
+    assert "verdict unsafe, expected verdict safe\n    - the verdict is unsafe, expected safe" in shown
+    assert f"step 1 observed: model.2.cv1.conv: expected 32, got 16: {build.mismatch().message}" in shown
+    assert record.rerun in shown
+
+
+def test_a_failure_names_what_differs(build: Build) -> None:
+    step = build.step(agrees=False, differences=("active channels: predicted 16, observed 17",))
+    edges = (build.edge(), build.edge(port="in1", agrees=False, observed_active=9))
+    record = build.record(passed=False, failures=("refuted",), agrees=False, steps=(step,), edges=edges)
+    shown = scenario_failure_text(record, "")
+    assert "step 1 differs: active channels: predicted 16, observed 17" in shown
+    differing = shown.partition("edges that differ")[2]
+    assert "in1" in differing
+    assert "in0" not in differing
+
+
+def test_a_failure_says_what_to_do_about_its_hazards(build: Build) -> None:
+    record = build.record(
+        passed=False, failures=("x",), hazards=(build.hazard(), build.hazard("no-op", severity="warning"))
+    )
+    shown = scenario_failure_text(record, "")
+    assert "- phantom-channel in model.1.conv: 16 zeroed channels still emit a constant Use `mask: silent`" in shown
+    assert "no-op" not in shown
+
+
+def test_a_plan_without_steps_is_shown_too(build: Build) -> None:
+    shown = scenario_failure_text(build.record(steps=(), passed=False, failures=("not refused",)), "- id: x")
+    assert "no layer" in shown
+    assert "predicted and observed" not in shown

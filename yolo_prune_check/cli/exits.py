@@ -1,0 +1,34 @@
+"""Exit codes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import IntEnum
+
+from yolo_prune_check.run.record import Record
+
+
+class Exit(IntEnum):
+    """What the command line says to a script."""
+
+    EXPECTED = 0
+    """Everything is as expected."""
+    DIFFERS = 1
+    """A verdict or a budget differs from the expected one."""
+    BAD_INPUT = 2
+    """A spec, model, option or file cannot be used."""
+    REFUTED = 3
+    """A prediction was refuted: a defect of this tool."""
+    INTERNAL = 70
+    """This tool broke: a traceback says where (``EX_SOFTWARE`` of sysexits.h)."""
+    INTERRUPTED = 130
+    """Ctrl-C."""
+
+
+def exit_code(records: Sequence[Record], *, bad_input: bool) -> Exit:
+    """The gravest of what happened."""
+    if any(record.agrees is False for record in records):
+        return Exit.REFUTED
+    if bad_input:
+        return Exit.BAD_INPUT
+    return Exit.EXPECTED if all(record.passed for record in records) else Exit.DIFFERS

@@ -1,0 +1,90 @@
+"""``yolo-prune-check predict``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from yolo_prune_check.channels.plan import Execution, MaskKind, Plan
+from yolo_prune_check.cli.exits import Exit
+from yolo_prune_check.cli.output import heading, say, say_json, table
+from yolo_prune_check.cli.steps import parse_step, resolve_step
+
+if TYPE_CHECKING:
+    from yolo_prune_check.channels.graph import ChannelGraph
+    from yolo_prune_check.channels.prediction import Prediction
+
+
+def predict(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="A .pt, a model .yaml or a shipped name.")],
+    steps: Annotated[
+        list[str],
+        typer.Option(
+            "--step",
+            metavar="LAYER=KEEP",
+            help="Channels to keep, as in 2.0=0-15,20, or a criterion and the share to remove, as in 2.0=l1:0.5. "
+            "LAYER is an address (block.index) or a qualified name. Repeat it for more steps.",
+        ),
+    ],
+    execution: Annotated[Execution, typer.Option("--execution", help="How the plan is to be carried out.")] = "mask",
+    mask: Annotated[MaskKind, typer.Option("--mask", help="What a mask zeroes.")] = "silent",
+    imgsz: Annotated[int, typer.Option("--imgsz", min=32, help="Image size in pixels.")] = 64,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the criterion random.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Say what a plan will do, without running it. Exits with 1 if the plan is unsafe.
+
+    Example:  yolo-prune-check predict yolov8n-digits --step 2.0=0-15 --step 4.0=l1:0.5 --execution local
+    """
+    wanted = [parse_step(text) for text in steps]  # before the model is loaded: a typing error is told at once
+    from yolo_prune_check.channels.graph import ChannelGraph
+    from yolo_prune_check.channels.predict import predict as predict_plan
+    from yolo_prune_check.model.load import load_model
+
+    loaded = load_model(model)
+    plan = Plan([resolve_step(step, loaded, seed=seed) for step in wanted], execution=execution, mask=mask)
+    graph = ChannelGraph.trace(loaded, imgsz=imgsz)
+    prediction = predict_plan(graph, plan)
+    if as_json:
+        say_json({"model": model, "imgsz": imgsz, "plan": plan, "prediction": prediction})
+    else:
+        say(_describe(graph, plan, prediction))
+    if prediction.verdict != "safe":
+        raise typer.Exit(Exit.DIFFERS)
+
+
+def _describe(graph: ChannelGraph, plan: Plan, prediction: Prediction) -> str:
+    failure = prediction.failure
+    lines = [f"verdict: {prediction.verdict}, execution {prediction.execution}"]
+    if failure is not None:
+        lines += [
+            f"breaks in {failure.module} ({failure.kind}): expected {failure.expected}, got {failure.got}",
+            f"PyTorch will say: {failure.message}",
+        ]
+    lines += [f"{hazard.severity}: {hazard.code} in {hazard.layer}: {hazard.message}" for hazard in prediction.hazards]
+    if prediction.repair is not None:
+        lines.append(f"repair: {prediction.repair.message}")
+    whole = graph.predict_many([Plan()])[0]
+    lines.append(f"parameters: {whole.params:,} before, {prediction.params:,} after")
+    macs = "not known, as it breaks" if prediction.macs is None else f"{prediction.macs:,} after"
+    lines.append(f"multiply-accumulates at {graph.imgsz} px: {whole.macs:,} before, {macs}")
+    return "\n".join(lines) + "\n\n" + heading("Layers that change", _layers(whole, plan, prediction)).rstrip()
+
+
+def _layers(whole: Prediction, plan: Plan, prediction: Prediction) -> str:
+    pruned = plan.kept()
+    rows = [
+        [
+            name,
+            "pruned" if name in pruned else "follows",
+            whole.layers[name].in_channels,
+            count.in_channels,
+            whole.layers[name].out_channels,
+            count.out_channels,
+            count.active_out,
+        ]
+        for name, count in prediction.layers.items()
+        if name in pruned or count != whole.layers[name]
+    ]
+    return table(["layer", "", "in before", "in after", "out before", "out after", "out active"], rows)

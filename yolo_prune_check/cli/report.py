@@ -1,0 +1,24 @@
+"""``yolo-prune-check report``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from yolo_prune_check.cli.output import say
+from yolo_prune_check.report import load_records, write_reports
+
+
+def report(
+    records: Annotated[
+        Path, typer.Argument(metavar="RECORDS_DIR", help="Folder with record files, such as reports/records.")
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Where to write the pages.")],
+) -> None:
+    """Write the Markdown reports anew from records, without running anything.
+
+    Example:  yolo-prune-check report reports/records -o reports
+    """
+    say(f"reports: {write_reports(load_records(records), out)[0]}")

@@ -1,0 +1,141 @@
+"""``yolo-prune-check run``."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from yolo_prune_check.cli.exits import Exit, exit_code
+from yolo_prune_check.cli.output import complain, hear_ultralytics, say, say_json
+from yolo_prune_check.errors import UserError
+from yolo_prune_check.plugin.names import WORK_DIR
+from yolo_prune_check.plugin.store import run_scenario, spec_files, update_report
+from yolo_prune_check.plugin.text import failure_text
+from yolo_prune_check.progress import progress
+from yolo_prune_check.report import save_records, terminal_summary
+from yolo_prune_check.run.events import Event, ScenarioStarted, StepFinished
+from yolo_prune_check.run.record import Record
+
+if TYPE_CHECKING:
+    from yolo_prune_check.progress import Progress
+    from yolo_prune_check.spec import Scenario
+
+
+def run(
+    specs: Annotated[list[Path], typer.Argument(metavar="SPEC|DIR...", help="Specs, or folders to search for them.")],
+    report_dir: Annotated[
+        Path | None, typer.Option("--report-dir", metavar="DIR", help="Write records and Markdown reports here.")
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option("--model", metavar="MODEL", help="Run on this model (.pt, .yaml, shipped name) instead."),
+    ] = None,
+    predict_only: Annotated[
+        bool, typer.Option("--predict-only", help="Predict every plan; prune, run and train nothing.")
+    ] = False,
+    as_json: Annotated[
+        bool,
+        typer.Option(
+            "--json", help="Print the events, one JSON object a line; the last of each scenario has its record."
+        ),
+    ] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Let Ultralytics talk.")] = False,
+) -> None:
+    """Run the scenarios of specs: predict, prune, fine-tune, confirm.
+
+    All specs are checked before the first scenario runs. With --report-dir, what earlier runs left there stays.
+
+    Example:  yolo-prune-check run specs/ --report-dir reports
+    """
+    scenarios = _load_all(spec_files(specs))
+    if verbose:
+        hear_ultralytics()
+    shown = progress()
+    done: list[tuple[Record, Scenario]] = []
+    refused = False
+    with TemporaryDirectory(prefix="yolo-prune-check-") as scratch:
+        work_dir = Path(scratch) if report_dir is None else WORK_DIR
+        for number, scenario in enumerate(scenarios, start=1):
+            shown.line(f"[{number}/{len(scenarios)}] {scenario.spec}::{scenario.id}")
+            try:
+                record = run_scenario(
+                    scenario,
+                    work_dir=work_dir,
+                    progress=shown,
+                    model=model,
+                    predict_only=predict_only,
+                    on_event=_print_json(scenario) if as_json else _narrate(shown),
+                )
+            except UserError as error:
+                complain(f"yolo-prune-check: {error}")
+                refused = True
+                continue
+            done.append((record, scenario))
+            if report_dir is not None:
+                save_records([record], report_dir)  # at once: an interrupted run keeps what is done
+    records = [record for record, _ in done]
+    if records and not as_json:
+        _conclude(done)
+    if records and report_dir is not None:
+        index = update_report(records, report_dir)[0]
+        (complain if as_json else say)(f"reports: {index}")
+    code = exit_code(records, bad_input=refused)
+    if code:
+        raise typer.Exit(code)
+
+
+def _load_all(paths: list[Path]) -> list[Scenario]:
+    """All scenarios; every broken spec is named before the run is given up."""
+    from yolo_prune_check.spec import load_spec
+
+    scenarios: list[Scenario] = []
+    broken = False
+    for path in paths:
+        try:
+            scenarios += load_spec(path).scenarios
+        except UserError as error:
+            complain(f"yolo-prune-check: {error}")
+            broken = True
+    if broken:
+        raise typer.Exit(Exit.BAD_INPUT)
+    return scenarios
+
+
+def _print_json(scenario: Scenario) -> Callable[[Event], None]:
+    name = f"{scenario.spec}::{scenario.id}"
+
+    def tell(event: Event) -> None:
+        say_json({"event": type(event).__name__, "scenario": name, **_fields(event)}, indent=None)
+
+    return tell
+
+
+def _fields(event: Event) -> dict[str, object]:
+    return {name: value for name, value in dataclasses.asdict(event).items() if name != "scenario"}
+
+
+def _narrate(shown: Progress) -> Callable[[Event], None]:
+    total = 0
+
+    def tell(event: Event) -> None:
+        nonlocal total
+        if isinstance(event, ScenarioStarted):
+            total = len(event.layers)
+        elif isinstance(event, StepFinished):
+            step = event.step
+            what = f"kept {step.kept} of {step.channels}" if step.status == "pruned" else step.status
+            shown.line(f"    step {step.index + 1} of {total}: {step.layer}: {what}")
+
+    return tell
+
+
+def _conclude(done: list[tuple[Record, Scenario]]) -> None:
+    for record, scenario in done:
+        if not record.passed:
+            say(f"{failure_text(record, scenario)}\n")
+    say(terminal_summary([record for record, _ in done]))

@@ -1,0 +1,24 @@
+"""Names that several parts must agree on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+SUFFIX: Final = ".prune.yaml"
+"""How the name of a spec ends."""
+
+WORK_DIR: Final = Path(".yolo-prune-check")
+"""Where pruned models are saved, below the working directory, when a report is to name them."""
+
+BROKEN: Final = "spec"
+"""Name of the one item of a spec that cannot be read."""
+
+RECORD: Final = "prune_record"
+"""User property of an item: the path of its record."""
+
+VERDICT: Final = "prune_verdict"
+"""User property of an item: its verdict. It ends up in JUnit XML too."""
+
+SCRATCH: Final = "yolo_prune_check_scratch"
+"""Key under which the controller of pytest-xdist tells its workers the scratch folder."""

@@ -1,0 +1,131 @@
+"""What both fronts do with specs and records: find the files, run one scenario, keep a report directory current."""
+
+from __future__ import annotations
+
+import dataclasses
+import shlex
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from yolo_prune_check.errors import UserError
+from yolo_prune_check.plugin.names import SUFFIX
+from yolo_prune_check.report import RECORDS, save_records, write_reports
+from yolo_prune_check.run.record import Record, read_record
+
+if TYPE_CHECKING:
+    from yolo_prune_check.progress import Progress
+    from yolo_prune_check.run.events import Event
+    from yolo_prune_check.spec import Scenario
+
+
+def spec_files(paths: Iterable[Path]) -> list[Path]:
+    """The specs among and below the given paths, each once, sorted within each folder.
+
+    Raises:
+        UserError: A path does not exist, or no spec lies below a folder.
+    """
+    found: dict[Path, None] = {}
+    for path in paths:
+        if path.is_dir():
+            below = sorted(path.rglob(f"*{SUFFIX}"))
+            if not below:
+                raise UserError(f"no *{SUFFIX} below this folder", where=str(path), hint="Name a spec or its folder.")
+            found.update(dict.fromkeys(below))
+        elif path.is_file():
+            found[path] = None
+        else:
+            raise UserError("no such file", where=str(path), hint=f"A spec is named like NAME{SUFFIX}.")
+    return list(found)
+
+
+def run_scenario(
+    scenario: Scenario,
+    *,
+    work_dir: Path,
+    progress: Progress,
+    model: str | None = None,
+    predict_only: bool = False,
+    on_event: Callable[[Event], None] | None = None,
+) -> Record:
+    """Run one scenario to its record. This is where torch is imported.
+
+    Args:
+        scenario: From ``load_spec``.
+        work_dir: Where pruned models are saved.
+        progress: Where long work is shown.
+        model: Run on this model instead of the spec's.
+        predict_only: Predict every step and carry nothing out.
+        on_event: Called with each event as it comes.
+
+    Raises:
+        UserError: The scenario does not fit the model or the data.
+    """
+    from yolo_prune_check.run.engine import run
+    from yolo_prune_check.run.events import ScenarioFinished
+
+    if model is not None:
+        scenario = scenario.model_copy(update={"model": model})
+    record: Record | None = None
+    for event in run(scenario, work_dir=work_dir, progress=progress, predict_only=predict_only):
+        if isinstance(event, ScenarioFinished):
+            event = ScenarioFinished(_reproducible(event.record, model=model, predict_only=predict_only))
+            record = event.record
+        if on_event is not None:
+            on_event(event)
+    if record is None:
+        raise RuntimeError(f"{scenario.id} ended without a record")
+    return record
+
+
+def _reproducible(record: Record, *, model: str | None, predict_only: bool) -> Record:
+    """The record with a command that repeats this very run, overrides included."""
+    extra = "" if model is None else f" --prune-model {shlex.quote(model)}"
+    extra += " --prune-predict-only" if predict_only else ""
+    return dataclasses.replace(record, rerun=record.rerun + extra)
+
+
+def update_report(records: Sequence[Record], out: Path) -> list[Path]:
+    """Store records in a report directory and write its pages anew; what other runs left there stays.
+
+    Records of scenarios that their spec no longer declares, or whose spec is gone, are removed.
+
+    Returns:
+        The pages written, index first.
+
+    Raises:
+        UserError: There is nothing to report, or a stored record cannot be read.
+    """
+    save_records(records, out)
+    _remove_stale(out, {(record.spec, record.id) for record in records})
+    return write_reports(records, out)
+
+
+def _remove_stale(out: Path, fresh: set[tuple[str, str]]) -> None:
+    declared: dict[str, frozenset[str] | None] = {}
+    for path in sorted((out / RECORDS).rglob("*.json")):
+        record = read_record(path)
+        if (record.spec, record.id) in fresh:
+            continue
+        if record.spec not in declared:
+            declared[record.spec] = _declared_in(record.spec, out)
+        known = declared[record.spec]
+        if known is not None and record.id not in known:
+            path.unlink()
+            if not any(path.parent.iterdir()):
+                path.parent.rmdir()
+
+
+def _declared_in(spec: str, out: Path) -> frozenset[str] | None:
+    """Ids that a spec declares; none if it is gone, ``None`` if it is broken and therefore says nothing."""
+    from yolo_prune_check.spec import load_spec
+
+    # A record names its spec relative to where it was run from, mostly the folder that holds the report directory.
+    places = [Path(spec), out.resolve().parent / spec]
+    place = next((place for place in places if place.is_file()), None)
+    if place is None:
+        return frozenset()
+    try:
+        return frozenset(scenario.id for scenario in load_spec(place).scenarios)
+    except UserError:
+        return None

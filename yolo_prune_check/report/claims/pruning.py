@@ -1,0 +1,482 @@
+"""Claims about what happens when layers are pruned: decided by plans that were carried out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from itertools import combinations
+
+from yolo_prune_check.report.claims import notes
+from yolo_prune_check.report.claims.deciding import (
+    broken_blocks,
+    fared,
+    if_it_breaks,
+    if_it_fits,
+    listing,
+    modules,
+)
+from yolo_prune_check.report.claims.evidence import Evidence, breaks, convs_in, observed_break, pruned_blocks
+from yolo_prune_check.report.claims.ruling import Claim, Ruling, Verdict, undecided
+from yolo_prune_check.report.figures import change, many, of, percent, score
+from yolo_prune_check.report.markdown import code, text
+from yolo_prune_check.run.record import Record
+
+_Wanted = Callable[[Record], bool]
+
+
+def _only(*blocks: int) -> _Wanted:
+    return lambda record: pruned_blocks(record) == set(blocks)
+
+
+def _several_blocks(record: Record) -> bool:
+    return len(pruned_blocks(record)) > 1
+
+
+def _first_layers(record: Record) -> bool:
+    """The first layer of each of several blocks."""
+    return record.layers == "first" and _several_blocks(record)
+
+
+def _one_first_layer(record: Record) -> bool:
+    """The first layer of one block, and nothing else."""
+    firsts = all(step.address == f"{step.block}.0" for step in record.steps)
+    return firsts and len(record.steps) == len(pruned_blocks(record)) == 1
+
+
+def _several_per_block(record: Record) -> bool:
+    return len({step.layer for step in record.steps}) > len(pruned_blocks(record))
+
+
+def _fits(wanted: _Wanted, remark: Callable[[Evidence], str] = lambda _: "") -> Callable[[Evidence], Ruling]:
+    return lambda evidence: if_it_fits(
+        evidence.tried("mask", wanted), evidence.tried("local", wanted), remark(evidence)
+    )
+
+
+def _breaks(wanted: _Wanted, remark: Callable[[Evidence], str] = lambda _: "") -> Callable[[Evidence], Ruling]:
+    return lambda evidence: if_it_breaks(
+        evidence.tried("mask", wanted), evidence.tried("local", wanted), remark(evidence)
+    )
+
+
+def _unsafe_yet_running(evidence: Evidence) -> str:
+    masked = evidence.tried("mask", _first_layers).records
+    wrong = [record for record in masked if record.verdict == "unsafe"]
+    if not wrong:
+        return ""
+    codes = sorted({hazard.code for record in wrong for hazard in record.hazards if hazard.severity == "error"})
+    found = f" ({', '.join(code(name) for name in codes)})" if codes else ""
+    return f"Running is not all: {of(len(wrong), len(masked))} masked plans are unsafe although nothing breaks{found}."
+
+
+def _sliced_share(evidence: Evidence) -> str:
+    sliced = evidence.executed(lambda record: record.activations == "sliced" and _several_per_block(record))
+    steps = [step for record in sliced for step in record.steps]
+    missed = [step for step in steps if step.status != "pruned"]
+    if not missed:
+        return ""
+    return (
+        f"What does limit the notes to first layers is their `sliced_block`: with `activations: sliced` "
+        f"{of(len(missed), len(steps))} steps could not be measured."
+    )
+
+
+def _block_1_success(evidence: Evidence) -> Ruling:
+    records = evidence.tried("mask", _only(1)).records
+    if not records:
+        return undecided("a masked plan for block 1 alone")
+    best = max(len(record.steps) for record in records)
+    pruned = max(sum(step.status == "pruned" for step in record.steps) for record in records)
+    verdict = Verdict.CONFIRMED if best == pruned == 3 else Verdict.REFUTED
+    return Ruling(verdict, f"At most {many(best, 'layer')} could be attempted, {pruned} of them pruned.", records)
+
+
+def _asked_for_more(evidence: Evidence) -> Ruling:
+    wiring = evidence.wiring()
+    decided: list[Record] = []
+    took_all = True
+    told: list[str] = []
+    for record in evidence.tried("mask", _only(1)).records:
+        asked = re.match(r"widest:\s*(\d+)$", record.layers.strip())
+        if asked is None or record.model not in wiring:
+            continue
+        available = convs_in(wiring[record.model], [1])
+        if int(asked[1]) <= available:
+            continue
+        pruned = sum(step.status == "pruned" for step in record.steps)
+        took_all = took_all and pruned == len(record.steps) == available
+        decided.append(record)
+        told.append(f"asked for {asked[1]}, block 1 holds {available}, {pruned} pruned")
+    if not decided:
+        return undecided("a masked plan that asks for more layers than block 1 holds")
+    verdict = Verdict.CONFIRMED if took_all else Verdict.REFUTED
+    return Ruling(verdict, f"{'; '.join(dict.fromkeys(told)).capitalize()}.", tuple(decided))
+
+
+def _no_layer_fails(evidence: Evidence) -> Ruling:
+    empty = [
+        record
+        for record in evidence.records
+        if record.blocks == (1,) and not record.steps and record.execution in ("mask", "local")
+    ]
+    if not empty:
+        return undecided("a plan for a model whose block 1 holds no Conv2d")
+    clear = [record for record in empty if record.verdict == "refused" and record.reasons]
+    if len(clear) < len(empty):
+        return Ruling(Verdict.REFUTED, "The plan was not refused with a message.", tuple(empty))
+    return Ruling(Verdict.CONFIRMED, f"The plan is refused: {text(clear[0].reasons[0]).rstrip('.')}.", tuple(empty))
+
+
+def _zeroing_breaks(evidence: Evidence) -> Ruling:
+    mask = evidence.tried("mask")
+    if not mask.records:
+        return undecided("a masked plan")
+    same = [record for record in mask.records if record.metrics.params_before == record.metrics.params_after]
+    steps = sum(len(record.steps) for record in mask.records)
+    words = (
+        f"{many(steps, 'masked step')} in {many(len(mask.records), 'plan')}: the architecture stayed as it was in "
+        f"{of(len(same), len(mask.records))} plans, and {len(mask.broke)} broke. Unchanged shapes are why they fit"
+    )
+    if mask.broke:
+        return Ruling(Verdict.CONFIRMED, f"{words.partition(' Unchanged')[0]}", mask.records)
+    return Ruling(Verdict.REFUTED, f"{words}, not why they fail.", mask.records)
+
+
+def _expects_kept(evidence: Evidence) -> Ruling:
+    """An operator that wants as many channels as were kept, or is given them where it wants the full width."""
+
+    def shows(record: Record) -> bool:
+        found = observed_break(record)
+        if found is None:
+            return False
+        return any({str(step.kept), str(step.channels)} == {found.expected, found.got} for step in record.steps)
+
+    mask, local = evidence.tried("mask"), evidence.tried("local")
+    if not mask.records or not local.records:
+        return undecided("masked plans beside local ones")
+    zeroed = [record for record in mask.records if shows(record)]
+    cut = [record for record in local.records if shows(record)]
+    words = (
+        f"A break between the full width and the kept one came in {of(len(zeroed), len(mask.records))} masked plans "
+        f"and {of(len(cut), len(local.records))} local ones: zeroing leaves what a layer expects, cutting does not."
+    )
+    if zeroed and cut:
+        verdict = Verdict.CONFIRMED
+    elif cut:
+        verdict = Verdict.ONLY_LOCAL
+    elif zeroed:
+        verdict = Verdict.ONLY_MASK
+    else:
+        verdict = Verdict.REFUTED
+        words = words.partition(": zeroing")[0] + "."
+    return Ruling(verdict, words, tuple(zeroed + cut) or mask.records + local.records)
+
+
+def _order_matters(evidence: Evidence) -> Ruling:
+    pairs = [
+        (first, second)
+        for first, second in combinations(evidence.executed(_several_blocks), 2)
+        if first.order != second.order and _but_for_order(first) == _but_for_order(second)
+    ]
+    if not pairs:
+        return undecided("one plan carried out in two orders")
+    differ = [pair for pair in pairs if len({(record.verdict, bool(breaks(record))) for record in pair}) > 1]
+    told = []
+    for pair in differ or pairs:
+        ends = [
+            f"{record.order} {record.verdict}"
+            + (f" (mAP50 {score(record.metrics.map50_after)})" if record.metrics.map50_after is not None else "")
+            for record in pair
+        ]
+        told.append(f"{code(pair[0].execution)}: {', '.join(ends)}")
+    verdict = Verdict.CONFIRMED if differ else Verdict.REFUTED
+    members = [record for pair in differ or pairs for record in pair]
+    scenarios = tuple(record for i, record in enumerate(members) if record not in members[:i])
+    return Ruling(
+        verdict,
+        f"In {of(len(differ), len(pairs))} pairs of one plan in two orders the outcome differs. {'; '.join(told)}.",
+        scenarios,
+    )
+
+
+def _but_for_order(record: Record) -> tuple[object, ...]:
+    layers = tuple(sorted(step.layer for step in record.steps)) if not breaks(record) else None
+    return (
+        record.spec,
+        record.base_id,
+        record.model,
+        record.execution,
+        record.mask,
+        record.activations,
+        record.schedule,
+        record.criterion,
+        record.blocks,
+        record.layers,
+        record.on_mismatch,
+        record.seed,
+        layers,
+    )
+
+
+def _where_local_breaks(block: int, claimed: int, wanted: _Wanted, remark: str = "") -> Callable[[Evidence], Ruling]:
+    """Rule on "pruning this block breaks that one": what matters is where it breaks, not only that it does."""
+
+    def decide(evidence: Evidence) -> Ruling:
+        def asked(record: Record) -> bool:
+            return _only(block)(record) and wanted(record)
+
+        mask, local = evidence.tried("mask", asked), evidence.tried("local", asked)
+        if not local.records or not mask.records:
+            return undecided(f"such plans for block {block} under `mask` and under `local`")
+        blocks = broken_blocks(local.records)
+        words = f"{fared('local', local)}; {fared('mask', mask)}.".capitalize()
+        scenarios = mask.records + local.records
+        if blocks != (claimed,):
+            where = f"it breaks in {listing(blocks)}" if blocks else "nothing breaks"
+            return Ruling(Verdict.REFUTED, f"{words} Not in block {claimed}: {where}. {remark}".strip(), scenarios)
+        return Ruling(Verdict.CONFIRMED if mask.all_broke else Verdict.ONLY_LOCAL, words, scenarios)
+
+    return decide
+
+
+def _inner_layers(record: Record) -> bool:
+    """Layers of a C2f whose channels stay inside the block: not its first two convolutions, ``cv1`` and ``cv2``."""
+    return all(".m." in step.layer for step in record.steps)
+
+
+def _any_of_three(evidence: Evidence) -> Ruling:
+    wanted = (1, 2, 3)
+    alone = {block: (evidence.tried("mask", _only(block)), evidence.tried("local", _only(block))) for block in wanted}
+    missing = [block for block, (mask, local) in alone.items() if not mask.records or not local.records]
+    scenarios = tuple(record for mask, local in alone.values() for record in mask.records + local.records)
+    if missing:
+        return Ruling(
+            Verdict.UNDECIDED, f"Needs plans for {listing(missing)} alone under `mask` and under `local`.", scenarios
+        )
+    told = "; ".join(
+        f"block {block} alone: `mask` breaks {of(len(mask.broke), len(mask.records))}, "
+        f"`local` {of(len(local.broke), len(local.records))} (in {modules(local.broke) or 'none'})"
+        for block, (mask, local) in alone.items()
+    )
+    verdict = Verdict.REFUTED
+    if all(local.all_broke for _, local in alone.values()):
+        if all(mask.all_broke for mask, _ in alone.values()):
+            verdict = Verdict.CONFIRMED
+        elif not any(mask.broke for mask, _ in alone.values()):
+            verdict = Verdict.ONLY_LOCAL
+    return Ruling(verdict, f"{told[:1].upper()}{told[1:]}.", scenarios)
+
+
+def _only_independent(evidence: Evidence) -> Ruling:
+    """Refuted by any other schedule that carries such a plan out as well."""
+    wanted = _only(1, 2, 3)
+    masked = evidence.tried("mask", wanted).records
+    alone = [record for record in masked if record.schedule == "independent"]
+    others = [record for record in masked if record.schedule != "independent"]
+    if not alone or not others:
+        return undecided("masked plans for blocks 1, 2 and 3 under the independent schedule and under another")
+    works = [record for record in others if not breaks(record)]
+    ours = [record for record in alone if not breaks(record)]
+    words = (
+        f"Blocks 1, 2 and 3 masked: {of(len(ours), len(alone))} plans fit under the independent schedule, "
+        f"{of(len(works), len(others))} under another."
+    )
+    verdict = Verdict.CONFIRMED if ours and not works else Verdict.REFUTED
+    local = evidence.tried("local", wanted)
+    if local.records:
+        words += f" {fared('local', local).capitalize()}."
+    return Ruling(verdict, words, tuple(alone + others) + local.records)
+
+
+def _skipping(record: Record) -> bool:
+    return record.on_mismatch == "skip" and record.skipped > 0
+
+
+def _skips_many(evidence: Evidence) -> Ruling:
+    records = evidence.executed(lambda record: record.on_mismatch == "skip")
+    if not records:
+        return undecided("a plan with `on_mismatch: skip`")
+    steps = sum(len(record.steps) for record in records)
+    skipped = sum(record.skipped for record in records)
+    told = "; ".join(f"{code(record.id)} {of(record.skipped, len(record.steps))}" for record in records)
+    verdict = Verdict.CONFIRMED if skipped * 2 > steps else Verdict.REFUTED
+    return Ruling(verdict, f"{percent(skipped / steps)} of the layers were skipped: {told}.", records)
+
+
+def _unpredictable(evidence: Evidence) -> Ruling:
+    records = evidence.executed(_skipping)
+    compared = [step for record in records for step in record.steps if step.agrees is not None]
+    if not compared:
+        return undecided("a plan that skips layers and is compared with its prediction")
+    right = sum(step.agrees is True for step in compared)
+    words = f"Whether a layer would work was predicted right for {of(right, len(compared))} steps, before anything ran."
+    return Ruling(Verdict.REFUTED if right == len(compared) else Verdict.CONFIRMED, words, records)
+
+
+def _five_layers(evidence: Evidence) -> Ruling:
+    records = evidence.tried("mask", lambda r: _first_layers(r) and pruned_blocks(r) == {1, 2, 3, 4, 5}).records
+    if not records:
+        return undecided("a masked plan for the first layer of blocks 1 to 5")
+    done = [record for record in records if all(step.status == "pruned" for step in record.steps)]
+    words = f"In {of(len(done), len(records))} masked plans all five first layers were pruned."
+    return Ruling(Verdict.CONFIRMED if done else Verdict.REFUTED, words, records)
+
+
+def _significant(evidence: Evidence) -> Ruling:
+    records = tuple(
+        record
+        for record in evidence.tried("mask", lambda r: _first_layers(r) and len(r.steps) == 5).records
+        if record.metrics.params_before and record.metrics.params_after is not None
+    )
+    if not records:
+        return undecided("parameters before and after a masked plan for five first layers")
+    cuts = [_cut(record) for record in records]
+    best = records[cuts.index(max(cuts))]
+    masked = sum(step.channels - step.kept for step in best.steps)
+    words = (
+        f"{many(masked, 'channel')} masked, "
+        f"{change(best.metrics.params_before, best.metrics.params_after)} parameters: "
+        f"{'zeros take as much room and time as other numbers' if max(cuts) < 0.01 else 'the model became smaller'}."
+    )
+    return Ruling(Verdict.CONFIRMED if max(cuts) >= 0.01 else Verdict.REFUTED, words, records)
+
+
+def _cut(record: Record) -> float:
+    before, after = record.metrics.params_before, record.metrics.params_after
+    return 0.0 if not before or after is None else 1 - after / before
+
+
+def _when_it_runs(execution: str, what: str) -> Callable[[Evidence], Ruling]:
+    def decide(evidence: Evidence) -> Ruling:
+        records = evidence.executed(lambda record: record.execution == execution and _several_per_block(record))
+        if not records:
+            waiting = tuple(record for record in evidence.records if record.execution == execution)
+            return Ruling(Verdict.UNDECIDED, f"Needs execution {code(execution)}, which was not carried out.", waiting)
+        safe = [record for record in records if record.verdict == "safe"]
+        words = f"{of(len(safe), len(records))} such plans {what}."
+        return Ruling(Verdict.CONFIRMED if len(safe) == len(records) else Verdict.REFUTED, words, records)
+
+    return decide
+
+
+CLAIMS = (
+    Claim(
+        "block-1-independent",
+        notes.INDEPENDENT,
+        "No channel mismatches - Block 1 is truly independent",
+        _fits(_only(1)),
+    ),
+    Claim(
+        "block-1-success-rate",
+        notes.INDEPENDENT,
+        "Total layers attempted: 3, Successfully pruned: 3, Success rate: 100.0%",
+        _block_1_success,
+    ),
+    Claim(
+        "asked-for-six",
+        notes.INDEPENDENT,
+        "If layers_to_prune = 6 but Block 1 has fewer, the script will select all of them and prune them successfully",
+        _asked_for_more,
+    ),
+    Claim("no-block-1-layer", notes.INDEPENDENT, "FAIL if no Block 1 layers available", _no_layer_fails),
+    Claim(
+        "only-block-1",
+        notes.INDEPENDENT,
+        "Only Block 1 - Can't prune other blocks",
+        _breaks(lambda record: 1 not in pruned_blocks(record)),
+    ),
+    Claim(
+        "zeroing-breaks",
+        notes.OPTIONS,
+        "We get channel mismatch errors because: pruning only zeros weights, doesn't change architecture",
+        _zeroing_breaks,
+    ),
+    Claim(
+        "first-layers-work",
+        notes.OPTIONS,
+        "Only prune the first layer from each block: works reliably",
+        _fits(_first_layers, _unsafe_yet_running),
+    ),
+    Claim("first-layer-independent", notes.OPTIONS, "Each first layer is independent", _fits(_one_first_layer)),
+    Claim(
+        "one-layer-per-block",
+        notes.OPTIONS,
+        "Only the first layer per block works: can't prune multiple layers within same block",
+        _breaks(_several_per_block, _sliced_share),
+    ),
+    Claim("five-layers", notes.OPTIONS, "Result: Prunes 5 layers across 5 different blocks", _five_layers),
+    Claim(
+        "significant-pruning",
+        notes.OPTIONS,
+        "5 layers pruned across 5 blocks: this is significant pruning",
+        _significant,
+    ),
+    Claim("skips-many", notes.OPTIONS, "Skip problematic layers: may skip many layers", _skips_many),
+    Claim(
+        "skip-unpredictable",
+        notes.OPTIONS,
+        "Skip problematic layers: unpredictable which layers will work",
+        _unpredictable,
+    ),
+    Claim(
+        "structural-pruning",
+        notes.OPTIONS,
+        "True structural pruning: can prune multiple layers within same block",
+        _when_it_runs("group", "remove several layers of one block for good and are safe"),
+    ),
+    Claim(
+        "channel-adapter",
+        notes.OPTIONS,
+        "Channel adjustment layer: maintains compatibility with existing architecture",
+        _when_it_runs("adapter", "keep every shape behind the adapter and are safe"),
+    ),
+    Claim(
+        "expects-kept-channels",
+        notes.SEQUENTIAL,
+        "After zeroing: expected input[1, 256, 22, 32] to have 118 channels, but got 256 channels instead",
+        _expects_kept,
+    ),
+    Claim(
+        "front-to-back",
+        notes.SEQUENTIAL,
+        "Front to back (Block 1→2→3→4→5): no channel mismatch errors",
+        _fits(lambda record: record.order == "front-to-back" and _several_blocks(record)),
+    ),
+    Claim("order-matters", notes.SEQUENTIAL, "Why Front-to-Back Order Matters", _order_matters),
+    Claim(
+        "prune-block-1",
+        notes.BLOCKS,
+        "Prune Block 1: Block 2 Conv 0 expects 64 channels, gets 32. Channel mismatch immediately!",
+        _where_local_breaks(1, 2, lambda _: True),
+    ),
+    Claim(
+        "prune-block-2-inside",
+        notes.BLOCKS,
+        "Prune Block 2's internal layers: Block 3 expects 64 channels from Block 2's output",
+        _where_local_breaks(2, 3, _inner_layers, "An inner layer's channels never leave the block."),
+    ),
+    Claim(
+        "prune-block-3",
+        notes.BLOCKS,
+        "Cannot prune Block 3 first because it feeds the PAN network (Block 17)",
+        _where_local_breaks(3, 17, lambda _: True),
+    ),
+    Claim(
+        "any-of-1-2-3",
+        notes.BLOCKS,
+        "Pruning ANY of Blocks 1, 2, 3 will cause mismatches",
+        _any_of_three,
+    ),
+    Claim(
+        "only-independent-schedule",
+        notes.BLOCKS,
+        "Can you prune Blocks 1, 2, 3 at all? Only with Independent Layer Pruning",
+        _only_independent,
+    ),
+    Claim(
+        "several-blocks",
+        notes.LIMITATION,
+        "What we CAN'T do: prune layers from multiple blocks (e.g., Block 1, 2, 3)",
+        _breaks(_several_blocks),
+    ),
+)

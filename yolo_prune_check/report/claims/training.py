@@ -1,0 +1,126 @@
+"""Claims about zeroed weights and fine-tuning: decided by channel counts and mAP of plans that were carried out."""
+
+from __future__ import annotations
+
+from yolo_prune_check.report.claims import notes
+from yolo_prune_check.report.claims.deciding import fared
+from yolo_prune_check.report.claims.evidence import Evidence
+from yolo_prune_check.report.claims.ruling import Claim, Ruling, Verdict, undecided
+from yolo_prune_check.report.figures import count, difference, many, of, score
+from yolo_prune_check.report.tally import phantoms
+from yolo_prune_check.run.record import Record, StepRecord
+
+
+def _counted(records: tuple[Record, ...]) -> list[StepRecord]:
+    return [
+        step
+        for record in records
+        for step in record.steps
+        if step.status == "pruned" and step.active is not None and step.weight_norm_count is not None
+    ]
+
+
+def _active_after_zeroing(evidence: Evidence) -> Ruling:
+    records = evidence.tried("mask", lambda record: record.mask == "weights").records
+    steps = _counted(records)
+    if not steps:
+        return undecided("a plan with `mask: weights`, which zeroes what the notes zeroed")
+    kept, emitting = sum(step.kept for step in steps), sum(step.active or 0 for step in steps)
+    whole = sum(step.channels for step in steps)
+    still = sum(phantoms(step) or 0 for step in steps)
+    words = (
+        f"With only the filters zeroed, {of(kept, whole)} channels were to stay active; {count(emitting)} still emit. "
+        f"BatchNorm's shift turns {many(still, 'zeroed channel')} into {'a constant' if still == 1 else 'constants'}."
+    )
+    return Ruling(Verdict.REFUTED if still else Verdict.CONFIRMED, words, records)
+
+
+def _count_is_active(evidence: Evidence) -> Ruling:
+    records = evidence.tried("mask").records
+    steps = _counted(records)
+    if not steps:
+        return undecided("a masked plan whose active channels were observed")
+    wrong = [step for step in steps if step.active != step.weight_norm_count]
+    worst = max(steps, key=lambda step: abs((step.active or 0) - (step.weight_norm_count or 0)))
+    words = f"The count by weights differs from the channels that emit in {of(len(wrong), len(steps))} masked steps"
+    if wrong:
+        words += (
+            f"; worst for `{worst.layer}`, {count(worst.weight_norm_count)} by weights and "
+            f"{count(worst.active)} by output"
+        )
+    differing = tuple(record for record in records if any(step in wrong for step in record.steps))
+    return Ruling(Verdict.REFUTED if wrong else Verdict.CONFIRMED, f"{words}.", differing or records)
+
+
+def _accumulates(evidence: Evidence) -> Ruling:
+    records = evidence.tried("mask", lambda record: any(step.regrown is not None for step in record.steps)).records
+    if not records:
+        return undecided("a masked plan with fine-tuning")
+    grown = tuple(record for record in records if any(step.regrown for step in record.steps))
+    held = tuple(record for record in records if record not in grown)
+    filters = sum(max(step.regrown or 0 for step in record.steps) for record in grown)
+    if not grown:
+        words = f"No zeroed filter came back in fine-tuning in {many(len(held), 'plan')}."
+        return Ruling(Verdict.CONFIRMED, words, held)
+    words = f"In {of(len(grown), len(records))} fine-tuned plans {many(filters, 'zeroed filter')} came back"
+    words += f"; none did in the {len(held)} whose masks were enforced or held." if held else "."
+    return Ruling(Verdict.REFUTED, words, grown + held)
+
+
+def _absorbed(evidence: Evidence) -> Ruling:
+    tuned = evidence.tried("mask", lambda record: any(step.map50_tuned is not None for step in record.steps))
+    known = [record for record in tuned.records if record.metrics.params_before is not None]
+    local = evidence.tried("local")
+    if not known or not local.records:
+        return undecided("a fine-tuned masked plan beside a local one")
+    changed = [record for record in known if record.metrics.params_before != record.metrics.params_after]
+    through = [record for record in local.records if any(step.map50_tuned is not None for step in record.steps)]
+    words = (
+        f"Masking changed the architecture in {of(len(changed), len(known))} fine-tuned plans, so there was "
+        f"{'something' if changed else 'nothing'} to absorb; {fared('local', local)}, and fine-tuning could start in "
+        f"{of(len(through), len(local.records))}."
+    )
+    verdict = Verdict.CONFIRMED if changed or through else Verdict.REFUTED
+    return Ruling(verdict, words, tuple(known) + local.records)
+
+
+def _helps(evidence: Evidence) -> Ruling:
+    records = evidence.tried(
+        "mask",
+        lambda record: any(step.map50_pruned is not None and step.map50_tuned is not None for step in record.steps),
+    ).records
+    pairs = [
+        (step.map50_pruned, step.map50_tuned)
+        for record in records
+        for step in record.steps
+        if step.map50_pruned is not None and step.map50_tuned is not None
+    ]
+    if not pairs:
+        return undecided("mAP right after pruning beside mAP after fine-tuning")
+    before = sum(pair[0] for pair in pairs) / len(pairs)
+    after = sum(pair[1] for pair in pairs) / len(pairs)
+    better = sum(pair[1] > pair[0] for pair in pairs)
+    words = (
+        f"Mean mAP50 over {many(len(pairs), 'masked step')} went from {score(before)} to {score(after)} "
+        f"({difference(before, after)}); {better} became better. Widths did not change: it adapts to silent channels."
+    )
+    return Ruling(Verdict.CONFIRMED if after > before else Verdict.REFUTED, words, records)
+
+
+CLAIMS = (
+    Claim(
+        "accumulates",
+        notes.INDEPENDENT,
+        "Accumulates pruning - All changes are saved to the final model",
+        _accumulates,
+    ),
+    Claim("absorbed", notes.OPTIONS, "Fine-tune: architecture changes are absorbed", _absorbed),
+    Claim("active-118", notes.SEQUENTIAL, "Active channels after pruning: 118/256", _active_after_zeroing),
+    Claim(
+        "count-active-channels",
+        notes.SEQUENTIAL,
+        "count_active_channels(), filters with a weight above 1e-6, counts the active channels",
+        _count_is_active,
+    ),
+    Claim("fine-tuning-helps", notes.BLOCKS, "Fine-tuning helps adapt to channel reductions", _helps),
+)

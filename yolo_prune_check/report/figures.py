@@ -1,0 +1,65 @@
+"""Numbers as the reports print them: the same on every machine, no noise beyond what was measured."""
+
+from __future__ import annotations
+
+from yolo_prune_check.report.markdown import NO, NONE, YES
+
+
+def score(value: float | None) -> str:
+    """A mAP, three decimals."""
+    return NONE if value is None else _fixed(value, 3)
+
+
+def count(value: int | None) -> str:
+    """A whole number with thousands separators."""
+    return NONE if value is None else f"{value:,}"
+
+
+def percent(share: float | None, *, signed: bool = False) -> str:
+    """A share of 1 as a percentage, one decimal."""
+    if share is None:
+        return NONE
+    digits = _fixed(share * 100, 1)
+    sign = "+" if signed and not digits.startswith("-") and float(digits) != 0 else ""
+    return f"{sign}{digits} %"
+
+
+def change(before: float | None, after: float | None) -> str:
+    """Relative change, as a percentage with its sign; a dash where it has no meaning."""
+    if before is None or after is None or before == 0:
+        return NONE
+    return percent((after - before) / before, signed=True)
+
+
+def difference(before: float | None, after: float | None) -> str:
+    """Difference of two mAPs with its sign."""
+    if before is None or after is None:
+        return NONE
+    digits = _fixed(after - before, 3)
+    return digits if digits.startswith("-") or float(digits) == 0 else f"+{digits}"
+
+
+def pair(first: float | None, second: float | None) -> str:
+    """mAP50 / mAP50-95 in one cell."""
+    return NONE if first is None and second is None else f"{score(first)} / {score(second)}"
+
+
+def tick(value: bool | None) -> str:
+    """Yes, no, or nothing known."""
+    return NONE if value is None else YES if value else NO
+
+
+def of(part: int, whole: int) -> str:
+    """``3 of 5``."""
+    return f"{count(part)} of {count(whole)}"
+
+
+def many(number: int, noun: str, plural: str | None = None) -> str:
+    """A number with its noun: ``1 plan``, ``3 plans``, ``no plans``."""
+    word = noun if number == 1 else (plural or f"{noun}s")
+    return f"{count(number) if number else 'no'} {word}"
+
+
+def _fixed(value: float, decimals: int) -> str:
+    digits = f"{value:,.{decimals}f}"
+    return digits.lstrip("-") if float(digits.replace(",", "")) == 0 else digits

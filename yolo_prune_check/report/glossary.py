@@ -1,0 +1,83 @@
+"""The words a newcomer would have to ask about; each page explains those that occur on it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from yolo_prune_check.report.markdown import fold
+from yolo_prune_check.report.tally import phantoms
+from yolo_prune_check.run.record import Record
+
+_Occurs = Callable[[Record], bool]
+
+
+def _always(_: Record) -> bool:
+    return True
+
+
+def _hazard(code: str) -> _Occurs:
+    return lambda record: any(hazard.code == code for hazard in record.hazards)
+
+
+_WORDS: tuple[tuple[str, str, _Occurs], ...] = (
+    (
+        "layer, address",
+        "one `Conv2d`; address `2.0` is the first `Conv2d` of block 2, a block being one entry of the model's list",
+        _always,
+    ),
+    ("active channel", "an output channel whose values are not all zero when the model runs", _always),
+    (
+        "non-zero filters",
+        "filters with a weight above 1e-6; not the same as active channels, because BatchNorm's shift comes after them",
+        _always,
+    ),
+    (
+        "phantom channel",
+        "a channel whose filter was zeroed but which still emits a constant",
+        lambda record: any(phantoms(step) for step in record.steps) or _hazard("phantom-channel")(record),
+    ),
+    (
+        "regrowth",
+        "filters that were zeroed become non-zero again in fine-tuning",
+        lambda record: any(step.regrown for step in record.steps) or _hazard("regrowth")(record),
+    ),
+    ("`mask`", "channels are set to zero, every shape stays", lambda record: record.execution == "mask"),
+    (
+        "`local`",
+        "one layer and its BatchNorm are made narrower and nothing else, which breaks whatever reads them",
+        lambda record: record.execution == "local",
+    ),
+    (
+        "`group`",
+        "a channel is removed everywhere it is used, so that a smaller model comes out",
+        lambda record: record.execution == "group",
+    ),
+    (
+        "`adapter`",
+        "the layer is made narrower and its channels are put back to their places with zeros between",
+        lambda record: record.execution == "adapter",
+    ),
+    (
+        "`sliced`",
+        "activations taken from an `nn.Sequential` over the blocks before and the block's own children",
+        lambda record: record.activations == "sliced",
+    ),
+    (
+        "concat, split, residual edge",
+        "where channels of several layers are joined, cut apart (C2f) or added",
+        lambda record: bool(record.edges),
+    ),
+    (
+        "predicted, observed",
+        "what the channel graph said before anything ran, and what happened when the pruned model was run",
+        _always,
+    ),
+    ("mAP50, mAP50-95", "detection quality on the validation images, from 0 to 1, more is better", _always),
+    ("MACs", "multiply-accumulates for one image; FLOPs are about twice as many", _always),
+)
+
+
+def glossary(records: Sequence[Record]) -> str:
+    """The words that occur on a page with these records, folded."""
+    lines = [f"- **{word}**: {means}." for word, means, occurs in _WORDS if any(occurs(record) for record in records)]
+    return fold("Words used here", "\n".join(lines))

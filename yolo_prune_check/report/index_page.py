@@ -1,0 +1,88 @@
+"""The front page: what this is, how it stands, and where to read on."""
+
+from __future__ import annotations
+
+from yolo_prune_check.report import figures
+from yolo_prune_check.report.claims import count_verdicts, decide_all
+from yolo_prune_check.report.glossary import glossary
+from yolo_prune_check.report.markdown import code, link, page, table, text
+from yolo_prune_check.report.site import CLAIMS, INDEX, Site
+from yolo_prune_check.report.tally import Tally
+from yolo_prune_check.report.wording import headline, reason, verdict_name
+
+_WHAT = """\
+Each scenario is a plan for pruning a trained YOLO model: which layers, in which order, how. yolo-prune-check predicts \
+from the network's wiring whether the plan fits and whether it does what was meant, then carries it out and compares. \
+**safe** plans can be used; **unsafe** ones break the network or are silently wrong; **partial** ones had steps that \
+were skipped; **refused** ones name something that does not exist; **not run** ones wait for a feature. *As \
+expected* says whether that is what the scenario's author declared: an experiment meant to show a failure is ✓ when it \
+fails."""
+
+
+def index_page(site: Site) -> str:
+    """The whole page."""
+    parts = ["# Pruning safety reports", headline(site.records), _WHAT, _counts(site), _suites(site)]
+    if site.field_notes:
+        rulings = [ruling for _, ruling in decide_all(site.field_notes)]
+        verdicts = ", ".join(f"{number} {word}" for word, number in count_verdicts(rulings) if number)
+        parts.append(
+            "## Claims of the field notes\n\n"
+            f"What people believed about pruning YOLO, each claim decided by these scenarios: {verdicts}. "
+            f"Read {link('the claims', CLAIMS)}."
+        )
+    parts.extend([_scenarios(site), glossary(site.records)])
+    return page(*parts)
+
+
+def _counts(site: Site) -> str:
+    tally = Tally.of(site.records)
+    rows = [["scenarios", figures.count(tally.scenarios)]]
+    rows.extend([verdict_name(name), figures.count(number)] for name, number in tally.by_verdict())
+    rows.append(["ended as expected", figures.of(tally.passed, tally.scenarios)])
+    rows.append(["steps that went as predicted", figures.of(tally.confirmed, tally.predictions)])
+    rows.append(["concat, split and residual edges as predicted", figures.of(tally.edges_confirmed, tally.edges)])
+    return f"## Summary\n\n{table(['', 'number'], rows, right=['number'])}"
+
+
+def _suites(site: Site) -> str:
+    names = [
+        "suite",
+        "scenarios",
+        "safe",
+        "partial",
+        "unsafe",
+        "refused",
+        "not run",
+        "as expected",
+        "steps as predicted",
+    ]
+    rows = []
+    for suite in site.suites:
+        tally = Tally.of(suite.records)
+        rows.append(
+            [
+                link(text(suite.title), suite.page),
+                figures.count(tally.scenarios),
+                *(figures.count(number) for _, number in tally.by_verdict()),
+                figures.of(tally.passed, tally.scenarios),
+                figures.of(tally.confirmed, tally.predictions),
+            ]
+        )
+    return f"## Suites\n\n{table(names, rows, right=names[1:])}"
+
+
+def _scenarios(site: Site) -> str:
+    names = ["suite", "scenario", "execution", "verdict", "as expected", "why"]
+    rows = [
+        [
+            text(suite.title),
+            site.link(record, INDEX),
+            code(record.execution),
+            verdict_name(record.verdict),
+            figures.tick(record.passed),
+            text(reason(record)),
+        ]
+        for suite in site.suites
+        for record in suite.records
+    ]
+    return f"## All scenarios\n\n{table(names, rows)}"

@@ -1,0 +1,331 @@
+"""The page of one suite: what to do, the verdicts, then each scenario with its evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import PurePosixPath, PureWindowsPath
+
+from yolo_prune_check.report import figures
+from yolo_prune_check.report.glossary import glossary
+from yolo_prune_check.report.markdown import NONE, block, code, columns, fold, link, page, table, text
+from yolo_prune_check.report.site import CLAIMS, INDEX, Site, Suite, relative
+from yolo_prune_check.report.tally import Tally, phantoms
+from yolo_prune_check.report.wording import advice, explanation, headline, outcome, reason, step_name, verdict_name
+from yolo_prune_check.run.record import EdgeRecord, HazardRecord, MismatchRecord, Record, StepRecord
+
+_LONG = 12
+"""A table with more rows than this is folded."""
+
+
+def suite_page(suite: Suite, site: Site) -> str:
+    """The whole page."""
+    ways = [link("All reports", relative(INDEX, suite.page))]
+    if site.field_notes:
+        ways.append(link("Claims of the field notes", relative(CLAIMS, suite.page)))
+    return page(
+        f"# {suite.title}",
+        headline(suite.records),
+        _to_do(suite, site),
+        _verdicts(suite, site),
+        f"Spec: {code(_shown_path(suite.spec))}. {' · '.join(ways)}",
+        glossary(suite.records),
+        *(scenario_part(record) for record in suite.records),
+    )
+
+
+def _to_do(suite: Suite, site: Site) -> str:
+    by_advice: dict[str, list[Record]] = {}
+    for record in suite.records:
+        by_advice.setdefault(advice(record), []).append(record)
+    lines = [
+        f"- {', '.join(site.link(record, suite.page) for record in members)}: {words}."
+        for words, members in by_advice.items()
+    ]
+    return "**What to do**\n\n" + "\n".join(lines)
+
+
+def _verdicts(suite: Suite, site: Site) -> str:
+    names = ["scenario", "verdict", "as expected", "steps as predicted", "why"]
+    rows = []
+    for record in suite.records:
+        tally = Tally.of([record])
+        rows.append(
+            [
+                site.link(record, suite.page),
+                verdict_name(record.verdict),
+                figures.tick(record.passed),
+                figures.of(tally.confirmed, tally.predictions) if tally.predictions else NONE,
+                text(reason(record)),
+            ]
+        )
+    return table(names, rows)
+
+
+def scenario_part(record: Record) -> str:
+    """One scenario: why it exists, what happened, and the evidence."""
+    parts = [f"## {code(record.id)}"]
+    if record.why:
+        parts.append(f"> {text(record.why)}")
+    parts.append(explanation(record))
+    if not record.passed:
+        lines = [f"- {text(failure)}" for failure in record.failures] or ["- no reason was recorded"]
+        expected = f" Expected: {text(record.expected)}." if record.expected else ""
+        parts.append(f"**This scenario failed.**{expected}\n\n" + "\n".join(lines))
+    elif record.verdict != "safe" and record.expected:
+        parts.append(f"This is what the spec expects: {text(record.expected)}.")
+    if record.notes:
+        parts.append("\n".join(f"- {text(note)}" for note in record.notes))
+    parts.append(_how(record))
+    if record.steps:
+        parts.append(f"**Steps**\n\n{steps_table(record.steps)}")
+        parts.append(_messages(record.steps))
+    if record.edges:
+        parts.append(_edges(record.edges))
+    if record.hazards:
+        parts.append(_hazards(record.hazards))
+    parts.append(_costs(record))
+    parts.append(f"**Run it again**\n\n{block(record.rerun, 'bash')}")
+    return "\n\n".join(part for part in parts if part)
+
+
+def _how(record: Record) -> str:
+    asked = record.layers and f"layers {code(record.layers)}"
+    blocks = record.blocks and f"blocks {', '.join(str(number) for number in record.blocks)}"
+    execution = f"execution {code(record.execution)}"
+    if record.execution == "mask":
+        execution += f" ({record.mask})"
+    facts = [
+        f"model {code(_shown_path(record.model))}",
+        f"data {code(_shown_path(record.data))}" if record.data else "no data",
+        f"{record.imgsz} px",
+        blocks,
+        asked,
+        execution,
+        f"order {code(record.order)}",
+        f"schedule {code(record.schedule)}",
+        f"channels chosen by {code(record.criterion)}",
+        f"activations {code(record.activations)}",
+        f"on mismatch {code(record.on_mismatch)}",
+        f"fine-tuning {text(record.fine_tune)}" if record.fine_tune else "no fine-tuning",
+        f"seed {record.seed}",
+    ]
+    lines = f"How: {', '.join(fact for fact in facts if fact)}."
+    saved = record.checkpoint
+    if saved and not _absolute(saved):
+        lines += f" Final model: {code(saved)}."
+    return lines
+
+
+def steps_table(steps: Sequence[StepRecord]) -> str:
+    """One row per step; columns without any content are left out."""
+    names = [
+        "step",
+        "layer (address)",
+        "block",
+        "type",
+        "channels → kept",
+        "non-zero filters",
+        "active channels",
+        "phantom",
+        "predicted",
+        "observed",
+        "agree",
+        "mAP50 / 50-95 pruned",
+        "mAP50 / 50-95 fine-tuned",
+        "grown back",
+        "status",
+    ]
+    numbers = {"step", "block", "non-zero filters", "active channels", "phantom", "grown back"}
+    rows = [
+        [
+            str(step.index + 1),
+            step_name(step),
+            str(step.block),
+            text(step.block_type),
+            f"{figures.count(step.channels)} → {figures.count(step.kept) if _chosen(step) else NONE}",
+            figures.count(step.weight_norm_count),
+            figures.count(step.active),
+            figures.count(phantoms(step)),
+            outcome(step.predicted, step.predicted_failure),
+            outcome(step.observed, step.observed_failure),
+            figures.tick(step.agrees),
+            figures.pair(step.map50_pruned, step.map50_95_pruned),
+            figures.pair(step.map50_tuned, step.map50_95_tuned),
+            figures.count(step.regrown),
+            step.status,
+        ]
+        for step in steps
+    ]
+    shown, rows = columns(names, rows, always=("predicted", "observed", "agree"))
+    return table(shown, rows, right=numbers)
+
+
+def _chosen(step: StepRecord) -> bool:
+    """Whether channels were chosen at all; a step that was stopped before still names all of them."""
+    return step.status == "pruned" or step.kept < step.channels
+
+
+def _messages(steps: Sequence[StepRecord]) -> str:
+    lines = []
+    for step in steps:
+        told = []
+        predicted, observed = step.predicted_failure, step.observed_failure
+        known = [failure.message for failure in (predicted, observed) if failure is not None]
+        if step.reason and not any(message in step.reason for message in known):
+            told.append(f"{step.status}: {text(step.reason)}")
+        if predicted is not None and predicted == observed:
+            told.append(f"{step.status}, as predicted to the letter: breaks in {_break(predicted)}")
+        else:
+            if predicted is not None:
+                told.append(f"predicted to break in {_break(predicted)}")
+            if observed is not None:
+                told.append(f"broke in {_break(observed)}")
+        told.extend(f"differs: {text(difference)}" for difference in step.differences)
+        if told:
+            lines.append(f"- Step {step.index + 1}, {step_name(step)}")
+            lines.extend(f"  - {item}" for item in told)
+    if not lines:
+        return ""
+    failing = sum(line.startswith("- ") for line in lines)
+    body = "\n".join(lines)
+    summary = f"What the steps said ({figures.many(failing, 'step')})"
+    return fold(summary, body) if failing > 3 else body
+
+
+def _break(failure: MismatchRecord) -> str:
+    wanted = f"{failure.kind} edge, expected {text(failure.expected)}, got {text(failure.got)}"
+    return f"{code(failure.module)} ({wanted}): {code(failure.message)}"
+
+
+def _edges(edges: Sequence[EdgeRecord]) -> str:
+    names = [
+        "operator",
+        "kind",
+        "port",
+        "from",
+        "channels before",
+        "predicted",
+        "observed",
+        "active before",
+        "active predicted",
+        "active observed",
+        "agree",
+    ]
+    rows = [
+        [
+            code(edge.operator),
+            edge.kind,
+            edge.port,
+            ", ".join(code(producer) for producer in edge.producers) or NONE,
+            figures.count(edge.before),
+            figures.count(edge.predicted),
+            figures.count(edge.observed),
+            figures.count(edge.active_before),
+            figures.count(edge.predicted_active),
+            figures.count(edge.observed_active),
+            figures.tick(edge.agrees),
+        ]
+        for edge in edges
+    ]
+    agreeing = sum(edge.agrees for edge in edges)
+    ending = "all as predicted" if agreeing == len(edges) else f"{figures.of(agreeing, len(edges))} as predicted"
+    body = table(names, rows, right=names[4:10])
+    if any(edge.observed is None for edge in edges):
+        body += f"\n\n{NONE} stands where execution broke before the operator was reached, or nothing was run."
+    return fold(f"Concat, split and residual edges touched: {len(edges)}, {ending}", body)
+
+
+def _hazards(hazards: Sequence[HazardRecord]) -> str:
+    rows = [
+        [
+            code(hazard.code),
+            hazard.severity,
+            code(hazard.layer),
+            text(hazard.message),
+            text(hazard.remedy),
+            "observed" if hazard.observed else "predicted",
+        ]
+        for hazard in hazards
+    ]
+    body = table(["hazard", "severity", "layer", "what", "what to do", "seen"], rows)
+    if len(hazards) > _LONG:
+        errors = sum(hazard.severity == "error" for hazard in hazards)
+        kinds = ", ".join(dict.fromkeys(hazard.code for hazard in hazards))
+        summary = (
+            f"Hazards: {figures.many(errors, 'error')}, {figures.many(len(hazards) - errors, 'warning')} ({kinds})"
+        )
+        return fold(summary, body)
+    return f"**Hazards**\n\n{body}"
+
+
+def _costs(record: Record) -> str:
+    metrics = record.metrics
+    active = {step.layer: step.predicted_active for step in record.steps if step.status == "pruned"}
+    known = [number for number in active.values() if number is not None]
+    map50, map50_95 = (metrics.map50_after, metrics.map50_95_after) if active else (None, None)
+    names = ["", "before", "after", "change", "predicted"]
+    rows = [
+        [
+            "parameters",
+            figures.count(metrics.params_before),
+            figures.count(metrics.params_after),
+            figures.change(metrics.params_before, metrics.params_after),
+            figures.count(metrics.predicted_params),
+        ],
+        [
+            "MACs per image",
+            figures.count(metrics.macs_before),
+            figures.count(metrics.macs_after),
+            figures.change(metrics.macs_before, metrics.macs_after),
+            figures.count(metrics.predicted_macs),
+        ],
+        [
+            "mAP50",
+            figures.score(metrics.map50_before),
+            figures.score(map50),
+            figures.difference(metrics.map50_before, map50),
+            NONE,
+        ],
+        [
+            "mAP50-95",
+            figures.score(metrics.map50_95_before),
+            figures.score(map50_95),
+            figures.difference(metrics.map50_95_before, map50_95),
+            NONE,
+        ],
+        [
+            "active channels of the pruned layers",
+            figures.count(metrics.channels or None),
+            figures.count(metrics.active),
+            figures.change(metrics.channels or None, metrics.active),
+            figures.count(sum(known)) if known and len(known) == len(active) else NONE,
+        ],
+        [
+            "non-zero filters of the pruned layers",
+            figures.count(metrics.channels or None),
+            figures.count(metrics.weight_norm_count),
+            figures.change(metrics.channels or None, metrics.weight_norm_count),
+            NONE,
+        ],
+        [
+            "latency",
+            NONE,
+            NONE if metrics.latency_ratio is None else f"{metrics.latency_ratio:.2f} of before",
+            NONE,
+            NONE,
+        ],
+    ]
+    rows = [row for row in rows if row[1] != NONE or row[2] != NONE]
+    if not rows:
+        return ""
+    shown, rows = columns(names, rows, always=("", "before", "after"))
+    return f"**Cost and benefit**\n\n{table(shown, rows, right=names[1:])}"
+
+
+def _shown_path(path: str) -> str:
+    """A path without the part that differs between machines."""
+    return PureWindowsPath(path).name if _absolute(path) else path
+
+
+def _absolute(path: str) -> bool:
+    return PurePosixPath(path).is_absolute() or PureWindowsPath(path).is_absolute()

@@ -1,0 +1,138 @@
+"""Verdicts for a terminal: a short table after a run, and the whole story of a scenario that failed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tabulate import tabulate
+
+from yolo_prune_check.report import figures
+from yolo_prune_check.report.markdown import NONE
+from yolo_prune_check.report.tally import Tally
+from yolo_prune_check.report.wording import reason, verdict_name
+from yolo_prune_check.run.record import MismatchRecord, Record, StepRecord
+
+_WIDTH = 60
+"""Longest reason in the short table."""
+
+
+def terminal_summary(records: Sequence[Record]) -> str:
+    """One line per scenario, sorted, and one that adds them up."""
+    if not records:
+        return "no scenario was run"
+    ordered = sorted(records, key=lambda record: (record.spec, record.id))
+    rows = []
+    for record in ordered:
+        tally = Tally.of([record])
+        rows.append(
+            [
+                figures.tick(record.passed),
+                f"{record.suite}::{record.id}",
+                verdict_name(record.verdict),
+                figures.of(tally.confirmed, tally.predictions) if tally.predictions else NONE,
+                _short(reason(record)),
+            ]
+        )
+    total = Tally.of(ordered)
+    verdicts = ", ".join(f"{number} {verdict_name(name)}" for name, number in total.by_verdict() if number)
+    ending = (
+        f"{figures.many(total.scenarios, 'scenario')}: {verdicts}; {total.passed} as expected, "
+        f"{total.scenarios - total.passed} not; {figures.of(total.confirmed, total.predictions)} steps as predicted"
+    )
+    return f"{_plain_table(['', 'scenario', 'verdict', 'as predicted', 'why'], rows)}\n{ending}"
+
+
+def scenario_failure_text(record: Record, source_text: str) -> str:
+    """What a failed scenario shows: its source lines, the resolved plan, predicted beside observed, the reasons.
+
+    Args:
+        record: The scenario's record.
+        source_text: Its lines in the spec, as written.
+    """
+    parts = [f"{record.spec}::{record.id}", _titled("source", source_text.rstrip() or "(not known)")]
+    parts.append(_titled("resolved plan", _plan(record)))
+    if record.steps:
+        parts.append(_titled("predicted and observed", _compared(record.steps)))
+        broken = [edge for edge in record.edges if not edge.agrees]
+        if broken:
+            names = ["operator", "port", "predicted", "observed", "active predicted", "active observed"]
+            rows = [
+                [
+                    edge.operator,
+                    edge.port,
+                    figures.count(edge.predicted),
+                    figures.count(edge.observed),
+                    figures.count(edge.predicted_active),
+                    figures.count(edge.observed_active),
+                ]
+                for edge in broken
+            ]
+            parts.append(_titled("edges that differ", _plain_table(names, rows)))
+    verdict = f"verdict {verdict_name(record.verdict)}"
+    if record.expected:
+        verdict += f", expected {record.expected}"
+    reasons = [*record.failures, *(why for why in record.reasons if why not in record.failures)]
+    parts.append(_titled("reasons", "\n".join([verdict, *(f"- {why}" for why in reasons)])))
+    errors = [hazard for hazard in record.hazards if hazard.severity == "error"]
+    if errors:
+        lines = [f"- {hazard.code} in {hazard.layer}: {hazard.message} {hazard.remedy}".rstrip() for hazard in errors]
+        parts.append(_titled("hazards", "\n".join(lines)))
+    parts.append(_titled("run it again", record.rerun))
+    return "\n\n".join(parts)
+
+
+def _plan(record: Record) -> str:
+    how = f"{record.execution}"
+    if record.execution == "mask":
+        how += f" ({record.mask})"
+    head = (
+        f"model {record.model}, {record.imgsz} px, execution {how}, order {record.order}, "
+        f"schedule {record.schedule}, channels by {record.criterion}, seed {record.seed}"
+    )
+    if not record.steps:
+        return f"{head}\nno layer"
+    rows = [
+        [str(step.index + 1), step.layer, step.address, f"{step.kept}/{step.channels}", step.status]
+        for step in record.steps
+    ]
+    return f"{head}\n{_plain_table(['step', 'layer', 'address', 'kept', 'status'], rows)}"
+
+
+def _compared(steps: Sequence[StepRecord]) -> str:
+    rows = [
+        [
+            str(step.index + 1),
+            step.layer,
+            _what(step.predicted, step.predicted_failure),
+            _what(step.observed, step.observed_failure),
+            figures.tick(step.agrees),
+        ]
+        for step in steps
+    ]
+    lines = [_plain_table(["step", "layer", "predicted", "observed", "agree"], rows)]
+    for step in steps:
+        lines.extend(f"step {step.index + 1} differs: {difference}" for difference in step.differences)
+        for side, failure in (("predicted", step.predicted_failure), ("observed", step.observed_failure)):
+            if failure is not None:
+                lines.append(
+                    f"step {step.index + 1} {side}: {failure.module}: expected {failure.expected}, "
+                    f"got {failure.got}: {failure.message}"
+                )
+    return "\n".join(lines)
+
+
+def _what(words: str, failure: MismatchRecord | None) -> str:
+    return f"breaks in {failure.module}" if failure is not None else words or NONE
+
+
+def _short(words: str) -> str:
+    words = " ".join(words.split()).replace("`", "")
+    return words if len(words) <= _WIDTH else f"{words[: _WIDTH - 1].rstrip()}…"
+
+
+def _titled(title: str, body: str) -> str:
+    return f"{title}:\n" + "\n".join(f"    {line}".rstrip() for line in body.splitlines())
+
+
+def _plain_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    return tabulate(rows, headers, tablefmt="simple", disable_numparse=True)

@@ -1,0 +1,66 @@
+"""Counts over records: verdicts, scenarios that ended as expected, predictions that were confirmed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from yolo_prune_check.run.record import Record, StepRecord
+
+VERDICTS = ("safe", "partial", "unsafe", "refused", "not-run")
+"""Verdicts in the order in which tables list them."""
+
+
+@dataclass(frozen=True)
+class Tally:
+    """What a set of records adds up to.
+
+    ``predictions`` are the steps that were predicted and carried out, ``confirmed`` those of them that went as
+    predicted; ``edges`` and ``edges_confirmed`` count the concat, split and residual operands in the same way.
+    """
+
+    scenarios: int = 0
+    passed: int = 0
+    safe: int = 0
+    partial: int = 0
+    unsafe: int = 0
+    refused: int = 0
+    not_run: int = 0
+    predictions: int = 0
+    confirmed: int = 0
+    edges: int = 0
+    edges_confirmed: int = 0
+    refuted: int = 0
+
+    @classmethod
+    def of(cls, records: Iterable[Record]) -> Tally:
+        """Count."""
+        members = tuple(records)
+        compared = [step for record in members for step in record.steps if step.agrees is not None]
+        edges = [edge for record in members if record.agrees is not None for edge in record.edges]
+        verdicts = [record.verdict for record in members]
+        return cls(
+            scenarios=len(members),
+            passed=sum(record.passed for record in members),
+            safe=verdicts.count("safe"),
+            partial=verdicts.count("partial"),
+            unsafe=verdicts.count("unsafe"),
+            refused=verdicts.count("refused"),
+            not_run=verdicts.count("not-run"),
+            predictions=len(compared),
+            confirmed=sum(step.agrees is True for step in compared),
+            edges=len(edges),
+            edges_confirmed=sum(edge.agrees for edge in edges),
+            refuted=sum(record.agrees is False for record in members),
+        )
+
+    def by_verdict(self) -> tuple[tuple[str, int], ...]:
+        """Verdicts with their counts, in the order of ``VERDICTS``."""
+        return tuple(zip(VERDICTS, (self.safe, self.partial, self.unsafe, self.refused, self.not_run), strict=True))
+
+
+def phantoms(step: StepRecord) -> int | None:
+    """Channels of a pruned layer that were to be silent but still emit; None where nothing was observed."""
+    if step.active is None or step.status != "pruned":
+        return None
+    return max(0, step.active - step.kept)

@@ -1,0 +1,220 @@
+"""Sentences computed from records, for readers who know nothing of the tool."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from yolo_prune_check.report.figures import change, many, of, score
+from yolo_prune_check.report.markdown import NONE, code, text
+from yolo_prune_check.report.tally import Tally, phantoms
+from yolo_prune_check.run.record import HazardRecord, MismatchRecord, Record, StepRecord
+
+_REASONS = 3
+"""An explanation names at most about this many reasons."""
+
+
+def headline(records: Sequence[Record]) -> str:
+    """The verdict over several scenarios in one or two sentences a manager understands. Markdown."""
+    tally = Tally.of(records)
+    unexpected = [record for record in records if not record.passed]
+    first = _alone(records[0]) if tally.scenarios == 1 else _together(tally)
+    if unexpected:
+        names = ", ".join(code(record.id) for record in unexpected)
+        verb = "did not end as its spec expects" if len(unexpected) == 1 else "did not end as their specs expect"
+        second = f" Look first at {names}, which {verb}."
+    elif tally.safe < tally.scenarios:
+        second = " Every scenario ended as its spec expects; the ones that are not safe were declared to show that."
+    else:
+        second = ""
+    return f"**{first}**{second}{_proof(tally)}"
+
+
+def _alone(record: Record) -> str:
+    return {
+        "safe": "The plan is safe to use.",
+        "unsafe": "The plan must not be used as it is written.",
+        "partial": "The plan can only be carried out in part.",
+        "refused": "The plan was refused, because its input is wrong.",
+        "not-run": "The plan was not run, so nothing is known of its safety.",
+    }[record.verdict]
+
+
+def _together(tally: Tally) -> str:
+    if tally.safe == tally.scenarios:
+        return f"All {tally.scenarios} plans are safe to use."
+    parts = []
+    if tally.partial:
+        parts.append(f"{tally.partial} can only be carried out in part")
+    if tally.unsafe:
+        parts.append(f"{tally.unsafe} must not be used as written")
+    if tally.refused:
+        parts.append(f"{tally.refused} {'was' if tally.refused == 1 else 'were'} refused for wrong input")
+    if tally.not_run:
+        parts.append(f"{tally.not_run} {'was' if tally.not_run == 1 else 'were'} not run")
+    safe = f"{of(tally.safe, tally.scenarios)} plans {'is' if tally.safe == 1 else 'are'} safe to use"
+    if not tally.safe:
+        safe = f"None of the {tally.scenarios} plans is safe to use"
+    return f"{safe}; {_listing(parts)}."
+
+
+def _proof(tally: Tally) -> str:
+    if not tally.predictions:
+        return " Nothing was executed, so no prediction could be confirmed."
+    if tally.confirmed == tally.predictions and tally.edges_confirmed == tally.edges and not tally.refuted:
+        whole = "The prediction" if tally.predictions == 1 else f"All {tally.predictions} predictions"
+        verb = "was" if tally.predictions == 1 else "were"
+        return f" {whole} {verb} confirmed by running the pruned model."
+    return (
+        f" Only {of(tally.confirmed, tally.predictions)} predictions for steps and "
+        f"{of(tally.edges_confirmed, tally.edges)} for edges were confirmed: a refuted prediction is a defect of "
+        "this tool, please report it."
+    )
+
+
+def verdict_name(verdict: str) -> str:
+    """A verdict as it is printed."""
+    return verdict.replace("-", " ")
+
+
+def reason(record: Record) -> str:
+    """Why the verdict is what it is, in one line. Plain words, not yet Markdown."""
+    if not record.passed and record.failures:
+        return record.failures[0]
+    if record.verdict == "safe":
+        return _safe(record)
+    if record.verdict == "unsafe" and (failed := _failed_step(record)) is not None:
+        failure = failed.observed_failure or failed.predicted_failure
+        if failure is not None:
+            numbers = f"expected {failure.expected}, got {failure.got}"
+            if record.activations == "sliced":
+                return f"the sliced model for `{failed.layer}` breaks in `{failure.module}`: {numbers}"
+            return f"once `{failed.layer}` is cut, the network breaks in `{failure.module}`: {numbers}"
+    return record.reasons[0] if record.reasons else "no reason was recorded"
+
+
+def _failed_step(record: Record) -> StepRecord | None:
+    return next((step for step in record.steps if step.status == "failed"), None)
+
+
+def _safe(record: Record) -> str:
+    pruned = [step for step in record.steps if step.status == "pruned"]
+    if record.execution == "mask":
+        done = f"{many(len(pruned), 'layer')} masked, every operator fits"
+    else:
+        done = f"{many(len(pruned), 'layer')} pruned, every operator fits"
+    metrics = record.metrics
+    if metrics.params_before and metrics.params_after is not None and metrics.params_after != metrics.params_before:
+        done += f", {change(metrics.params_before, metrics.params_after)} parameters"
+    if metrics.map50_before is not None and metrics.map50_after is not None:
+        done += f", mAP50 {score(metrics.map50_before)} → {score(metrics.map50_after)}"
+    return done
+
+
+def first_failure(record: Record) -> MismatchRecord | None:
+    """The first break of a record: observed if anything was, else predicted."""
+    for step in record.steps:
+        found = step.observed_failure or step.predicted_failure
+        if found is not None:
+            return found
+    return None
+
+
+def explanation(record: Record) -> str:
+    """One paragraph: the verdict, what happened, why. Markdown."""
+    steps = record.steps
+    pruned = [step for step in steps if step.status == "pruned"]
+    skipped = [step for step in steps if step.status == "skipped"]
+    failed = [step for step in steps if step.status == "failed"]
+    sentences = [f"**{verdict_name(record.verdict).capitalize()}.**"]
+    if record.verdict == "refused":
+        sentences.append("The input cannot be used, and the plan was refused before anything was pruned.")
+    elif record.verdict == "not-run":
+        sentences.append("The scenario was not carried out.")
+    elif not steps:
+        sentences.append("No layer was pruned.")
+    elif len(pruned) == len(steps):
+        sentences.append(f"{_all(len(steps), 'step')} carried out.")
+    else:
+        sentences.append(f"{_were(len(pruned), 'step')} carried out{_skips(len(skipped))}.")
+        sentences.extend(f"Step {step.index + 1} failed, and the plan was stopped there." for step in failed)
+    told = record.reasons if len(record.reasons) <= _REASONS + 1 else record.reasons[:_REASONS]
+    sentences.extend(_sentence(why) for why in told)
+    if len(told) < len(record.reasons):
+        sentences.append(f"{len(record.reasons) - len(told)} more reasons are in the tables below.")
+    still = sum(phantoms(step) or 0 for step in pruned)
+    if still and not any(hazard.code == "phantom-channel" for hazard in record.hazards):
+        sentences.append(f"{many(still, 'phantom channel')} still {'emits' if still == 1 else 'emit'} after pruning.")
+    metrics = record.metrics
+    if pruned and metrics.map50_before is not None and metrics.map50_after is not None:
+        sentences.append(f"mAP50 went from {score(metrics.map50_before)} to {score(metrics.map50_after)}.")
+    return " ".join(sentences)
+
+
+def _were(number: int, noun: str) -> str:
+    words = many(number, noun)
+    return f"{words[:1].upper()}{words[1:]} {'was' if number == 1 else 'were'}"
+
+
+def _skips(number: int) -> str:
+    return f", {number} {'was' if number == 1 else 'were'} skipped" if number else ""
+
+
+def _all(number: int, noun: str) -> str:
+    return f"The only {noun} was" if number == 1 else f"All {number} {noun}s were"
+
+
+def capital(words: str) -> str:
+    """Words with a capital at the start, unless they start with a name such as ``model.1.conv``."""
+    first = words.partition(" ")[0]
+    return words[:1].upper() + words[1:] if first.rstrip(",;:").isalpha() else words
+
+
+def _sentence(words: str) -> str:
+    shown = capital(text(words).strip())
+    return shown if shown.endswith((".", "!", "?")) else f"{shown}."
+
+
+def advice(record: Record) -> str:
+    """What to do about a scenario. Markdown; equal words for equal cases, so that they can be merged."""
+    if record.agrees is False:
+        return "a prediction was refuted: do not rely on its report, and report the defect with the command below"
+    if record.verdict == "refused":
+        return "cannot be run; correct the input that its message names"
+    if record.verdict == "not-run":
+        return "nothing was executed, so nothing is known yet"
+    breaks = first_failure(record) is not None
+    if record.verdict == "safe":
+        warned = any(hazard.severity == "warning" for hazard in record.hazards)
+        return "can be used as written" + ("; read its warnings" if warned else "")
+    remedies = _remedies(record.hazards)
+    if breaks and record.activations == "sliced":
+        remedies.insert(0, "collect activations with `activations: hooked`, which runs the network as it is wired")
+    elif breaks and record.execution == "local":
+        remedies.insert(0, "use `execution: mask`, which leaves every shape alone")
+    start = "only some layers were pruned" if record.verdict == "partial" else "do not use as written"
+    return f"{start}; {_listing(remedies)}" if remedies else f"{start}; see its reasons"
+
+
+def _remedies(hazards: Iterable[HazardRecord]) -> list[str]:
+    found: dict[str, None] = {}
+    for hazard in hazards:
+        if hazard.severity == "error" and hazard.remedy:
+            words = hazard.remedy.strip().rstrip(".")
+            found[text(words[:1].lower() + words[1:])] = None
+    return list(found)
+
+
+def outcome(words: str, failure: MismatchRecord | None) -> str:
+    """What was predicted or observed of a step, short. Markdown."""
+    if failure is not None:
+        return f"breaks in {code(failure.module)}"
+    return text(words) if words else NONE
+
+
+def step_name(step: StepRecord) -> str:
+    """A step's layer with its address. Markdown."""
+    return f"{code(step.layer)} ({step.address})" if step.address else code(step.layer)
+
+
+def _listing(parts: Sequence[str]) -> str:
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"

@@ -1,0 +1,118 @@
+"""Pages and records on disk."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from yolo_prune_check.errors import UserError
+from yolo_prune_check.report.claims_page import claims_page
+from yolo_prune_check.report.index_page import index_page
+from yolo_prune_check.report.markdown import MARKER
+from yolo_prune_check.report.site import CLAIMS, INDEX, Site, page_of, slug_of
+from yolo_prune_check.report.suite_page import suite_page
+from yolo_prune_check.run.record import Record, read_record, write_atomically, write_record
+
+RECORDS = "records"
+"""Folder of the record files within a report directory."""
+
+
+def write_reports(records: Sequence[Record], out: Path) -> list[Path]:
+    """Write the index, one page per suite and, if any record belongs to the field notes, the page of claims.
+
+    Records that lie in ``out/records`` from earlier runs keep their place beside the given ones, which win where
+    both know a scenario; so a run of one suite leaves the pages of the others and their lines on the index. Pages of
+    ours whose records are gone are deleted; files somebody else wrote are left alone. The pages depend on nothing
+    but the records: neither on their order nor on the machine or the hour.
+
+    Args:
+        records: What is known of each scenario.
+        out: Report directory; made if it is missing.
+
+    Returns:
+        The pages written, index first.
+
+    Raises:
+        UserError: No record at all, two different records of one scenario, or a stored one that cannot be read.
+    """
+    found = {_key(record): record for record in load_records(out / RECORDS)} if (out / RECORDS).is_dir() else {}
+    found.update(_distinct(records))
+    if not found:
+        raise UserError("there is nothing to report", where=str(out), hint="Run a scenario first.")
+    site = Site.of(list(found.values()))
+    pages = {INDEX: index_page(site)}
+    pages.update({suite.page: suite_page(suite, site) for suite in site.suites})
+    if site.field_notes:
+        pages[CLAIMS] = claims_page(site)
+    for name, content in pages.items():
+        write_atomically(out / name, content)
+    _delete_stale(out, set(pages))
+    return [out / name for name in pages]
+
+
+def record_path(record: Record, out: Path) -> Path:
+    """Where a record belongs in a report directory: ``out/records/<suite>/<scenario>.json``."""
+    page = page_of(record.spec)
+    name = page.removesuffix(".md")
+    if not record.spec.startswith(f"specs/{name}."):  # the page's name alone does not tell this spec from others
+        name = f"{name}-{hashlib.sha256(record.spec.encode()).hexdigest()[:8]}"
+    return out / RECORDS / name / f"{slug_of(record.id)}.json"
+
+
+def save_records(records: Sequence[Record], out: Path) -> list[Path]:
+    """Store records in a report directory, each written atomically, from where later reports take them."""
+    paths = []
+    for record in records:
+        path = record_path(record, out)
+        write_record(record, path)
+        paths.append(path)
+    return paths
+
+
+def load_records(folder: Path) -> list[Record]:
+    """All records below a folder, sorted by spec and id.
+
+    Raises:
+        UserError: The folder is missing, a file is no record, or two files differ about the same scenario.
+    """
+    if not folder.is_dir():
+        raise UserError("no such folder of records", where=str(folder), hint="Run a scenario first.")
+    records = [read_record(path) for path in sorted(folder.rglob("*.json"))]
+    distinct = _distinct(records)
+    return [distinct[key] for key in sorted(distinct)]
+
+
+def _key(record: Record) -> tuple[str, str]:
+    return record.spec, record.id
+
+
+def _distinct(records: Sequence[Record]) -> dict[tuple[str, str], Record]:
+    found: dict[tuple[str, str], Record] = {}
+    for record in records:
+        if found.get(_key(record), record) != record:
+            raise UserError(
+                "two different records of the same scenario",
+                where=f"{record.spec}::{record.id}",
+                hint="Delete the older one.",
+            )
+        found[_key(record)] = record
+    return found
+
+
+def _delete_stale(out: Path, current: set[str]) -> None:
+    """Delete pages of ours that are not among the current ones, and folders that this leaves empty."""
+    for path in sorted(out.rglob("*.md")):
+        name = path.relative_to(out).as_posix()
+        if name in current or not path.is_file():
+            continue
+        with path.open(encoding="utf-8", errors="replace") as file:
+            ours = file.readline().rstrip("\n") == MARKER
+        if not ours:
+            continue
+        path.unlink()
+        folder = path.parent
+        while folder != out and not os.listdir(folder):
+            folder.rmdir()
+            folder = folder.parent

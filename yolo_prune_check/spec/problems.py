@@ -1,0 +1,54 @@
+"""What is wrong with a spec, and the one error that says all of it."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from yolo_prune_check.errors import UNSET, UserError
+from yolo_prune_check.spec.located import Place
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One mistake: where it stands, what it is, the offending value and what to do."""
+
+    place: Place
+    what: str
+    value: object = UNSET
+    hint: str | None = None
+
+    def __str__(self) -> str:
+        return str(UserError(self.what, where=str(self.place), value=self.value, hint=self.hint))
+
+
+class SpecProblems(Exception):
+    """Carries problems out of a part of the loader that cannot go on; never leaves this room."""
+
+    def __init__(self, *problems: Problem) -> None:
+        self.problems = problems
+        super().__init__("\n".join(map(str, problems)))
+
+
+def as_error(problems: Iterable[Problem]) -> UserError:
+    """All problems as one error, in order of place, each on a line of its own and only once."""
+    unique = list({str(problem): problem for problem in sorted(problems, key=lambda each: each.place)}.values())
+    first, *others = unique
+    if not others:
+        return UserError(first.what, where=str(first.place), value=first.value, hint=first.hint)
+    # UserError writes "where: what." itself: what is everything between the first place and the last full stop.
+    lines = "\n".join(map(str, unique))
+    return UserError(lines.removeprefix(f"{first.place}: ").removesuffix("."), where=str(first.place))
+
+
+def suggestion(word: object, known: Iterable[str], *, title: str) -> str:
+    """“Did you mean …? Valid keys: …” for a word that is not among the known ones.
+
+    >>> suggestion("oder", ["id", "order"], title="Valid keys")
+    'Did you mean `order`? Valid keys: id, order.'
+    """
+    names = list(known)
+    near = difflib.get_close_matches(str(word).lower(), names, n=1, cutoff=0.6)
+    mean = f"Did you mean `{near[0]}`? " if near else ""
+    return f"{mean}{title}: {', '.join(names)}."

@@ -1,0 +1,194 @@
+"""The shape of a spec, and the scenario that comes out of it.
+
+`ScenarioFields` is what may be written (in `defaults`, and with `id` and `matrix` in a scenario); `Scenario` is what
+the rest of the package gets: one expanded scenario with every default filled in.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from yolo_prune_check.spec import fields as f
+
+
+class Strict(BaseModel):
+    """No unknown keys, no silent conversion of types, no later change."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True)
+
+
+class Select(Strict):
+    """How the channels to keep are chosen."""
+
+    criterion: f.Criterion = "separability"
+    """separability (activations, needs data), l1 (weights), gamma (BatchNorm) or random."""
+    ratio: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """Fraction of the channels that is removed, between 0 and 1. Without it separability chooses by Kneedle."""
+    seed: f.Seed = 0
+    """Seed of everything random in the choice; the scenario's seed unless given."""
+    max_images: Annotated[int, Field(ge=1)] = 200
+    """How many training images are looked at for activations, at most."""
+    perplexity: Annotated[float, Field(gt=0)] = 10.0
+    """Perplexity of the t-SNE embedding; separability only."""
+
+
+class FineTune(Strict):
+    """Training after each step."""
+
+    epochs: Annotated[int, Field(ge=1, le=1000)]
+    """Number of epochs."""
+    fraction: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Fraction of the training images that is used."""
+    batch: Annotated[int, Field(ge=1)] = 32
+    """Images per batch."""
+    lr: Annotated[float, Field(gt=0, le=1)] = 0.001
+    """Initial learning rate."""
+    enforce_masks: bool = True
+    """Re-apply masks after every optimizer step and in the EMA. Without it masked filters grow back."""
+
+
+class Expect(Strict):
+    """What must come out for the scenario to pass."""
+
+    verdict: f.Verdict = "safe"
+    """safe, unsafe, or partial (some steps were skipped)."""
+    max_map_drop: f.Share | None = None
+    """Largest accepted loss of mAP50-95, as a difference of two values between 0 and 1."""
+    min_params_cut: f.Share | None = None
+    """Smallest accepted share of parameters saved."""
+    min_macs_cut: f.Share | None = None
+    """Smallest accepted share of multiply-accumulates saved."""
+    max_latency_ratio: Annotated[float, Field(gt=0)] | None = None
+    """Largest accepted latency, relative to the untouched model."""
+    hazards: f.Hazards = ()
+    """Codes of hazards that must be found; others may be found too."""
+    failure_module: f.Text | None = None
+    """Qualified name of the module in which the plan must break."""
+    error: f.Text | None = None
+    """The scenario must be refused with a message that contains this text. Excludes all other expectations."""
+
+
+class StepSpec(Strict):
+    """One step of a plan that is written out."""
+
+    layer: f.LayerName
+    """Address such as 2.0 or qualified name such as model.2.cv1.conv."""
+    keep: f.Keep
+    """Output channels that stay: a list, or ranges such as 0-7,12."""
+
+
+Steps = Annotated[tuple[StepSpec, ...], Field(strict=False, min_length=1)]
+
+
+class ScenarioFields(Strict):
+    """Every field of a scenario that can also be a default."""
+
+    why: str = ""
+    """What the scenario is to show; reports print it."""
+    model: f.Text | None = None
+    """Shipped name such as yolov8n-digits, checkpoint (.pt) or model YAML."""
+    data: f.Text | None = None
+    """Shipped name such as digits, or an Ultralytics dataset YAML; null for none (no mAP, no fine-tuning)."""
+    imgsz: f.ImageSize = 128
+    """Image size in pixels, a multiple of 32 from 32 to 1280."""
+    blocks: f.Blocks | None = None
+    """Blocks by index in the Ultralytics model list."""
+    layers: f.Layers | None = None
+    """first, all or widest:N of each block; or a list of indices within each block, addresses and names."""
+    order: f.Order = "front-to-back"
+    """front-to-back, back-to-front, listed or shuffled:SEED."""
+    select: Select = Select()
+    """How the channels to keep are chosen."""
+    steps: Steps | None = None
+    """The plan itself, instead of blocks, layers and select."""
+    activations: f.Activations = "hooked"
+    """hooked, or sliced: an nn.Sequential of blocks, as in the field notes."""
+    execution: f.Execution = "mask"
+    """mask, local, group or adapter."""
+    mask: f.MaskKind = "silent"
+    """silent also zeroes BatchNorm; weights zeroes only the filter. Only with execution mask."""
+    schedule: f.Schedule = "sequential"
+    """sequential, independent (select on a fresh copy) or sessions (save and reload between steps)."""
+    on_mismatch: f.OnMismatch = "fail"
+    """fail, or skip: leave out a step that does not fit and go on."""
+    fine_tune: FineTune | None = None
+    """Training after each step; null for none."""
+    expect: Expect = Expect()
+    """What must come out for the scenario to pass."""
+    tags: f.Tags = ()
+    """Names that become pytest marks: pytest -m NAME."""
+    seed: f.Seed = 0
+    """Seed of everything random in the scenario."""
+
+
+class ScenarioInput(ScenarioFields):
+    """A scenario as it is written."""
+
+    id: f.Id
+    """Name of the scenario, unique in the file."""
+    matrix: dict[str, list[Any]] = Field(default_factory=dict)
+    """Axis (a field, or a dotted one such as select.ratio) to its values; one scenario for each combination."""
+
+
+class Source(Strict):
+    """The lines of YAML that a scenario was written in; lines count from 1."""
+
+    file: str
+    first_line: int
+    last_line: int
+    text: str
+
+
+class Scenario(ScenarioFields):
+    """One scenario, expanded and complete.
+
+    Where `steps` are given, `blocks` is None, `layers` names the layers of the steps, `order` is `listed`, and `select`
+    means nothing.
+    """
+
+    id: str
+    """`base_id`, with the values of its axes in brackets if it comes from a matrix."""
+    base_id: str
+    """The id as it is written."""
+    suite: str
+    """Name of the suite: the file's name without `.prune.yaml`."""
+    spec: str
+    """The suite's file, as it is shown; `source.file` is another one if the scenario was included."""
+    source: Source
+    """Where the scenario is written."""
+    axes: dict[str, str] = Field(default_factory=dict)
+    """The values of the matrix axes, as they stand in the id."""
+    model: f.Text
+    layers: f.Layers
+
+
+class SpecFile(Strict):
+    """A plan of channel pruning for a YOLO model, with what is expected of it: a `*.prune.yaml` file."""
+
+    include: f.Text | list[f.Text] = Field(default_factory=list)
+    """File or files to read first, relative to this one. Keys written here replace theirs; scenarios are added."""
+    model: f.Text | None = None
+    """Shipped name such as yolov8n-digits, checkpoint (.pt) or model YAML."""
+    data: f.Text | None = None
+    """Shipped name such as digits, or an Ultralytics dataset YAML; null for none (no mAP, no fine-tuning)."""
+    imgsz: f.ImageSize = 128
+    """Image size in pixels, a multiple of 32 from 32 to 1280."""
+    defaults: ScenarioFields = ScenarioFields()
+    """Fields that every scenario has unless it has its own."""
+    scenarios: list[ScenarioInput] = Field(default_factory=list)
+    """The scenarios; a file that is only included may have none."""
+
+
+NESTED: dict[str, type[Strict]] = {"select": Select, "fine_tune": FineTune, "expect": Expect}
+NO_AXIS = frozenset({"id", "why", "matrix", "tags", "expect"})
+AXES: tuple[str, ...] = tuple(
+    sorted(
+        [
+            *(name for name in ScenarioFields.model_fields if name not in NO_AXIS),
+            *(f"{name}.{key}" for name in ("select", "fine_tune") for key in NESTED[name].model_fields),
+        ]
+    )
+)
+TopKey = Literal["include", "model", "data", "imgsz", "defaults", "scenarios"]
