@@ -14,7 +14,9 @@ import torch.
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from importlib import import_module
+from inspect import Signature, signature
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -63,8 +65,10 @@ def __getattr__(name: str) -> Any:
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{home}"), name)
-    globals()[name] = value
+    module = import_module(f"{__name__}.{home}")
+    if home == name:
+        return module  # callable, see below
+    value = globals()[name] = getattr(module, name)
     return value
 
 
@@ -72,17 +76,33 @@ def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
 
 
-class _Package(ModuleType):
-    """This package, whose functions `prune`, `confirm` and `run` are not replaced by the rooms of the same name.
+class _Room(ModuleType):
+    """A room that can be called: `ypc.prune(…)` is `ypc.prune.prune(…)`."""
 
-    After it has imported `yolo_prune_check.prune`, Python sets that module as the attribute `prune` of its parent. It
-    does so last, after any code of the room itself, so that only the parent can decline. The rooms stay reachable where
-    imports look for them: `from yolo_prune_check.prune.mask import …` works as everywhere.
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self._function(*args, **kwargs)
+
+    @property
+    def __signature__(self) -> Signature:
+        return signature(self._function)
+
+    @property
+    def _function(self) -> Callable[..., Any]:
+        function: Callable[..., Any] = getattr(self, self.__name__.rpartition(".")[2])
+        return function
+
+
+class _Package(ModuleType):
+    """This package, in which `prune`, `confirm` and `run` name a room and the room's function at once.
+
+    After it has imported `yolo_prune_check.prune`, Python sets that module as the attribute `prune` of its parent,
+    after all code of the room itself: the name cannot be the function. Nor should it be, because
+    `import yolo_prune_check.prune.mask as …` looks for `mask` there. So the module stays, and is made callable.
     """
 
     def __setattr__(self, name: str, value: object) -> None:
-        if name in _HOMES and isinstance(value, ModuleType):
-            return
+        if isinstance(value, ModuleType) and _HOMES.get(name) == name:
+            value.__class__ = _Room
         super().__setattr__(name, value)
 
 

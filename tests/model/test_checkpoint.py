@@ -114,6 +114,15 @@ def test_another_network_is_named(file: Path) -> None:
     assert f"{Foreign.__module__}.Foreign" in refused(file)
 
 
+def test_what_ultralytics_modules_merely_contain_is_not_allowed(file: Path) -> None:
+    """Its network modules import functions and classes that do more than hold weights."""
+    from ultralytics.nn import tasks
+
+    for content in (tasks.torch_safe_load, tasks._SafeLoad, tasks.guess_model_scale):
+        torch.save({"model": content}, file)
+        assert f"network modules: ultralytics.nn.tasks.{content.__qualname__}." in refused(file)
+
+
 def test_a_network_that_is_no_detector(file: Path) -> None:
     torch.save({"model": nn.Conv2d(3, 8, 1)}, file)
     with pytest.raises(UserError, match="not an Ultralytics detection model but a Conv2d"):

@@ -66,7 +66,9 @@ def test_prepared_before_the_first_import(tmp_path: Path) -> None:
 
 def test_a_user_who_imported_ultralytics_first_keeps_the_settings(tmp_path: Path) -> None:
     code = (
-        f"{NO_NETWORK}\nimport ultralytics.utils, ultralytics.utils.events\n"
+        f"{NO_NETWORK}\nsocket.getaddrinfo = lambda *args: []\n"  # a network, so that Ultralytics counts as online
+        "import ultralytics.utils, ultralytics.utils.events\nassert ultralytics.utils.ONLINE\n"
+        "socket.getaddrinfo = refuse\n"
         "before = open(ultralytics.utils.SETTINGS_FILE).read(); reached.clear()\n"
         "from yolo_prune_check.model.quiet import prepare_ultralytics\nprepare_ultralytics()\n"
         f"assert open(ultralytics.utils.SETTINGS_FILE).read() == before and 'true' in before\n{LOOK}"

@@ -101,7 +101,7 @@ def test_a_plan_of_which_nothing_is_left_is_no_success(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("execution", ["group", "adapter"])
 def test_later_executions_are_declared_and_not_run(tmp_path: Path, execution: str) -> None:
-    record = record_of(tmp_path, PLAIN + f"    blocks: [1]\n    execution: {execution}\n")
+    record = record_of(tmp_path, PLAIN + f"    blocks: [1]\n    layers: first\n    execution: {execution}\n")
     assert (record.verdict, record.passed, record.agrees) == ("not-run", True, None)
     assert "is declared but not carried out in this version" in record.reasons[0]
 
@@ -115,16 +115,16 @@ def test_an_expected_refusal_passes(tmp_path: Path) -> None:
 
 
 def test_a_missed_refusal_fails(tmp_path: Path) -> None:
-    record = record_of(tmp_path, PLAIN + "    blocks: [1]\n    expect: {error: has no Conv2d}\n")
+    record = record_of(tmp_path, PLAIN + "    blocks: [1]\n    layers: first\n    expect: {error: has no Conv2d}\n")
     assert record.failures == ("expected a refusal with “has no Conv2d”, but the scenario ran",)
 
 
 @pytest.mark.parametrize(
     ("lines", "message"),
     [
-        ("    blocks: [99]\n", "x.prune.yaml:4: unknown block: got 99. yolov8n.yaml has blocks 0 to 22."),
+        ("    blocks: [99]\n    layers: all\n", "x.prune.yaml:4: unknown block: got 99. yolov8n.yaml has blocks 0 to 22."),
         ("    blocks: [1]\n    layers: [3]\n", "layer index out of range: block 1 has 1 Conv2d (1.0): got 3."),
-        ("    blocks: [10]\n", "block 10 has no Conv2d to prune"),
+        ("    blocks: [10]\n    layers: all\n", "block 10 has no Conv2d to prune"),
     ],
 )
 def test_layers_that_do_not_exist(tmp_path: Path, lines: str, message: str) -> None:
@@ -154,7 +154,7 @@ def test_orders(tmp_path: Path, order: str, addresses: list[str]) -> None:
 
 
 def test_unmet_budgets_fail(tmp_path: Path) -> None:
-    record = record_of(tmp_path, PLAIN + "    blocks: [1]\n    expect: {min_macs_cut: 0.2, hazards: [no-op]}\n")
+    record = record_of(tmp_path, PLAIN + "    blocks: [1]\n    layers: first\n    expect: {min_macs_cut: 0.2, hazards: [no-op]}\n")
     assert record.failures == (
         "hazard no-op was expected, found none",
         "min_macs_cut is 0.2, but the plan gives 0",
@@ -176,7 +176,7 @@ def test_sessions_save_and_reload(tmp_path: Path) -> None:
 def test_the_final_checkpoint_loads_in_plain_ultralytics(tmp_path: Path) -> None:
     from ultralytics import YOLO
 
-    record = record_of(tmp_path, PLAIN + "    blocks: [1]\n")
+    record = record_of(tmp_path, PLAIN + "    blocks: [1]\n    layers: first\n")
     assert record.checkpoint is not None
     result = YOLO(record.checkpoint).predict(torch.zeros(1, 3, 64, 64), verbose=False, save=False)
     assert len(result) == 1
@@ -228,7 +228,7 @@ def test_masks_hold_in_fine_tuning_unless_told_otherwise(tmp_path: Path, enforce
     """DESIGN fact 2."""
     record = record_of(
         tmp_path,
-        DIGITS + "    blocks: [1]\n    select: {criterion: l1, ratio: 0.5}\n"
+        DIGITS + "    blocks: [1]\n    layers: first\n    select: {criterion: l1, ratio: 0.5}\n"
         f"    fine_tune: {{epochs: 1, fraction: 0.1, enforce_masks: {str(enforce).lower()}}}\n"
         f"    expect: {{verdict: {'safe' if enforce else 'unsafe'}}}\n",
     )
@@ -240,7 +240,7 @@ def test_masks_hold_in_fine_tuning_unless_told_otherwise(tmp_path: Path, enforce
 
 def test_hazards_are_announced_as_they_are_found(tmp_path: Path) -> None:
     spec = PLAIN.replace("yolov8n.yaml", "yolov8n-digits").replace("64", "128")
-    events = events_of(tmp_path, spec + "    blocks: [1]\n    mask: weights\n    expect: {verdict: unsafe}\n")
+    events = events_of(tmp_path, spec + "    blocks: [1]\n    layers: first\n    mask: weights\n    expect: {verdict: unsafe}\n")
     found = [event.hazard.code for event in events if isinstance(event, HazardFound)]
     assert found == ["phantom-channel"]
     assert not any(isinstance(event, BaselineMeasured) for event in events)

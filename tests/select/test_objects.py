@@ -82,7 +82,7 @@ def test_an_unusable_image_is_left_out_and_named(data: str) -> None:
 
 def test_no_usable_image(tmp_path: Path) -> None:
     data = write_pictures(tmp_path, ["99 0.5 0.5 0.5 0.5"])
-    with pytest.raises(UserError, match="no image of the data set can be used.*class 99"):
+    with pytest.raises(UserError, match=r"no image of the data set can be used.*class 99"):
         read_objects(data, 64, 100)
 
 

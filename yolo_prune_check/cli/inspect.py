@@ -59,7 +59,7 @@ def block_widths(graph: ChannelGraph, blocks: tuple[Block, ...]) -> dict[int, in
 
 
 def _block_table(blocks: tuple[Block, ...], widths: dict[int, int | None]) -> str:
-    rows = [
+    rows: list[list[str | int]] = [
         [
             block.index,
             block.type,

@@ -74,17 +74,21 @@ def _describe(graph: ChannelGraph, plan: Plan, prediction: Prediction) -> str:
 
 def _layers(whole: Prediction, plan: Plan, prediction: Prediction) -> str:
     pruned = plan.kept()
-    rows = [
-        [
-            name,
-            "pruned" if name in pruned else "follows",
-            whole.layers[name].in_channels,
-            count.in_channels,
-            whole.layers[name].out_channels,
-            count.out_channels,
-            count.active_out,
+    rows = []
+    for name, after in prediction.layers.items():
+        before = whole.layers[name]
+        cells = [
+            _change(before.in_channels, after.in_channels),
+            _change(before.out_channels, after.out_channels),
+            _change(before.active_in, after.active_in),
+            _change(before.active_out, after.active_out),
         ]
-        for name, count in prediction.layers.items()
-        if name in pruned or count != whole.layers[name]
-    ]
-    return table(["layer", "", "in before", "in after", "out before", "out after", "out active"], rows)
+        if name in pruned or any("→" in cell for cell in cells):
+            rows.append([name, "pruned" if name in pruned else "follows", *cells])
+    return table(["layer", "role", "in", "out", "active in", "active out"], rows)
+
+
+def _change(before: int | None, after: int | None) -> str:
+    if after is None:  # execution breaks before this layer is reached
+        return "–"
+    return str(after) if before == after else f"{before} → {after}"

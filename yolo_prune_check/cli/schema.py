@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from yolo_prune_check.cli.output import say_json
+from yolo_prune_check.cli.output import say
 
 
 def schema() -> None:
@@ -10,6 +10,6 @@ def schema() -> None:
 
     Example:  yolo-prune-check schema > prune.schema.json
     """
-    from yolo_prune_check.spec import json_schema
+    from yolo_prune_check.spec.json_schema import json_schema_text
 
-    say_json(json_schema())
+    say(json_schema_text().rstrip())

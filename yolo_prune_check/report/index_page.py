@@ -38,6 +38,7 @@ def _counts(site: Site) -> str:
     tally = Tally.of(site.records)
     rows = [["scenarios", figures.count(tally.scenarios)]]
     rows.extend([verdict_name(name), figures.count(number)] for name, number in tally.by_verdict())
+    rows.append(["safe, but at a notable loss of mAP50", figures.count(tally.costly)])
     rows.append(["ended as expected", figures.of(tally.passed, tally.scenarios)])
     rows.append(["steps that went as predicted", figures.of(tally.confirmed, tally.predictions)])
     rows.append(["concat, split and residual edges as predicted", figures.of(tally.edges_confirmed, tally.edges)])

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 from yolo_prune_check.run.record import Record, StepRecord
 
+NOTABLE_LOSS = 0.10
+"""Loss of mAP50 from which a plan that fits is called costly: a report must not call it good without saying so."""
+
 VERDICTS = ("safe", "partial", "unsafe", "refused", "not-run")
 """Verdicts in the order in which tables list them."""
 
@@ -17,6 +20,7 @@ class Tally:
 
     ``predictions`` are the steps that were predicted and carried out, ``confirmed`` those of them that went as
     predicted; ``edges`` and ``edges_confirmed`` count the concat, split and residual operands in the same way.
+    ``costly`` are the safe ones that lose notably many detections.
     """
 
     scenarios: int = 0
@@ -30,6 +34,7 @@ class Tally:
     confirmed: int = 0
     edges: int = 0
     edges_confirmed: int = 0
+    costly: int = 0
     refuted: int = 0
 
     @classmethod
@@ -51,12 +56,20 @@ class Tally:
             confirmed=sum(step.agrees is True for step in compared),
             edges=len(edges),
             edges_confirmed=sum(edge.agrees for edge in edges),
+            costly=sum(record.verdict == "safe" and costly(record) for record in members),
             refuted=sum(record.agrees is False for record in members),
         )
 
     def by_verdict(self) -> tuple[tuple[str, int], ...]:
         """Verdicts with their counts, in the order of ``VERDICTS``."""
         return tuple(zip(VERDICTS, (self.safe, self.partial, self.unsafe, self.refused, self.not_run), strict=True))
+
+
+def costly(record: Record) -> bool:
+    """Whether a plan that was carried out loses more than ``NOTABLE_LOSS`` of mAP50."""
+    before, after = record.metrics.map50_before, record.metrics.map50_after
+    pruned = any(step.status == "pruned" for step in record.steps)
+    return pruned and before is not None and after is not None and before - after > NOTABLE_LOSS
 
 
 def phantoms(step: StepRecord) -> int | None:

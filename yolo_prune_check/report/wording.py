@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from yolo_prune_check.report.figures import change, many, of, score
 from yolo_prune_check.report.markdown import NONE, code, text
-from yolo_prune_check.report.tally import Tally, phantoms
+from yolo_prune_check.report.tally import NOTABLE_LOSS, Tally, costly, phantoms
 from yolo_prune_check.run.record import HazardRecord, MismatchRecord, Record, StepRecord
 
 _REASONS = 3
@@ -30,6 +30,8 @@ def headline(records: Sequence[Record]) -> str:
 
 
 def _alone(record: Record) -> str:
+    if record.verdict == "safe" and costly(record):
+        return f"The plan fits, but it loses more than {NOTABLE_LOSS:.2f} mAP50."
     return {
         "safe": "The plan is safe to use.",
         "unsafe": "The plan must not be used as it is written.",
@@ -41,6 +43,8 @@ def _alone(record: Record) -> str:
 
 def _together(tally: Tally) -> str:
     if tally.safe == tally.scenarios:
+        if tally.costly:
+            return f"All {tally.scenarios} plans fit, but {_costly(tally)}."
         return f"All {tally.scenarios} plans are safe to use."
     parts = []
     if tally.partial:
@@ -52,9 +56,19 @@ def _together(tally: Tally) -> str:
     if tally.not_run:
         parts.append(f"{tally.not_run} {'was' if tally.not_run == 1 else 'were'} not run")
     safe = f"{of(tally.safe, tally.scenarios)} plans {'is' if tally.safe == 1 else 'are'} safe to use"
+    if tally.costly:
+        safe = f"{of(tally.safe, tally.scenarios)} plans {'fits' if tally.safe == 1 else 'fit'}, but {_costly(tally)}"
     if not tally.safe:
         safe = f"None of the {tally.scenarios} plans is safe to use"
     return f"{safe}; {_listing(parts)}."
+
+
+def _costly(tally: Tally) -> str:
+    if tally.costly == tally.safe:
+        whom = "it loses" if tally.safe == 1 else "all of them lose"
+    else:
+        whom = f"{tally.costly} of them {'loses' if tally.costly == 1 else 'lose'}"
+    return f"{whom} more than {NOTABLE_LOSS:.2f} mAP50"
 
 
 def _proof(tally: Tally) -> str:
@@ -185,6 +199,8 @@ def advice(record: Record) -> str:
     breaks = first_failure(record) is not None
     if record.verdict == "safe":
         warned = any(hazard.severity == "warning" for hazard in record.hazards)
+        if costly(record):
+            return f"fits, but loses more than {NOTABLE_LOSS:.2f} mAP50; remove fewer channels or fine-tune longer"
         return "can be used as written" + ("; read its warnings" if warned else "")
     remedies = _remedies(record.hazards)
     if breaks and record.activations == "sliced":

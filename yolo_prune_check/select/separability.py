@@ -87,7 +87,7 @@ def jeffries_matusita(means: NDArray[np.float64], variances: NDArray[np.float64]
     first, second = np.triu_indices(len(means), k=1)
     spread = variances[first] + variances[second]
     gap = means[first] - means[second]
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         # The root of each variance: their product may underflow where they do not.
         overlap = np.sqrt(2 * np.sqrt(variances[first]) * np.sqrt(variances[second]) / spread)
         affinity = overlap * np.exp(-(gap**2) / (4 * spread))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from yolo_prune_check.spec.problems import suggestion
+
+T = TypeVar("T")
 
 Criterion = Literal["separability", "l1", "gamma", "random"]
 Activations = Literal["hooked", "sliced"]
@@ -42,8 +44,9 @@ LAYERS_HINT = (
     "such as model.2.cv1.conv."
 )
 # Marks with a meaning of their own in pytest and its plugins, and the words of `-m` expressions.
-RESERVED_TAGS = frozenset(
-    "skip skipif xfail parametrize usefixtures filterwarnings timeout tryfirst trylast and or not True False None".split()
+RESERVED_TAGS = (
+    *("skip", "skipif", "xfail", "parametrize", "usefixtures", "filterwarnings", "timeout", "tryfirst", "trylast"),
+    *("and", "or", "not", "True", "False", "None"),
 )
 
 
@@ -63,6 +66,13 @@ def _blocks(blocks: tuple[int, ...]) -> tuple[int, ...]:
         raise bad("blocks must not be empty", "Name at least one block, such as [1].")
     _unique(blocks, "block")
     return blocks
+
+
+def not_empty(steps: tuple[T, ...]) -> tuple[T, ...]:
+    """Refuse an empty list of steps, in our words."""
+    if not steps:
+        raise bad("steps must not be empty", "Write at least one, such as {layer: 2.0, keep: 0-7}.")
+    return steps
 
 
 def _layers(layers: Any) -> Any:
@@ -154,7 +164,11 @@ _LAYER_NAME = {"type": "string", "pattern": r"^(\d+\.\d+|[A-Za-z_][A-Za-z0-9_]*(
 Text = Annotated[str, Field(min_length=1)]
 Id = Annotated[str, AfterValidator(_id), WithJsonSchema({"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9_.-]*$"})]
 ImageSize = Annotated[int, Field(ge=32, le=1280, multiple_of=32)]
-Blocks = Annotated[tuple[Annotated[int, Field(ge=0)], ...], _AsTuple, AfterValidator(_blocks)]
+Blocks = Annotated[
+    tuple[Annotated[int, Field(ge=0)], ...],
+    Field(strict=False, json_schema_extra={"minItems": 1, "uniqueItems": True}),
+    AfterValidator(_blocks),
+]
 Layers = Annotated[
     str | tuple[int | str, ...],
     BeforeValidator(_layers),

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 
 class Place(NamedTuple):
-    """A position in a file; line and column count from 1.
+    """A position in a file; line and column count from 1, and line 0 means the file as a whole.
 
     >>> str(Place("specs/x.prune.yaml", 7, 14))
     'specs/x.prune.yaml:7:14'
     """
 
     file: str
-    line: int
-    column: int
+    line: int = 0
+    column: int = 0
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}:{self.column}"
+        return f"{self.file}:{self.line}:{self.column}" if self.line else self.file
 
 
 @dataclass(frozen=True)
@@ -52,8 +53,11 @@ class Mapping:
 
     def without(self, *keys: str) -> Mapping:
         """This mapping less some keys."""
-        kept = {key: entry for key, entry in self.entries.items() if key not in keys}
-        return Mapping(self.place, self.last_line, kept)
+        return self.only(key for key in self.entries if key not in keys)
+
+    def only(self, keys: Iterable[str]) -> Mapping:
+        """This mapping with some of its keys; keys that it has not are passed over."""
+        return Mapping(self.place, self.last_line, {key: self.entries[key] for key in keys if key in self.entries})
 
     def put(self, path: list[str], entry: Entry) -> Mapping:
         """This mapping with one entry set, inside nested mappings; what stands in the way is replaced by a mapping."""

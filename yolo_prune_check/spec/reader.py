@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.error import MarkedYAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from ruamel.yaml.reader import ReaderError
 
 from yolo_prune_check.spec.located import Entry, Mapping, Place, Sequence, SourceFloat
 from yolo_prune_check.spec.problems import Problem, SpecProblems
@@ -23,7 +24,7 @@ def read(path: Path) -> tuple[Mapping, str]:
         SpecProblems: The file cannot be read, is no valid YAML, is empty or no mapping, or has duplicate keys.
     """
     file = shown(path)
-    text = _text(path, Place(file, 1, 1))
+    text = _text(path, Place(file))
     if old := re.search(r"^%YAML\s+1\.[01]\b", text, re.MULTILINE):
         place = Place(file, text.count("\n", 0, old.start()) + 1, 1)
         what = "specs are YAML 1.2; in older YAML `no` means false and 1e-5 is text"
@@ -35,8 +36,11 @@ def read(path: Path) -> tuple[Mapping, str]:
         place = Place(file, mark.line + 1, mark.column + 1) if mark else Place(file, 1, 1)
         said = " ".join(part for part in (error.context, error.problem) if part)
         raise SpecProblems(Problem(place, f"not valid YAML ({_one_line(said)})", hint=_yaml_hint(said))) from error
-    except YAMLError as error:
-        raise SpecProblems(Problem(Place(file, 1, 1), f"not valid YAML ({_one_line(str(error))})")) from error
+    except ReaderError as error:
+        before = text[: error.position]
+        place = Place(file, before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1)
+        what = f"not valid YAML (the character U+{error.character:04X} is not allowed)"
+        raise SpecProblems(Problem(place, what, hint="Remove it.")) from error
     except RecursionError as error:
         raise SpecProblems(Problem(Place(file, 1, 1), "not a spec: nested too deeply")) from error
     if node is None:
@@ -59,18 +63,17 @@ def shown(path: Path) -> str:
     return (absolute.relative_to(here) if absolute.is_relative_to(here) else absolute).as_posix()
 
 
-def _text(path: Path, place: Place) -> str:
-    where = place.file
+def _text(path: Path, file: Place) -> str:
     try:
         return path.read_text(encoding="utf-8-sig")
     except FileNotFoundError as error:
-        raise SpecProblems(Problem(place, f"no such file: {where}", hint="Check the path.")) from error
+        raise SpecProblems(Problem(file, "no such file", hint="Check the path.")) from error
     except IsADirectoryError as error:
-        raise SpecProblems(Problem(place, f"a directory, not a spec file: {where}", hint="Name a file in it.")) from error
+        raise SpecProblems(Problem(file, "a directory, not a spec file", hint="Name a file in it.")) from error
     except UnicodeDecodeError as error:
-        raise SpecProblems(Problem(place, "not a text file in UTF-8", hint="Save it as UTF-8.")) from error
+        raise SpecProblems(Problem(file, "not a text file in UTF-8", hint="Save it as UTF-8.")) from error
     except OSError as error:
-        raise SpecProblems(Problem(place, f"cannot read the file ({error.strerror})")) from error
+        raise SpecProblems(Problem(file, f"cannot read the file ({error.strerror})", hint="Check it.")) from error
 
 
 def _one_line(text: str) -> str:
@@ -108,12 +111,12 @@ class _Converter:
         return self._done[id(node)]
 
     def _convert(self, node: Node) -> Any:
-        if isinstance(node, MappingNode):
+        if isinstance(node, MappingNode) and node.tag == f"{TAG}map":
             return self._mapping(node)
-        if isinstance(node, SequenceNode):
+        if isinstance(node, SequenceNode) and node.tag == f"{TAG}seq":
             items = tuple(self.convert(item) for item in node.value)
             return Sequence(self.place(node), items, tuple(self.place(item) for item in node.value))
-        return self._scalar(node)
+        return self._scalar(node, node.value) if isinstance(node, ScalarNode) else self._unknown_tag(node)
 
     def _mapping(self, node: MappingNode) -> Mapping:
         inherited: dict[str, Entry] = {}
@@ -151,8 +154,8 @@ class _Converter:
             merged = {**source.entries, **merged}
         return merged
 
-    def _scalar(self, node: ScalarNode) -> Any:
-        text, tag = node.value, str(node.tag).removeprefix(TAG)
+    def _scalar(self, node: Node, text: str) -> Any:
+        tag = str(node.tag).removeprefix(TAG)
         if tag == "null":
             return None
         if tag == "bool":
@@ -162,10 +165,12 @@ class _Converter:
         if tag == "float":
             return SourceFloat(text)
         if tag in {"str", "timestamp", "merge", "value"}:
-            return str(text)
-        what = f"the tag {node.tag} has no meaning in a spec"
-        self.problems.append(Problem(self.place(node), what, hint="Remove it."))
-        return None
+            return text
+        return self._unknown_tag(node)
+
+    def _unknown_tag(self, node: Node) -> None:
+        tag = str(node.tag).replace(TAG, "!!")
+        self.problems.append(Problem(self.place(node), f"the tag {tag} has no meaning in a spec", hint="Remove it."))
 
 
 def _integer(text: str) -> int:
@@ -179,12 +184,12 @@ def _last_line(node: Node) -> int:
     """Last line of a node's own content, from 0; a block collection's end mark lies beyond blanks and comments."""
     if _is_empty(node):
         return 0
-    if isinstance(node, ScalarNode) or node.flow_style or not node.value:
-        end = node.end_mark
-        return int(end.line - 1 if end.column == 0 and end.line > node.start_mark.line else end.line)
-    parts = [part for pair in node.value for part in pair] if isinstance(node, MappingNode) else node.value
-    # An aliased child lies where its anchor does, maybe before its parent, which does not end there.
-    return max(int(node.start_mark.line), *(_last_line(part) for part in parts))
+    if isinstance(node, MappingNode | SequenceNode) and node.value and not node.flow_style:
+        parts = [part for pair in node.value for part in pair] if isinstance(node, MappingNode) else node.value
+        # An aliased child lies where its anchor does, maybe before its parent, which does not end there.
+        return max(int(node.start_mark.line), *(_last_line(part) for part in parts))
+    end = node.end_mark
+    return int(end.line - 1 if end.column == 0 and end.line > node.start_mark.line else end.line)
 
 
 def _is_empty(node: Node) -> bool:

@@ -6,9 +6,9 @@ the rest of the package gets: one expanded scenario with every default filled in
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from yolo_prune_check.spec import fields as f
 
@@ -16,7 +16,9 @@ from yolo_prune_check.spec import fields as f
 class Strict(BaseModel):
     """No unknown keys, no silent conversion of types, no later change."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        extra="forbid", strict=True, frozen=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
 
 
 class Select(Strict):
@@ -79,7 +81,9 @@ class StepSpec(Strict):
     """Output channels that stay: a list, or ranges such as 0-7,12."""
 
 
-Steps = Annotated[tuple[StepSpec, ...], Field(strict=False, min_length=1)]
+Steps = Annotated[
+    tuple[StepSpec, ...], Field(strict=False, json_schema_extra={"minItems": 1}), AfterValidator(f.not_empty)
+]
 
 
 class ScenarioFields(Strict):
@@ -191,4 +195,3 @@ AXES: tuple[str, ...] = tuple(
         ]
     )
 )
-TopKey = Literal["include", "model", "data", "imgsz", "defaults", "scenarios"]

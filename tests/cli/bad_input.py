@@ -1,0 +1,119 @@
+"""What users get wrong, and the one message each gets; both fronts are held to it."""
+
+from __future__ import annotations
+
+import textwrap
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class BadInput:
+    """Files of a folder, of which ``bad.prune.yaml`` is run, and the whole message with ``{at}`` before file names.
+
+    ``needs_model`` marks what can be known only once the model is loaded, which ``validate`` never does.
+    """
+
+    name: str
+    files: dict[str, str]
+    message: str
+    needs_model: bool = False
+
+    def message_at(self, folder: str) -> str:
+        """The message when the files lie in a folder, such as ``some/``."""
+        return self.message.replace("{at}", folder)
+
+    def write(self, folder: Path) -> None:
+        for name, text in self.files.items():
+            (folder / name).write_text(textwrap.dedent(text).lstrip("\n"), encoding="utf-8")
+
+
+def _spec(scenario: str, *, model: str = "yolov8n.yaml") -> dict[str, str]:
+    return {"bad.prune.yaml": f"model: {model}\nimgsz: 64\nscenarios:\n  - id: a\n    {scenario}\n"}
+
+
+def _ratio(value: str) -> dict[str, str]:
+    return _spec(f"blocks: [1]\n    layers: first\n    select: {{criterion: l1, ratio: {value}}}")
+
+
+LAYERS = "blocks: [1]\n    layers: first\n    select: {criterion: l1, ratio: 0.5}"
+
+SPEC = _spec(LAYERS)["bad.prune.yaml"]
+RATIO = "Fraction of the channels that is removed, between 0 and 1. Without it separability chooses by Kneedle."
+KEYS = (
+    "why, model, data, imgsz, blocks, layers, order, select, steps, activations, execution, mask, schedule, "
+    "on_mismatch, fine_tune, expect, tags, seed, id, matrix"
+)
+
+AT_RATIO = "{at}bad.prune.yaml:7:36: `select.ratio`"
+
+CASES = (
+    BadInput(
+        "broken-yaml",
+        {"bad.prune.yaml": "model: yolov8n.yaml\nscenarios: [\n"},
+        "{at}bad.prune.yaml:3:1: not valid YAML (while parsing a flow node expected the node content, "
+        "but found '<stream end>'). Check indentation, brackets and quotes there.",
+    ),
+    BadInput(
+        "unknown-key",
+        _spec(f"{LAYERS}\n    oder: listed"),
+        f"{{at}}bad.prune.yaml:8:5: unknown key `oder`. Did you mean `order`? Valid keys: {KEYS}.",
+    ),
+    BadInput(
+        "wrong-type",
+        _spec("blocks: one\n    layers: first"),
+        "{at}bad.prune.yaml:5:13: `blocks` must be a list: got 'one'. Write it as a list: [one].",
+    ),
+    BadInput(
+        "missing-include",
+        {"bad.prune.yaml": f"include: gone.yaml\n{SPEC}"},
+        "{at}bad.prune.yaml:1:10: no such file to include: {at}gone.yaml. "
+        "The path is relative to the file that includes it.",
+    ),
+    BadInput(
+        "missing-model",
+        _spec(LAYERS, model="gone.pt"),
+        "{at}bad.prune.yaml:1:8: no such model file: got 'gone.pt'. "
+        "Paths are relative to the spec or to the working directory; nothing is downloaded.",
+    ),
+    BadInput("ratio-0", _ratio("0"), f"{AT_RATIO} must be greater than 0: got 0. {RATIO}"),
+    BadInput("ratio-1", _ratio("1"), f"{AT_RATIO} must be less than 1: got 1. {RATIO}"),
+    BadInput("ratio-2", _ratio("2"), f"{AT_RATIO} must be less than 1: got 2. {RATIO}"),
+    BadInput(
+        "no-scenarios",
+        {"bad.prune.yaml": "model: yolov8n.yaml\nscenarios: []\n"},
+        "{at}bad.prune.yaml:2:12: `scenarios` is empty: a spec needs at least one. "
+        "A scenario begins with `- id: NAME`.",
+    ),
+    BadInput(
+        "duplicate-id",
+        {"bad.prune.yaml": f"{SPEC}  - id: a\n    {LAYERS}\n"},
+        "{at}bad.prune.yaml:8:9: the id `a` is used twice. First at {at}bad.prune.yaml:4:9; rename one.",
+    ),
+    BadInput(
+        "include-cycle",
+        {"bad.prune.yaml": f"include: other.yaml\n{SPEC}", "other.yaml": "include: bad.prune.yaml\n"},
+        "{at}other.yaml:1:10: include cycle: {at}bad.prune.yaml → {at}other.yaml → {at}bad.prune.yaml. "
+        "Remove one of the includes.",
+    ),
+    BadInput(
+        "not-a-model",
+        {**_spec(LAYERS, model="text.pt"), "text.pt": "no model\n"},
+        "{at}text.pt: not a checkpoint that PyTorch can read (it is not an archive written by torch.save). "
+        "Give a checkpoint that Ultralytics saved, or a detection model saved with torch.save.",
+        needs_model=True,
+    ),
+    BadInput(
+        "unknown-block",
+        _spec(LAYERS.replace("[1]", "[77]")),
+        "{at}bad.prune.yaml:4: unknown block: got 77. yolov8n.yaml has blocks 0 to 22.",
+        needs_model=True,
+    ),
+    BadInput(
+        "layer-out-of-range",
+        _spec(LAYERS.replace("first", "[3]")),
+        "{at}bad.prune.yaml:4: layer index out of range: block 1 has 1 Conv2d (1.0): got 3. "
+        "Indices count from 0 within each block.",
+        needs_model=True,
+    ),
+)

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import pytest
+
+from tests.cli.conftest import CommandLine
+from yolo_prune_check.cli.steps import Wanted, parse_step
+
+MESSAGE = (
+    "Given groups=1, weight of size [32, 32, 1, 1], expected input[1, 16, 16, 16] to have 32 channels, "
+    "but got 16 channels instead"
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("2.0=0-2,9", Wanted("2.0", keep=(0, 1, 2, 9))),
+        ("2.10 = 4", Wanted("2.10", keep=(4,))),
+        ("model.2.cv1.conv=gamma:0.25", Wanted("model.2.cv1.conv", criterion="gamma", ratio=0.25)),
+    ],
+)
+def test_steps_are_read(text: str, wanted: Wanted) -> None:
+    assert parse_step(text) == wanted
+
+
+def test_an_unsafe_plan_is_told_with_pytorchs_words_and_exit_code_1(command_line: CommandLine) -> None:
+    ran = command_line("predict", "yolov8n.yaml", "--step", "1.0=0-15", "--execution", "local")
+    assert ran.code == 1
+    assert "verdict: unsafe, execution local" in ran.out
+    assert "breaks in model.2.cv1.conv (direct): expected 32, got 16" in ran.out
+    assert MESSAGE in ran.out
+
+
+def test_a_safe_plan_exits_with_0(command_line: CommandLine) -> None:
+    ran = command_line("predict", "yolov8n.yaml", "--step", "1.0=l1:0.5", "--step", "2.0=random:0.25", "--seed", "3")
+    assert ran.code == 0
+    assert "verdict: safe, execution mask" in ran.out
+
+
+def test_json_holds_plan_and_prediction(command_line: CommandLine) -> None:
+    ran = command_line("predict", "yolov8n.yaml", "--step", "1.0=0-15", "--execution", "local", "--json")
+    assert ran.code == 1
+    answer = ran.json
+    assert answer["plan"]["steps"] == [{"layer": "model.1.conv", "keep": list(range(16))}]
+    assert answer["prediction"]["failure"]["message"] == MESSAGE
+    assert answer["prediction"]["verdict"] == "unsafe"

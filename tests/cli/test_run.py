@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import CommandLine
+from tests.plugin.workspace import BROKEN, TWO, WRONG
+
+SPECS = {"two": TWO, "wrong": WRONG, "broken": BROKEN}
+
+
+@pytest.fixture
+def specs(tmp_path: Path) -> Path:
+    import textwrap
+
+    for name, text in SPECS.items():
+        (tmp_path / f"{name}.prune.yaml").write_text(textwrap.dedent(text), encoding="utf-8")
+    return tmp_path
+
+
+def test_a_spec_that_ends_as_expected_exits_with_0(specs: Path, command_line: CommandLine) -> None:
+    before = sorted(specs.rglob("*"))
+    ran = command_line("run", "two.prune.yaml")
+    assert ran.code == 0
+    assert "two::masked" in ran.out
+    assert "2 scenarios" in ran.out
+    assert "[1/2] two.prune.yaml::masked" in ran.err
+    assert sorted(specs.rglob("*")) == before, "without --report-dir nothing is left"
+
+
+def test_a_verdict_that_differs_exits_with_1_and_says_why(specs: Path, command_line: CommandLine) -> None:
+    ran = command_line("run", "wrong.prune.yaml")
+    assert ran.code == 1
+    assert ran.out.startswith("the verdict is unsafe, expected safe\n")
+    assert "to have 32 channels, but got 16 channels instead" in ran.out
+
+
+def test_nothing_runs_while_a_spec_is_broken(specs: Path, command_line: CommandLine) -> None:
+    ran = command_line("run", ".", "--report-dir", "out")
+    assert ran.code == 2
+    assert ran.out == ""
+    assert "broken.prune.yaml:" in ran.err
+    assert not (specs / "out").exists()
+
+
+def test_reports_are_written_and_named(specs: Path, command_line: CommandLine) -> None:
+    ran = command_line("run", "two.prune.yaml", "--report-dir", "out", "--predict-only")
+    assert ran.code == 0
+    assert ran.out.splitlines()[-1] == "reports: out/index.md"
+    again = command_line("report", "out/records", "-o", "again")
+    assert again.out == "reports: again/index.md\n"
+    assert (specs / "again/index.md").read_text("utf-8") == (specs / "out/index.md").read_text("utf-8")
+
+
+def test_json_is_one_event_a_line_and_ends_with_the_record(specs: Path, command_line: CommandLine) -> None:
+    ran = command_line("run", "two.prune.yaml", "--json", "--predict-only", "--model", "yolov8s.yaml")
+    events = [json.loads(line) for line in ran.out.splitlines()]
+    assert [event["event"] for event in events if event["scenario"] == "two.prune.yaml::cut"] == [
+        "ScenarioStarted",
+        "StepStarted",
+        "StepFinished",
+        "ScenarioFinished",
+    ]
+    assert events[-1]["record"]["model"] == "yolov8s.yaml"
+    assert events[-1]["record"]["verdict"] == "unsafe"

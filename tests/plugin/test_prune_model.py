@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+import json
+
+from tests.plugin.workspace import TWO, Workspace
+
+pytest_plugins = ["pytester"]
+
+
+def test_the_scenarios_run_on_the_other_model(workspace: Workspace) -> None:
+    workspace.write("two.prune.yaml", TWO)
+    arguments = ["--prune-predict-only", "--prune-report-dir", "out", "two.prune.yaml::cut"]
+    workspace.pytest(*arguments).assert_outcomes(passed=1)
+    before = json.loads(next(workspace.path.glob("out/records/*/cut.json")).read_text(encoding="utf-8"))
+    workspace.pytest("--prune-model", "yolov8s.yaml", *arguments).assert_outcomes(passed=1)
+    after = json.loads(next(workspace.path.glob("out/records/*/cut.json")).read_text(encoding="utf-8"))
+    assert (before["model"], after["model"]) == ("yolov8n.yaml", "yolov8s.yaml")
+    assert (before["steps"][0]["channels"], after["steps"][0]["channels"]) == (32, 64)
+    assert "--prune-model yolov8s.yaml" in after["rerun"]
+
+
+def test_a_model_that_is_not_there_fails_every_scenario_with_one_message(two: Workspace) -> None:
+    result = two.pytest("--prune-model", "nowhere.pt", "specs", "-rf")
+    result.assert_outcomes(failed=2)
+    result.stdout.fnmatch_lines(["FAILED specs/two.prune.yaml::cut - Failed: *no such checkpoint*nowhere.pt*"])
+    assert "Traceback" not in result.stdout.str()

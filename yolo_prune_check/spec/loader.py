@@ -1,0 +1,118 @@
+"""From a spec file to its scenarios, or to one error that names every mistake with its place."""
+
+from __future__ import annotations
+
+import textwrap
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from yolo_prune_check.spec.document import Document, read_document
+from yolo_prune_check.spec.expand import Expanded, expand
+from yolo_prune_check.spec.located import Mapping, Place, place_of, plain
+from yolo_prune_check.spec.messages import problems_of
+from yolo_prune_check.spec.problems import Problem, as_error
+from yolo_prune_check.spec.reader import shown
+from yolo_prune_check.spec.rules import broken_rules
+from yolo_prune_check.spec.schema import Scenario, ScenarioInput, Source
+from yolo_prune_check.spec.suite import Suite, suite_name
+
+FILES = (".pt", ".yaml", ".yml")
+
+
+def load_spec(path: str | Path) -> Suite:
+    """Read, check and expand a spec.
+
+    Model and data files are looked for beside the file that names them, then in the working directory; shipped names
+    and names of stock YAML files stay as they are.
+
+    Args:
+        path: A `*.prune.yaml` file.
+
+    Raises:
+        UserError: The spec has mistakes. The message names all of them, one per line, with file, line and column.
+    """
+    path = Path(path)
+    document = read_document(path)
+    problems = document.problems
+    problems += _repeated_ids(document)
+    scenarios = tuple(
+        made
+        for written in document.scenarios
+        for expanded in expand(written, document.defaults, document.top, problems)
+        if (made := _build(written, expanded, document, path)) is not None
+    )
+    if problems:
+        raise as_error(problems)
+    return Suite(path, suite_name(path), scenarios)
+
+
+def _build(written: Mapping, expanded: Expanded, document: Document, path: Path) -> Scenario | None:
+    """The finished scenario; None, with the problems noted, if it has any."""
+    fields = expanded.fields
+    try:
+        given = ScenarioInput.model_validate(plain(fields))
+    except ValidationError as error:
+        document.problems += problems_of(error, ScenarioInput, fields)
+        return None
+    broken = broken_rules(given, fields)
+    document.problems += broken
+    values = {name: getattr(given, name) for name in type(given).model_fields if name != "matrix"}
+    for name in ("model", "data"):
+        if values[name] is not None:
+            values[name] = _file(name, values[name], fields, document, must_exist=given.expect.error is None)
+    if broken:
+        return None
+    if given.steps is not None:
+        values |= {"blocks": None, "layers": tuple(step.layer for step in given.steps), "order": "listed"}
+    if "seed" not in given.select.model_fields_set:
+        values["select"] = given.select.model_copy(update={"seed": given.seed})
+    return Scenario(
+        **values | {"id": given.id + expanded.suffix},
+        base_id=given.id,
+        suite=suite_name(path),
+        spec=shown(path),
+        source=_source(written, document.texts[written.place.file]),
+        axes=expanded.axes,
+    )
+
+
+def _file(name: str, text: str, fields: Mapping, document: Document, *, must_exist: bool) -> str:
+    place = place_of(fields, (name,))
+    if not text.endswith(FILES):
+        return text
+    beside = Path(place.file).parent / text
+    if beside.is_file():
+        return shown(beside)
+    # A bare YAML name may be a stock one, which the model and data rooms know; a checkpoint is never downloaded.
+    is_certainly_a_file = text.endswith(".pt") or Path(text).name != text
+    if must_exist and is_certainly_a_file and not Path(text).is_file():
+        hint = "Paths are relative to the spec or to the working directory; nothing is downloaded."
+        document.problems.append(Problem(place, f"no such {name} file", text, hint))
+    return text
+
+
+def _source(written: Mapping, text: str) -> Source:
+    lines = text.splitlines()
+    first, last = written.place.line, min(written.last_line, len(lines))
+    while last > first and not lines[last - 1].strip():
+        last -= 1
+    shown_text = textwrap.dedent("\n".join(lines[first - 1 : last]))
+    return Source(file=written.place.file, first_line=first, last_line=last, text=shown_text)
+
+
+def _repeated_ids(document: Document) -> list[Problem]:
+    first: dict[str, Place] = {}
+    problems: list[Problem] = []
+    for scenario in document.scenarios:
+        name = scenario.get("id")
+        if not isinstance(name, str):
+            continue
+        place = scenario.entries["id"].place
+        if name in first:
+            problems.append(
+                Problem(place, f"the id `{name}` is used twice", hint=f"First at {first[name]}; rename one.")
+            )
+        else:
+            first[name] = place
+    return problems

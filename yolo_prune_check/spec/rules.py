@@ -1,0 +1,108 @@
+"""Checks that look at several fields of one scenario."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from yolo_prune_check.errors import UNSET
+from yolo_prune_check.spec.fields import ADDRESS
+from yolo_prune_check.spec.located import Mapping, place_of
+from yolo_prune_check.spec.problems import Problem
+from yolo_prune_check.spec.schema import ScenarioInput
+
+NO_DATA = "Name a data set under `data`, such as digits."
+
+
+def broken_rules(scenario: ScenarioInput, written: Mapping) -> list[Problem]:
+    """What does not go together in a scenario.
+
+    Args:
+        scenario: Its fields, each valid by itself.
+        written: The same as located values; a key that is absent was not written.
+    """
+
+    def problem(path: str, what: str, value: object = UNSET, hint: str | None = None) -> Problem:
+        return Problem(place_of(written, tuple(path.split(".")), key=True), what, value, hint)
+
+    def rules() -> Iterator[Problem]:
+        if scenario.model is None:
+            yield Problem(
+                written.place, "no model", hint="Name it at the top of the file or in the scenario: `model:`."
+            )
+        if scenario.steps is not None:
+            yield from _beside_steps(scenario, written)
+        else:
+            yield from _selection(scenario, written)
+        if "mask" in written and scenario.execution != "mask":
+            what = f"`mask` says nothing to execution {scenario.execution}"
+            yield problem("mask", what, hint="Remove it, or use execution: mask.")
+        if scenario.data is None:
+            if scenario.fine_tune is not None:
+                yield problem("fine_tune", "fine-tuning needs data", hint=NO_DATA)
+            if scenario.expect.max_map_drop is not None:
+                yield problem("expect.max_map_drop", "a budget for mAP needs data", hint=NO_DATA)
+        others = sorted(scenario.expect.model_fields_set - {"error"})
+        if scenario.expect.error is not None and others:
+            hint = "A scenario that is refused has no other outcome: remove one of them."
+            yield problem(f"expect.{others[0]}", f"`expect.{others[0]}` cannot stand beside `expect.error`", hint=hint)
+        if scenario.expect.failure_module is not None and scenario.expect.verdict == "safe":
+            hint = "Expect verdict: unsafe (or partial, where steps are skipped)."
+            yield problem("expect.failure_module", "a safe plan breaks in no module", hint=hint)
+
+    return list(rules())
+
+
+def _beside_steps(scenario: ScenarioInput, written: Mapping) -> Iterator[Problem]:
+    """`steps` says which channels of which layers go, in which order: nothing else may."""
+    neutral = {"schedule": "sequential", "activations": "hooked", "blocks": None, "layers": None}
+    for key in ("blocks", "layers", "select", "order", "schedule", "activations"):
+        if key not in written or (key in neutral and getattr(scenario, key) == neutral[key]):
+            continue
+        place = written.entries[key].key_place
+        hint = "The steps already say what is pruned, and in which order: remove one of the two."
+        yield Problem(place, f"`{key}` cannot stand beside `steps`", hint=hint)
+
+
+def _selection(scenario: ScenarioInput, written: Mapping) -> Iterator[Problem]:
+    yield from _where_to_prune(scenario, written)
+    select = scenario.select
+    place = place_of(written, ("select",))
+    if select.criterion == "separability":
+        if scenario.data is None:
+            hint = f"{NO_DATA} Or choose l1, gamma or random with a ratio."
+            yield Problem(place, "select.criterion separability needs data", hint=hint)
+    else:
+        if select.ratio is None:
+            hint = "Give the fraction of channels to remove, such as ratio: 0.5; only separability can do without."
+            yield Problem(place, f"select.criterion {select.criterion} needs a ratio", hint=hint)
+        if "perplexity" in select.model_fields_set:
+            place = place_of(written, ("select", "perplexity"), key=True)
+            what = f"`select.perplexity` says nothing to criterion {select.criterion}"
+            yield Problem(place, what, hint="Only separability embeds with t-SNE: remove it.")
+        if scenario.activations == "sliced":
+            place = place_of(written, ("activations",))
+            what = f"`activations: sliced` says nothing to criterion {select.criterion}"
+            yield Problem(place, what, hint="Only separability looks at activations: remove it.")
+
+
+def _where_to_prune(scenario: ScenarioInput, written: Mapping) -> Iterator[Problem]:
+    if scenario.layers is None:
+        if scenario.blocks is None:
+            hint = "Give blocks and layers (blocks: [1], layers: first), layers by address (layers: [2.0]), or steps."
+            yield Problem(written.place, "nothing says what to prune", hint=hint)
+        else:
+            place = written.entries["blocks"].key_place
+            hint = "Write first, all, widest:N or a list."
+            yield Problem(place, "`blocks` needs `layers`: which layers of each block", hint=hint)
+        return
+    place = written.entries["layers"].place
+    named = () if isinstance(scenario.layers, str) else scenario.layers
+    if scenario.blocks is None:
+        if isinstance(scenario.layers, str) or any(isinstance(item, int) for item in named):
+            what = "`layers` needs `blocks`, unless all layers are named by address or qualified name"
+            yield Problem(place, what, hint="Such as blocks: [1, 2].")
+        return
+    for item in named:
+        if isinstance(item, str) and ADDRESS.fullmatch(item) and int(item.partition(".")[0]) not in scenario.blocks:
+            blocks = ", ".join(map(str, scenario.blocks))
+            yield Problem(place, f"layer {item} is not in the blocks named ({blocks})", hint="Add its block.")
