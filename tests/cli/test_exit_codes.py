@@ -5,25 +5,22 @@ import dataclasses
 import pytest
 
 from tests.cli.conftest import CommandLine
+from tests.plugin.records import PASSED
 from yolo_prune_check.cli.exits import Exit, exit_code
 from yolo_prune_check.plugin.names import WORK_DIR
 from yolo_prune_check.run.record import Record
 
-GOOD = Record(
-    **{field.name: "" for field in dataclasses.fields(Record) if field.default is dataclasses.MISSING}
-    | {"verdict": "safe", "reasons": (), "passed": True, "failures": (), "agrees": True}  # type: ignore[arg-type]
-)
-WRONG = dataclasses.replace(GOOD, passed=False)
-REFUTED = dataclasses.replace(GOOD, passed=False, agrees=False)
-NOT_RUN = dataclasses.replace(GOOD, agrees=None)
+WRONG = dataclasses.replace(PASSED, passed=False)
+REFUTED = dataclasses.replace(PASSED, passed=False, agrees=False)
+NOT_RUN = dataclasses.replace(PASSED, agrees=None)
 
 
 @pytest.mark.parametrize(
     ("records", "bad_input", "code"),
     [
-        ([GOOD, NOT_RUN], False, 0),
-        ([GOOD, WRONG], False, 1),
-        ([GOOD, WRONG], True, 2),
+        ([PASSED, NOT_RUN], False, 0),
+        ([PASSED, WRONG], False, 1),
+        ([PASSED, WRONG], True, 2),
         ([], True, 2),
         ([WRONG, REFUTED], False, 3),
         ([REFUTED], True, 3),

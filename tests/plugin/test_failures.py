@@ -38,25 +38,16 @@ def test_a_wrong_verdict_shows_source_plan_comparison_and_reason(workspace: Work
     assert ".py:" not in result.stdout.str()
 
 
-def test_a_scenario_that_does_not_fit_the_model_says_so_with_its_lines(workspace: Workspace) -> None:
+def test_what_does_not_fit_fails_and_what_comes_later_is_skipped_each_with_its_reason(workspace: Workspace) -> None:
     workspace.write("far.prune.yaml", WRONG.replace("layer: 1.0", "layer: 99.0"))
-    result = workspace.pytest("far.prune.yaml", "-rf")
-    result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(
-        [
-            "far.prune.yaml:4: *block 99*",
-            "*- id: hopeful*",
-            "FAILED far.prune.yaml::hopeful - Failed: far.prune.yaml:4: *",
-        ]
-    )
-    assert "Traceback" not in result.stdout.str()
-
-
-def test_an_execution_of_a_later_version_is_skipped_with_its_reason(workspace: Workspace) -> None:
     workspace.write("later.prune.yaml", WRONG.replace("local", "group"))
-    result = workspace.pytest("later.prune.yaml", "-rs")
-    result.assert_outcomes(skipped=1)
+    result = workspace.pytest("-rfs", "far.prune.yaml", "later.prune.yaml")
+    result.assert_outcomes(failed=1, skipped=1)
+    result.stdout.fnmatch_lines(
+        ["far.prune.yaml:4: *block 99*", "*- id: hopeful*", "FAILED far.prune.yaml::hopeful - *"]
+    )
     result.stdout.fnmatch_lines(["SKIPPED *execution `group` is declared but not carried out in this version*"])
+    assert "Traceback" not in result.stdout.str()
 
 
 def test_a_refuted_prediction_is_called_a_defect_of_this_tool(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.plugin.workspace import TWO, WRONG, Workspace
 
 pytest_plugins = ["pytester"]
@@ -13,48 +15,43 @@ def contents(folder: Path) -> dict[str, str]:
     }
 
 
-def test_without_it_no_file_is_left(two: Workspace) -> None:
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_without_it_no_file_is_left(two: Workspace, workers: str) -> None:
     before = two.files()
-    two.pytest("specs").assert_outcomes(passed=2)
+    result = two.pytest("-n", workers, "--prune-predict-only", "specs")
+    result.assert_outcomes(passed=2)
+    result.stdout.fnmatch_lines(["*pruning verdicts*", "*two::cut*unsafe*", "*two::masked*safe*", "2 scenarios:*"])
+    assert "reports:" not in result.stdout.str()
     assert two.files() == before
 
 
-def test_records_and_pages_are_written_and_named(two: Workspace) -> None:
-    result = two.pytest("--prune-report-dir", "out", "specs")
-    result.assert_outcomes(passed=2)
-    result.stdout.fnmatch_lines(
-        ["*pruning verdicts*", "*two::cut*unsafe*", "*two::masked*safe*", "2 scenarios:*", "reports: out/index.md"]
-    )
-    assert set(contents(two.path / "out")) >= {"index.md", "two.md", "records/two/cut.json", "records/two/masked.json"}
-
-
-def test_a_second_run_writes_the_same(two: Workspace) -> None:
-    two.pytest("--prune-report-dir", "out", "specs")
-    first = contents(two.path / "out")
-    two.pytest("--prune-report-dir", "out", "specs")
-    assert contents(two.path / "out") == first
-
-
-def test_two_workers_write_the_same_reports_as_one_process(workspace: Workspace) -> None:
+def test_two_workers_write_the_same_records_and_pages_as_one_process(workspace: Workspace) -> None:
     workspace.write("specs/two.prune.yaml", TWO)
     workspace.write("specs/wrong.prune.yaml", WRONG)
-    alone = workspace.pytest("--prune-report-dir", "out", "specs")
-    alone.assert_outcomes(passed=2, failed=1)
-    first = contents(workspace.path / "out")
-    for path in sorted((workspace.path / "out").rglob("*"), reverse=True):
-        path.rmdir() if path.is_dir() else path.unlink()
-    shared = workspace.pytest("-n", "2", "--prune-report-dir", "out", "specs")
-    shared.assert_outcomes(passed=2, failed=1)
-    assert contents(workspace.path / "out") == first
-    shared.stdout.fnmatch_lines(["the verdict is unsafe, expected safe", "*pruning verdicts*", "reports: out/index.md"])
-
-
-def test_two_workers_leave_no_file_without_it(two: Workspace) -> None:
-    before = two.files()
-    result = two.pytest("-n", "2", "--prune-predict-only", "specs")
-    result.assert_outcomes(passed=2)
-    result.stdout.fnmatch_lines(["*two::cut*"])
-    assert two.files() == before
+    alone = workspace.pytest("--prune-report-dir", "alone", "specs")
+    shared = workspace.pytest("-n", "2", "--prune-report-dir", "shared", "specs")
+    for result, out in ((alone, "alone"), (shared, "shared")):
+        result.assert_outcomes(passed=2, failed=1)
+        result.stdout.fnmatch_lines(
+            [
+                "the verdict is unsafe, expected safe",
+                "*pruning verdicts*",
+                "*two::cut*unsafe*",
+                "*two::masked*safe*",
+                "*wrong::hopeful*unsafe*",
+                f"reports: {out}/index.md",
+            ]
+        )
+    written = contents(workspace.path / "alone")
+    assert contents(workspace.path / "shared") == written
+    assert {
+        "index.md",
+        "two.md",
+        "wrong.md",
+        "records/two/cut.json",
+        "records/two/masked.json",
+        "records/wrong/hopeful.json",
+    } <= set(written)
 
 
 def test_a_partial_run_keeps_the_rest_and_drops_what_is_no_longer_declared(workspace: Workspace) -> None:
@@ -66,8 +63,8 @@ def test_a_partial_run_keeps_the_rest_and_drops_what_is_no_longer_declared(works
     records = {name for name in contents(workspace.path / "out") if name.startswith("records/")}
     assert records == {"records/two/cut.json", "records/two/renamed.json", "records/wrong/hopeful.json"}
     index = (workspace.path / "out/index.md").read_text("utf-8")
-    assert "renamed" in index
-    assert "masked" not in index
+    assert "`renamed`" in index
+    assert "`masked`" not in index
 
 
 def test_collecting_only_leaves_reports_alone(two: Workspace) -> None:

@@ -30,9 +30,10 @@ class Workspace:
         return self._pytester.runpytest_subprocess(*_plugin_arguments(), *args, timeout=300)
 
     def files(self) -> set[str]:
-        """All files, without what pytest itself keeps."""
+        """All files, without what pytest and pytester keep."""
         found = {path.relative_to(self.path).as_posix() for path in self.path.rglob("*") if path.is_file()}
-        return {name for name in found if not name.startswith((".pytest_cache/", "runpytest-"))}
+        kept = (".pytest_cache/", "runpytest-", "stdout", "stderr")
+        return {name for name in found if not name.startswith(kept)}
 
 
 def _plugin_arguments() -> list[str]:

@@ -17,7 +17,7 @@ from yolo_prune_check.report.claims.evidence import Tried, block_of, sources
 from yolo_prune_check.run.record import MetricsRecord, Record, StepRecord
 
 if TYPE_CHECKING:
-    from .conftest import Build
+    from tests.report.conftest import Build
 
 YES, NO = Verdict.CONFIRMED, Verdict.REFUTED
 MASK, LOCAL, OPEN = Verdict.ONLY_MASK, Verdict.ONLY_LOCAL, Verdict.UNDECIDED

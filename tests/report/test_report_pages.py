@@ -19,7 +19,7 @@ from yolo_prune_check.report.tally import Tally
 from yolo_prune_check.run.record import MetricsRecord, Record
 
 if TYPE_CHECKING:
-    from .conftest import Build
+    from tests.report.conftest import Build
 
 
 def sample(build: Build) -> list[Record]:
@@ -166,6 +166,20 @@ def test_the_first_sentence_names_what_needs_attention(build: Build, tmp_path: P
         "Every scenario ended as its spec expects; the ones that are not safe were declared to show that. "
         "All 5 predictions were confirmed by running the pruned model."
     ) in notes
+
+
+def test_a_plan_that_fits_but_ruins_the_detector_is_not_called_good(build: Build, tmp_path: Path) -> None:
+    ruined = MetricsRecord(map50_before=0.99, map50_after=0.0)
+    write_reports([build.record("ruin", metrics=ruined)], tmp_path)
+    page = (tmp_path / "field_notes/sample.md").read_text()
+    assert "**The plan fits, but it loses more than 0.10 mAP50.**" in page
+    assert "safe to use" not in page
+    assert "[`ruin`](#ruin): fits, but loses more than 0.10 mAP50; remove fewer channels or fine-tune longer." in page
+
+    write_reports([build.record("ruin", metrics=ruined), build.record("good"), build.unsafe()], tmp_path)
+    page = (tmp_path / "field_notes/sample.md").read_text()
+    assert "**2 of 3 plans fit, but 1 of them loses more than 0.10 mAP50; 1 must not be used as written.**" in page
+    assert re.search(r"safe, but at a notable loss of mAP50 +\| +1 \|", (tmp_path / "index.md").read_text())
 
 
 def test_a_page_leads_with_what_to_do(build: Build, tmp_path: Path) -> None:
@@ -366,3 +380,19 @@ def test_predictions_alone_count_as_neither_confirmed_nor_refuted(build: Build) 
 def test_reporting_imports_no_torch() -> None:
     code = "import sys, yolo_prune_check.report; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_several_hazards_are_counted_in_the_one_line_reason(build: Build, tmp_path: Path) -> None:
+    hazards = (build.hazard(), build.hazard(layer="model.3.conv"), build.hazard("regrowth"))
+    record = build.record(verdict="unsafe", hazards=hazards, reasons=("model.1.conv: 16 filters emit", "another"))
+    write_reports([record], tmp_path)
+    wanted = "`phantom-channel` in 2 layers, `regrowth` in 1 layer; first, model.1.conv: 16 filters emit"
+    assert wanted in (tmp_path / "index.md").read_text()
+
+
+def test_a_mask_is_not_sold_as_a_smaller_model(build: Build, tmp_path: Path) -> None:
+    remark = "Masking makes the model neither smaller nor faster"
+    write_reports([build.record()], tmp_path)
+    assert remark in (tmp_path / "field_notes/sample.md").read_text()
+    write_reports([build.record(execution="group")], tmp_path)
+    assert remark not in (tmp_path / "field_notes/sample.md").read_text()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from yolo_prune_check.report import scenario_failure_text, terminal_summary
 
 if TYPE_CHECKING:
-    from .conftest import Build
+    from tests.report.conftest import Build
 
 
 def test_the_summary_has_a_line_for_each_scenario_and_one_that_adds_up(build: Build) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+
 from yolo_prune_check.errors import UserError
 from yolo_prune_check.model.load import load_model
 from yolo_prune_check.run import run
@@ -107,7 +108,8 @@ def test_later_executions_are_declared_and_not_run(tmp_path: Path, execution: st
 
 
 def test_an_expected_refusal_passes(tmp_path: Path) -> None:
-    record = record_of(tmp_path, PLAIN + "    blocks: [10]\n    layers: all\n    expect: {error: has no Conv2d}\n")
+    text = PLAIN + "    blocks: [10]\n    layers: all\n"
+    record = record_of(tmp_path, text + "    expect: {error: has no Conv2d}\n")
     assert (record.verdict, record.passed) == ("refused", True)
     other = record_of(tmp_path, PLAIN + "    blocks: [10]\n    layers: all\n    expect: {error: something else}\n")
     assert not other.passed
@@ -122,7 +124,10 @@ def test_a_missed_refusal_fails(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("lines", "message"),
     [
-        ("    blocks: [99]\n    layers: all\n", "x.prune.yaml:4: unknown block: got 99. yolov8n.yaml has blocks 0 to 22."),
+        (
+            "    blocks: [99]\n    layers: all\n",
+            "x.prune.yaml:4: unknown block: got 99. yolov8n.yaml has blocks 0 to 22.",
+        ),
         ("    blocks: [1]\n    layers: [3]\n", "layer index out of range: block 1 has 1 Conv2d (1.0): got 3."),
         ("    blocks: [10]\n    layers: all\n", "block 10 has no Conv2d to prune"),
     ],
@@ -154,7 +159,9 @@ def test_orders(tmp_path: Path, order: str, addresses: list[str]) -> None:
 
 
 def test_unmet_budgets_fail(tmp_path: Path) -> None:
-    record = record_of(tmp_path, PLAIN + "    blocks: [1]\n    layers: first\n    expect: {min_macs_cut: 0.2, hazards: [no-op]}\n")
+    record = record_of(
+        tmp_path, PLAIN + "    blocks: [1]\n    layers: first\n    expect: {min_macs_cut: 0.2, hazards: [no-op]}\n"
+    )
     assert record.failures == (
         "hazard no-op was expected, found none",
         "min_macs_cut is 0.2, but the plan gives 0",
@@ -240,7 +247,9 @@ def test_masks_hold_in_fine_tuning_unless_told_otherwise(tmp_path: Path, enforce
 
 def test_hazards_are_announced_as_they_are_found(tmp_path: Path) -> None:
     spec = PLAIN.replace("yolov8n.yaml", "yolov8n-digits").replace("64", "128")
-    events = events_of(tmp_path, spec + "    blocks: [1]\n    layers: first\n    mask: weights\n    expect: {verdict: unsafe}\n")
+    events = events_of(
+        tmp_path, spec + "    blocks: [1]\n    layers: first\n    mask: weights\n    expect: {verdict: unsafe}\n"
+    )
     found = [event.hazard.code for event in events if isinstance(event, HazardFound)]
     assert found == ["phantom-channel"]
     assert not any(isinstance(event, BaselineMeasured) for event in events)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -58,26 +57,24 @@ def run(
     shown = progress()
     done: list[tuple[Record, Scenario]] = []
     refused = False
-    with TemporaryDirectory(prefix="yolo-prune-check-") as scratch:
-        work_dir = Path(scratch) if report_dir is None else WORK_DIR
-        for number, scenario in enumerate(scenarios, start=1):
-            shown.line(f"[{number}/{len(scenarios)}] {scenario.spec}::{scenario.id}")
-            try:
-                record = run_scenario(
-                    scenario,
-                    work_dir=work_dir,
-                    progress=shown,
-                    model=model,
-                    predict_only=predict_only,
-                    on_event=_print_json(scenario) if as_json else _narrate(shown),
-                )
-            except UserError as error:
-                complain(f"yolo-prune-check: {error}")
-                refused = True
-                continue
-            done.append((record, scenario))
-            if report_dir is not None:
-                save_records([record], report_dir)  # at once: an interrupted run keeps what is done
+    for number, scenario in enumerate(scenarios, start=1):
+        shown.line(f"[{number}/{len(scenarios)}] {scenario.spec}::{scenario.id}")
+        try:
+            record = run_scenario(
+                scenario,
+                work_dir=None if report_dir is None else WORK_DIR,
+                progress=shown,
+                model=model,
+                predict_only=predict_only,
+                on_event=_print_json(scenario) if as_json else _narrate(shown),
+            )
+        except UserError as error:
+            complain(f"yolo-prune-check: {error}")
+            refused = True
+            continue
+        done.append((record, scenario))
+        if report_dir is not None:
+            save_records([record], report_dir)  # at once: an interrupted run keeps what is done
     records = [record for record, _ in done]
     if records and not as_json:
         _conclude(done)

@@ -284,7 +284,7 @@ def _refresh_yaml(root: Path, final: Path | None = None) -> Path:
     if not file.is_file() or file.read_text(encoding="utf-8") != text:
         with tempfile.NamedTemporaryFile("w", dir=root, suffix=".tmp", delete=False, encoding="utf-8") as draft:
             draft.write(text)
-        os.replace(draft.name, file)
+        Path(draft.name).replace(file)
         file.chmod(0o644)
     return file
 

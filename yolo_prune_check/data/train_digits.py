@@ -157,7 +157,7 @@ def export(checkpoint: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=target.parent, suffix=".tmp", delete=False) as draft:
         torch.save(stripped, draft)
-    os.replace(draft.name, target)
+    Path(draft.name).replace(target)
     target.chmod(0o644)
 
 

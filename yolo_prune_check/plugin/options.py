@@ -94,9 +94,9 @@ class State:
         return self.scratch if self.report_dir is None else self.report_dir
 
     @property
-    def work_dir(self) -> Path:
-        """Where pruned models are saved."""
-        return self.scratch / "models" if self.report_dir is None else WORK_DIR
+    def work_dir(self) -> Path | None:
+        """Where pruned models are saved; nowhere, unless a report names them."""
+        return None if self.report_dir is None else WORK_DIR
 
     def close(self) -> None:
         """Delete the scratch folder, if this process made it."""

@@ -6,21 +6,22 @@ import dataclasses
 import shlex
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from yolo_prune_check.errors import UserError
 from yolo_prune_check.plugin.names import SUFFIX
 from yolo_prune_check.report import RECORDS, save_records, write_reports
+from yolo_prune_check.run.events import Event, ScenarioFinished, StepFinished
 from yolo_prune_check.run.record import Record, read_record
 
 if TYPE_CHECKING:
     from yolo_prune_check.progress import Progress
-    from yolo_prune_check.run.events import Event
     from yolo_prune_check.spec import Scenario
 
 
 def spec_files(paths: Iterable[Path]) -> list[Path]:
-    """The specs among and below the given paths, each once, sorted within each folder.
+    """The specs among and below the given paths, each once, sorted within each folder; hidden folders are left out.
 
     Raises:
         UserError: A path does not exist, or no spec lies below a folder.
@@ -28,7 +29,7 @@ def spec_files(paths: Iterable[Path]) -> list[Path]:
     found: dict[Path, None] = {}
     for path in paths:
         if path.is_dir():
-            below = sorted(path.rglob(f"*{SUFFIX}"))
+            below = sorted(file for file in path.rglob(f"*{SUFFIX}") if not _hidden(file.relative_to(path)))
             if not below:
                 raise UserError(f"no *{SUFFIX} below this folder", where=str(path), hint="Name a spec or its folder.")
             found.update(dict.fromkeys(below))
@@ -39,10 +40,14 @@ def spec_files(paths: Iterable[Path]) -> list[Path]:
     return list(found)
 
 
+def _hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)
+
+
 def run_scenario(
     scenario: Scenario,
     *,
-    work_dir: Path,
+    work_dir: Path | None,
     progress: Progress,
     model: str | None = None,
     predict_only: bool = False,
@@ -52,7 +57,7 @@ def run_scenario(
 
     Args:
         scenario: From ``load_spec``.
-        work_dir: Where pruned models are saved.
+        work_dir: Where pruned models are saved; None keeps none.
         progress: Where long work is shown.
         model: Run on this model instead of the spec's.
         predict_only: Predict every step and carry nothing out.
@@ -62,27 +67,38 @@ def run_scenario(
         UserError: The scenario does not fit the model or the data.
     """
     from yolo_prune_check.run.engine import run
-    from yolo_prune_check.run.events import ScenarioFinished
 
     if model is not None:
         scenario = scenario.model_copy(update={"model": model})
     record: Record | None = None
-    for event in run(scenario, work_dir=work_dir, progress=progress, predict_only=predict_only):
-        if isinstance(event, ScenarioFinished):
-            event = ScenarioFinished(_reproducible(event.record, model=model, predict_only=predict_only))
-            record = event.record
-        if on_event is not None:
-            on_event(event)
+    with TemporaryDirectory(prefix="yolo-prune-check-") as scratch:
+        folder = Path(scratch) if work_dir is None else work_dir
+        for event in run(scenario, work_dir=folder, progress=progress, predict_only=predict_only):
+            told = _told(event, model=model, predict_only=predict_only, keeps_models=work_dir is not None)
+            if isinstance(told, ScenarioFinished):
+                record = told.record
+            if on_event is not None:
+                on_event(told)
     if record is None:
         raise RuntimeError(f"{scenario.id} ended without a record")
     return record
 
 
-def _reproducible(record: Record, *, model: str | None, predict_only: bool) -> Record:
-    """The record with a command that repeats this very run, overrides included."""
-    extra = "" if model is None else f" --prune-model {shlex.quote(model)}"
-    extra += " --prune-predict-only" if predict_only else ""
-    return dataclasses.replace(record, rerun=record.rerun + extra)
+def _told(event: Event, *, model: str | None, predict_only: bool, keeps_models: bool) -> Event:
+    """The event as others may know it: the command repeats this very run, and no file is named that will be gone."""
+    if isinstance(event, StepFinished) and not keeps_models:
+        return StepFinished(dataclasses.replace(event.step, checkpoint=None))
+    if not isinstance(event, ScenarioFinished):
+        return event
+    record = event.record
+    rerun = record.rerun
+    rerun += "" if model is None else f" --prune-model {shlex.quote(model)}"
+    rerun += " --prune-predict-only" if predict_only else ""
+    record = dataclasses.replace(record, rerun=rerun)
+    if not keeps_models:
+        steps = tuple(dataclasses.replace(step, checkpoint=None) for step in record.steps)
+        record = dataclasses.replace(record, steps=steps, checkpoint=None)
+    return ScenarioFinished(record)
 
 
 def update_report(records: Sequence[Record], out: Path) -> list[Path]:

@@ -78,7 +78,7 @@ def _scenarios(site: Site) -> str:
         [
             text(suite.title),
             site.link(record, INDEX),
-            code(record.execution),
+            code(record.execution) + (" (weights)" if record.mask == "weights" else ""),
             verdict_name(record.verdict),
             figures.tick(record.passed),
             text(reason(record)),

@@ -15,10 +15,10 @@ NONE = "\N{EN DASH}"
 
 
 def text(words: str) -> str:
-    """Prose that renders as it was written; parts in backticks stay code.
+    r"""Prose that renders as it was written; parts in backticks stay code.
 
     >>> text("a <b> of `x_y` and _z_")
-    'a &lt;b&gt; of `x_y` and \\\\_z\\\\_'
+    'a &lt;b&gt; of `x_y` and \\_z\\_'
     """
     parts = re.split(r"(`[^`]+`)", " ".join(words.split()))
     return "".join(
@@ -53,10 +53,10 @@ def block(words: str, language: str = "") -> str:
 
 
 def cell(words: str) -> str:
-    """A table cell: one line, with pipes escaped (also within code, as GitHub's tables want it).
+    r"""A table cell: one line, with pipes escaped (also within code, as GitHub's tables want it).
 
     >>> cell("a | b")
-    'a \\\\| b'
+    'a \\| b'
     """
     return " ".join(words.split()).replace("|", r"\|")
 
@@ -105,7 +105,7 @@ def slug(heading: str) -> str:
 
 
 def slugs(headings: Sequence[str]) -> list[str]:
-    """Anchors of all headings of one page in order; a repeated one gets ``-1``, ``-2``, …"""
+    """Anchors of all headings of one page in order; a repeated one gets ``-1``, ``-2`` and so on."""
     seen: dict[str, int] = {}
     anchors = []
     for heading in headings:

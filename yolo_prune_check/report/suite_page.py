@@ -13,6 +13,9 @@ from yolo_prune_check.report.tally import Tally, phantoms
 from yolo_prune_check.report.wording import advice, explanation, headline, outcome, reason, step_name, verdict_name
 from yolo_prune_check.run.record import EdgeRecord, HazardRecord, MismatchRecord, Record, StepRecord
 
+_MASK_SAVES_NOTHING = (
+    "Masking makes the model neither smaller nor faster: it shows what removing these channels would cost in accuracy."
+)
 _LONG = 12
 """A table with more rows than this is folded."""
 
@@ -319,7 +322,10 @@ def _costs(record: Record) -> str:
     if not rows:
         return ""
     shown, rows = columns(names, rows, always=("", "before", "after"))
-    return f"**Cost and benefit**\n\n{table(shown, rows, right=names[1:])}"
+    body = f"**Cost and benefit**\n\n{table(shown, rows, right=names[1:])}"
+    if record.execution == "mask" and active and metrics.params_before == metrics.params_after:
+        body += f"\n\n{_MASK_SAVES_NOTHING}"
+    return body
 
 
 def _shown_path(path: str) -> str:

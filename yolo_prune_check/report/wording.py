@@ -103,7 +103,12 @@ def reason(record: Record) -> str:
             if record.activations == "sliced":
                 return f"the sliced model for `{failed.layer}` breaks in `{failure.module}`: {numbers}"
             return f"once `{failed.layer}` is cut, the network breaks in `{failure.module}`: {numbers}"
-    return record.reasons[0] if record.reasons else "no reason was recorded"
+    first = record.reasons[0] if record.reasons else "no reason was recorded"
+    codes = [hazard.code for hazard in record.hazards if hazard.severity == "error"]
+    if record.verdict == "unsafe" and len(codes) > 1:
+        kinds = (f"`{kind}` in {many(codes.count(kind), 'layer')}" for kind in dict.fromkeys(codes))
+        return f"{', '.join(kinds)}; first, {first}"
+    return first
 
 
 def _failed_step(record: Record) -> StepRecord | None:
@@ -208,7 +213,7 @@ def advice(record: Record) -> str:
     elif breaks and record.execution == "local":
         remedies.insert(0, "use `execution: mask`, which leaves every shape alone")
     start = "only some layers were pruned" if record.verdict == "partial" else "do not use as written"
-    return f"{start}; {_listing(remedies)}" if remedies else f"{start}; see its reasons"
+    return "; ".join([start, *remedies]) if remedies else f"{start}; see its reasons"
 
 
 def _remedies(hazards: Iterable[HazardRecord]) -> list[str]:

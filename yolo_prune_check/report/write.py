@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -113,6 +112,6 @@ def _delete_stale(out: Path, current: set[str]) -> None:
             continue
         path.unlink()
         folder = path.parent
-        while folder != out and not os.listdir(folder):
+        while folder != out and not any(folder.iterdir()):
             folder.rmdir()
             folder = folder.parent

@@ -70,7 +70,9 @@ class StepRecord:
     """One step as it was chosen, predicted, carried out and measured.
 
     ``weight_norm_count`` counts filters with a weight above 1e-6 (what the field notes count); ``active`` counts
-    channels whose observed output is not identically zero.
+    channels whose observed output is not identically zero. ``regrown`` counts the filters, of all steps so far, that
+    were non-zero again after this step's fine-tuning. ``kept`` equals ``channels`` for a step that stopped before its
+    channels were chosen.
     """
 
     index: int
@@ -132,7 +134,8 @@ class BlockFacts:
 
     ``sequential_failure`` is the first line of the error that an ``nn.Sequential`` over the preceding blocks and
     this block's convolutions raises (the field notes' ``sliced_block``); None when it runs. ``depends_on`` are all
-    blocks from which data flows into this one, ``reaches`` all blocks into which its data flows.
+    blocks from which data flows into this one, ``reaches`` all blocks into which its data flows. ``from_`` are block
+    indices, -1 being the image; ``convs`` are ``(out, in, kernel)``.
     """
 
     index: int

@@ -43,14 +43,15 @@ def expand(scenario: Mapping, defaults: Mapping, top: Mapping, problems: list[Pr
         problems: Takes what is wrong with the matrix.
     """
     axes = _axes(scenario, problems)
-    written = {*scenario.entries, *(axis.partition(".")[0] for axis in axes)}
+    own = (key for key, entry in scenario.entries.items() if entry.value is not None)
+    written = {*own, *(axis.partition(".")[0] for axis in axes)}
     base = top.merged(_applicable(defaults, written)).merged(scenario.without("matrix"))
     seen: dict[str, None] = {}
     for combination in itertools.product(*axes.values()):
         fields = base
         for axis, entry in zip(axes, combination, strict=True):
             fields = fields.put(axis.split("."), entry)
-        if "mask" not in written and fields.get("execution") not in {None, "mask"}:
+        if "mask" not in written and fields.get("execution") not in (None, "mask"):
             fields = fields.without("mask")  # a default kind of mask says nothing to the other executions
         names = {axis: render(axis, entry.value) for axis, entry in zip(axes, combination, strict=True)}
         suffix = f"[{','.join(names.values())}]" if names else ""

@@ -28,8 +28,20 @@ def json_schema() -> dict[str, Any]:
         "properties": {axis: {"type": "array", "minItems": 1} for axis in AXES},
         "additionalProperties": False,
     }
-    matrix.pop("default", None)
+    _drop_nested_defaults(schema)
     return schema
+
+
+def _drop_nested_defaults(schema: Any) -> None:
+    """Editors offer a default as text to insert; those of whole mappings only repeat those of their keys."""
+    if isinstance(schema, dict):
+        if isinstance(schema.get("default"), dict):
+            del schema["default"]
+        for part in schema.values():
+            _drop_nested_defaults(part)
+    elif isinstance(schema, list):
+        for part in schema:
+            _drop_nested_defaults(part)
 
 
 def json_schema_text() -> str:

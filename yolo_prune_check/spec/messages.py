@@ -62,10 +62,7 @@ def _problem(details: ErrorDetails, model: type[Strict], root: Mapping) -> Probl
     if kind == "spec":
         return Problem(place, context["what"], value, context["hint"] or None)
     if kind == "extra_forbidden":
-        keys = sorted(
-            parent.model_fields, key=lambda key: key != "id"
-        )  # a scenario's id first, the rest in their order
-        known = suggestion(name, keys, title="Valid keys")
+        known = suggestion(name, parent.model_fields, title="Valid keys")
         return Problem(place_of(root, path, key=True), f"unknown key `{name}`{inside}", hint=known)
     about = _description(parent, path)
     if kind == "missing":

@@ -27,7 +27,7 @@ def broken_rules(scenario: ScenarioInput, written: Mapping) -> list[Problem]:
     def rules() -> Iterator[Problem]:
         if scenario.model is None:
             yield Problem(
-                written.place, "no model", hint="Name it at the top of the file or in the scenario: `model:`."
+                written.place, "no model", hint="Name it under `model`, at the top of the file or in the scenario."
             )
         if scenario.steps is not None:
             yield from _beside_steps(scenario, written)

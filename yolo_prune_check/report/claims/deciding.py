@@ -22,6 +22,7 @@ def by_wiring(
     """Confirmed if the claim holds of the wiring of every measured model, else refuted.
 
     Args:
+        evidence: The records.
         needed: Blocks that must have been measured.
         holds: Whether the claim is true of these blocks.
         tell: What was measured, one sentence without its full stop. Markdown.

@@ -194,7 +194,7 @@ def _order_matters(evidence: Evidence) -> Ruling:
     scenarios = tuple(record for i, record in enumerate(members) if record not in members[:i])
     return Ruling(
         verdict,
-        f"In {of(len(differ), len(pairs))} pairs of one plan in two orders the outcome differs. {'; '.join(told)}.",
+        f"Whether it fits differs in {of(len(differ), len(pairs))} pairs of one plan in two orders. {'; '.join(told)}.",
         scenarios,
     )
 

@@ -81,7 +81,7 @@ def _block_1_not_pan(evidence: Evidence) -> Ruling:
         [1],
         lambda blocks: not joins(blocks),
         lambda blocks: (
-            f"block 1 feeds {listing(blocks[1].feeds)}, of which {len(joins(blocks))} are Concat blocks; through them "
+            f"block 1 feeds {listing(blocks[1].feeds)}, {len(joins(blocks)) or 'no'} Concat among them; indirectly "
             f"its data reaches {len(blocks[1].reaches)} blocks"
         ),
     )

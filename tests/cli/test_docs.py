@@ -1,0 +1,79 @@
+"""What the README and the guides show is what happens."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import CommandLine
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+SPECS = (ROOT / "docs/specs.md").read_text(encoding="utf-8")
+
+
+def blocks(text: str, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+
+
+def test_the_prediction_in_the_readme_is_what_is_printed(command_line: CommandLine) -> None:
+    (shown,) = [block for block in blocks(README, "console") if "yolo-prune-check predict" in block]
+    command, _, output = shown.partition("\n")
+    ran = command_line(*command.split()[2:])
+    assert ran.out == output
+
+
+def test_the_python_example_in_the_readme_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    example = blocks(README, "python")[0]
+    exec(compile(example, "README.md", "exec"), {})
+    said = capsys.readouterr().out.splitlines()
+    promised = re.findall(r"^print\(.*\)\s+# (.*)$", example, re.MULTILINE)
+    assert len(said) == len(promised) == 4
+    for line, promise in zip(said, promised, strict=True):
+        assert line.startswith(promise.removesuffix("…").rstrip())
+
+
+@pytest.mark.parametrize("example", [*blocks(README, "yaml"), blocks(SPECS, "yaml")[0]])
+def test_the_specs_shown_are_valid(example: str, tmp_path: Path) -> None:
+    from yolo_prune_check.spec import load_spec
+
+    spec = tmp_path / "example.prune.yaml"
+    spec.write_text(re.sub(r"^model: .*\.pt$", "model: yolov8n.yaml", example, flags=re.MULTILINE), encoding="utf-8")
+    assert load_spec(spec).scenarios
+
+
+def test_every_field_is_explained() -> None:
+    from yolo_prune_check.spec.schema import Expect, FineTune, ScenarioInput, Select, SpecFile
+
+    for model in (SpecFile, ScenarioInput, Select, Expect):
+        for name in model.model_fields:
+            assert re.search(rf"^\| .*`{name}`", SPECS, re.MULTILINE), f"{model.__name__}.{name}"
+    for name in FineTune.model_fields:
+        assert re.search(rf"fine_tune: {{.*\b{name}:", SPECS)
+
+
+def test_every_hazard_is_explained() -> None:
+    from yolo_prune_check.channels.prediction import HAZARDS
+
+    for code, kind in HAZARDS.items():
+        assert f"| `{code}` | {kind.severity} | {kind.meaning} | {kind.remedy} |" in SPECS
+
+
+def test_every_command_and_option_is_in_the_readme(command_line: CommandLine) -> None:
+    from yolo_prune_check.cli.main import app
+
+    for command in app.registered_commands:
+        assert command.callback is not None
+        assert f"`{command.callback.__name__}" in README
+    for option in ("--prune-report-dir", "--prune-predict-only", "--prune-model"):
+        assert option in README
+
+
+@pytest.mark.parametrize("page", ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/specs.md"])
+def test_links_lead_somewhere(page: str) -> None:
+    made_by_demo = {"reports/index.md", "reports/claims.md"}
+    for target in re.findall(r"\]\(([^)#]+)", (ROOT / page).read_text(encoding="utf-8")):
+        if "://" not in target and target not in made_by_demo:
+            assert ((ROOT / page).parent / target).exists(), target
