@@ -11,6 +11,7 @@ from yolo_prune_check.channels.plan import Plan
 from yolo_prune_check.errors import UnavailableError
 from yolo_prune_check.prune.local import shrink
 from yolo_prune_check.prune.mask import MaskSet
+from yolo_prune_check.prune.norms import norms_of
 
 
 def prune(model: nn.Module, plan: Plan, *, graph: ChannelGraph | None = None) -> nn.Module:
@@ -19,7 +20,7 @@ def prune(model: nn.Module, plan: Plan, *, graph: ChannelGraph | None = None) ->
     Args:
         model: The model; it is not changed.
         plan: What to prune, and how.
-        graph: Graph of this model; traced at 64 pixels if left out.
+        graph: Graph of this model, to check that the plan fits it; traced at 64 pixels if left out.
 
     Returns:
         A new module. Under ``local`` it may not run: that is what ``predict`` is for.
@@ -30,8 +31,8 @@ def prune(model: nn.Module, plan: Plan, *, graph: ChannelGraph | None = None) ->
     """
     graph = graph or ChannelGraph.trace(model)
     graph.check(plan)
-    norms = {step.layer: graph.layers[step.layer].norm for step in plan.steps}
     pruned = deepcopy(model)
+    norms = norms_of(pruned, plan.kept(), imgsz=graph.imgsz)
     if plan.execution == "mask":
         MaskSet.from_plan(plan, norms).apply(pruned)
     elif plan.execution == "local":

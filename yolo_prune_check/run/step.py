@@ -20,6 +20,7 @@ from yolo_prune_check.model.load import load_model
 from yolo_prune_check.model.sequence import sliced_names
 from yolo_prune_check.prune.apply import prune
 from yolo_prune_check.prune.mask import MaskSet
+from yolo_prune_check.prune.norms import norms_of
 from yolo_prune_check.run.checkpoint import display_path, save_checkpoint
 from yolo_prune_check.run.record import HazardRecord, MismatchRecord, StepRecord, StepStatus
 from yolo_prune_check.run.resolve import Target
@@ -301,7 +302,7 @@ def _tuned(state: State, record: StepRecord) -> StepRecord:
 def _masks(state: State) -> MaskSet | None:
     if state.scenario.execution != "mask":
         return None
-    norms = {step.layer: state.baseline.graph.layers[step.layer].norm for step in state.done}
+    norms = norms_of(state.model, [step.layer for step in state.done])
     plan = type(state.plan())(state.done, "mask", state.scenario.mask)
     return MaskSet.from_plan(plan, norms)
 

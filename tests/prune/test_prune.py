@@ -1,0 +1,66 @@
+"""Carrying plans out, and finding batch norms without asking the channel graph."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+from tests.models import graph_of, stock
+from yolo_prune_check.channels.plan import Plan, Step
+from yolo_prune_check.errors import UnavailableError, UserError
+from yolo_prune_check.prune import prune
+from yolo_prune_check.prune.norms import norms_of
+
+
+def test_batch_norms_are_those_that_the_graph_knows() -> None:
+    """Two independent ways, one by running the model and one by reading the trace, agree on every layer."""
+    model, graph = stock(), graph_of()
+    assert norms_of(model, graph.layers) == {name: layer.norm for name, layer in graph.layers.items()}
+    assert not any(module._forward_hooks or module._forward_pre_hooks for module in model.modules())
+
+
+def test_a_plain_module_without_names_to_go_by() -> None:
+    model = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4), nn.Conv2d(4, 2, 1), nn.ReLU(), nn.BatchNorm2d(2))
+    assert norms_of(model.train(), ["0", "2"], imgsz=8) == {"0": "1", "2": None}
+    assert model[1].training
+
+
+def test_what_is_no_convolution_is_refused() -> None:
+    with pytest.raises(UserError, match=r"no such Conv2d in the model: got 'model\.1'"):
+        norms_of(stock(), ["model.1"])
+
+
+@pytest.mark.parametrize("execution", ["mask", "local"])
+def test_the_argument_is_untouched(execution: str) -> None:
+    model = copy.deepcopy(stock())
+    before = copy.deepcopy(model.state_dict())
+    prune(model, Plan([Step("model.1.conv", range(16))], execution), graph=graph_of())  # type: ignore[arg-type]
+    for name, tensor in model.state_dict().items():
+        assert torch.equal(tensor, before[name]), name
+
+
+def test_local_narrows_the_layer_and_its_batch_norm_alone() -> None:
+    keep = [1, 5, 30]
+    pruned = prune(stock(), Plan([Step("model.1.conv", keep)], "local"), graph=graph_of())
+    conv, norm = pruned.get_submodule("model.1.conv"), pruned.get_submodule("model.1.bn")
+    assert (conv.out_channels, norm.num_features) == (3, 3)
+    before = stock().state_dict()
+    changed = set()
+    for name, tensor in pruned.state_dict().items():
+        if tensor.shape != before[name].shape:
+            changed.add(name)
+            assert torch.equal(tensor, before[name][keep]), name
+    assert changed == {"model.1.conv.weight", *(f"model.1.bn.{part}" for part in (
+        "weight", "bias", "running_mean", "running_var"))}  # fmt: skip
+
+
+def test_plans_that_do_not_fit_the_model_are_refused() -> None:
+    with pytest.raises(UserError, match="channel out of range"):
+        prune(stock(), Plan([Step("model.1.conv", [99])]), graph=graph_of())
+    with pytest.raises(UserError, match="no such Conv2d"):
+        prune(stock(), Plan([Step("model.1.cov", [0])]), graph=graph_of())
+    with pytest.raises(UnavailableError):
+        prune(stock(), Plan([Step("model.1.conv", [0])], "group"), graph=graph_of())
