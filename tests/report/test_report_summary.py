@@ -57,7 +57,7 @@ def test_a_failure_says_what_to_do_about_its_hazards(build: Build) -> None:
         passed=False, failures=("x",), hazards=(build.hazard(), build.hazard("no-op", severity="warning"))
     )
     shown = scenario_failure_text(record, "")
-    assert "- phantom-channel in model.1.conv: 16 zeroed channels still emit a constant Use `mask: silent`" in shown
+    assert "- phantom-channel in model.1.conv: 16 zeroed channels still emit a constant. Use `mask: silent`" in shown
     assert "no-op" not in shown
 
 

@@ -189,6 +189,11 @@ class _Dispatch(TorchDispatchMode):  # type: ignore[no-untyped-call]  # its __in
         super().__init__()  # type: ignore[no-untyped-call]  # torch leaves it unannotated
         self.recorder = recorder
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """No: nothing is compiled here, and to wrap the mode torch would first import its compiler for two seconds."""
+        return False
+
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         output = func(*args, **(kwargs or {}))
         self.recorder.record(func, args, kwargs or {}, output)

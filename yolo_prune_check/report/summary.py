@@ -75,7 +75,7 @@ def scenario_failure_text(record: Record, source_text: str) -> str:
     parts.append(_titled("reasons", "\n".join([verdict, *(f"- {why}" for why in reasons)])))
     errors = [hazard for hazard in record.hazards if hazard.severity == "error"]
     if errors:
-        lines = [f"- {hazard.code} in {hazard.layer}: {hazard.message} {hazard.remedy}".rstrip() for hazard in errors]
+        lines = [f"- {hazard.code} in {hazard.layer}: {hazard.message}. {hazard.remedy}".rstrip() for hazard in errors]
         parts.append(_titled("hazards", "\n".join(lines)))
     parts.append(_titled("run it again", record.rerun))
     return "\n\n".join(parts)

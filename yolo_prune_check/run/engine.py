@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -109,7 +110,8 @@ def _run(scenario: Scenario, folder: Path, shown: Progress, *, predict_only: boo
 
 def _folder(scenario: Scenario, work_dir: Path | None) -> Path:
     spec = Path(scenario.spec)
-    parts = [] if spec.is_absolute() else list(spec.parent.parts)
+    # Specs of one name may lie in several folders; below the working directory the folders tell them apart.
+    parts = [f"{zlib.crc32(str(spec).encode()):08x}"] if spec.is_absolute() else list(spec.parent.parts)
     slug = re.sub(r"[^A-Za-z0-9_.-]+", "_", scenario.id).strip("_")
     return (work_dir or Path(".yolo-prune-check")).joinpath(*parts, scenario.suite, slug)
 

@@ -251,7 +251,10 @@ def read_record(path: Path) -> Record:
     if not isinstance(data, dict) or data.get("format") != FORMAT:
         found = data.get("format") if isinstance(data, dict) else type(data).__name__
         raise UserError("record of another format", where=str(path), value=found, hint="Run the scenario again.")
-    record: Record = _build(Record, data)
+    try:
+        record: Record = _build(Record, data)
+    except (AttributeError, TypeError, ValueError, KeyError) as error:
+        raise UserError(f"damaged record ({error})", where=str(path), hint="Run the scenario again.") from error
     return record
 
 
