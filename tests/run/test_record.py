@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 from yolo_prune_check.errors import UserError
 from yolo_prune_check.run.finish import blank_record
 from yolo_prune_check.run.record import read_record, write_atomically, write_record

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from yolo_prune_check.spec.located import Mapping, Place, Sequence, plain
 from yolo_prune_check.spec.messages import problems_of
 from yolo_prune_check.spec.problems import Problem, SpecProblems
-from yolo_prune_check.spec.reader import read, shown
+from yolo_prune_check.spec.reader import is_file, read, shown
 from yolo_prune_check.spec.schema import ScenarioFields, SpecFile
 
 
@@ -65,7 +65,7 @@ def _include(document: Document, path: Path, place: Place, chain: tuple[Path, ..
         loop = [*chain[before.index(path.resolve()) :], path]
         names = " → ".join(shown(each) for each in loop)
         document.problems.append(Problem(place, f"include cycle: {names}", hint="Remove one of the includes."))
-    elif not path.is_file():
+    elif not is_file(path):
         hint = "The path is relative to the file that includes it."
         document.problems.append(Problem(place, f"no such file to include: {shown(path)}", hint=hint))
     elif shown(path) not in document.texts:

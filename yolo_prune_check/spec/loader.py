@@ -12,7 +12,7 @@ from yolo_prune_check.spec.expand import Expanded, expand
 from yolo_prune_check.spec.located import Mapping, Place, place_of, plain
 from yolo_prune_check.spec.messages import problems_of
 from yolo_prune_check.spec.problems import Problem, as_error
-from yolo_prune_check.spec.reader import shown
+from yolo_prune_check.spec.reader import is_file, shown
 from yolo_prune_check.spec.rules import broken_rules
 from yolo_prune_check.spec.schema import Scenario, ScenarioInput, Source
 from yolo_prune_check.spec.suite import Suite, suite_name
@@ -82,11 +82,11 @@ def _file(name: str, text: str, fields: Mapping, document: Document, *, must_exi
     if not text.endswith(FILES):
         return text
     beside = Path(place.file).parent / text
-    if beside.is_file():
+    if is_file(beside):
         return shown(beside)
     # A bare YAML name may be a stock one, which the model and data rooms know; a checkpoint is never downloaded.
     is_certainly_a_file = text.endswith(".pt") or Path(text).name != text
-    if must_exist and is_certainly_a_file and not Path(text).is_file():
+    if must_exist and is_certainly_a_file and not is_file(Path(text)):
         hint = "Paths are relative to the spec or to the working directory; nothing is downloaded."
         document.problems.append(Problem(place, f"no such {name} file", text, hint))
     return text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,14 @@ def shown(path: Path) -> str:
     """A path as messages show it: relative to the working directory if it lies below it."""
     absolute, here = path.resolve(), Path.cwd().resolve()
     return (absolute.relative_to(here) if absolute.is_relative_to(here) else absolute).as_posix()
+
+
+def is_file(path: Path) -> bool:
+    """Whether a file is there; a name that the file system refuses names none."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 def _text(path: Path, file: Place) -> str:
@@ -126,7 +135,11 @@ class _Converter:
             if key_node.tag == f"{TAG}merge":
                 inherited = {**self._merged(value, value_node), **inherited}
                 continue
-            if not isinstance(key_node, ScalarNode) or key_node.tag != f"{TAG}str":
+            if (
+                not isinstance(key_node, ScalarNode)
+                or key_node.tag != f"{TAG}str"
+                or _has_bad_character(key_node.value)
+            ):
                 shown_key = key_node.value if isinstance(key_node, ScalarNode) else "a collection"
                 self.problems.append(
                     Problem(self.place(key_node), "a key must be text", shown_key, "Quote it if it is meant.")
@@ -155,22 +168,35 @@ class _Converter:
         return merged
 
     def _scalar(self, node: Node, text: str) -> Any:
-        tag = str(node.tag).removeprefix(TAG)
-        if tag == "null":
+        read_scalar = SCALARS.get(str(node.tag).removeprefix(TAG))
+        if read_scalar is None:
+            return self._unknown_tag(node)
+        try:
+            return read_scalar(text)
+        except ValueError as error:  # an explicit tag that does not fit, or text that no file could be named with
+            self.problems.append(Problem(self.place(node), f"not a value that YAML allows here ({error})"))
             return None
-        if tag == "bool":
-            return text.lower() == "true"
-        if tag == "int":
-            return _integer(text)
-        if tag == "float":
-            return SourceFloat(text)
-        if tag in {"str", "timestamp", "merge", "value"}:
-            return text
-        return self._unknown_tag(node)
 
     def _unknown_tag(self, node: Node) -> None:
         tag = str(node.tag).replace(TAG, "!!")
         self.problems.append(Problem(self.place(node), f"the tag {tag} has no meaning in a spec", hint="Remove it."))
+
+
+def _has_bad_character(text: str) -> bool:
+    """Whether a text has half a surrogate pair or a NUL, which escapes can write and no file can be named with."""
+    return re.search("[\ud800-\udfff\0]", text) is not None
+
+
+def _text_of(text: str) -> str:
+    if _has_bad_character(text):
+        raise ValueError("an escape for no character")
+    return text
+
+
+def _boolean(text: str) -> bool:
+    if text.lower() not in {"true", "false"}:
+        raise ValueError("neither true nor false")
+    return text.lower() == "true"
 
 
 def _integer(text: str) -> int:
@@ -178,6 +204,15 @@ def _integer(text: str) -> int:
     if re.match(r"[-+]?0[xob]", digits):
         return int(digits, 0)
     return int(digits)
+
+
+SCALARS: dict[str, Callable[[str], Any]] = {
+    "null": lambda text: None,
+    "bool": _boolean,
+    "int": _integer,
+    "float": SourceFloat,
+    **dict.fromkeys(("str", "timestamp", "merge", "value"), _text_of),
+}
 
 
 def _last_line(node: Node) -> int:
