@@ -253,3 +253,27 @@ def test_hazards_are_announced_as_they_are_found(tmp_path: Path) -> None:
     found = [event.hazard.code for event in events if isinstance(event, HazardFound)]
     assert found == ["phantom-channel"]
     assert not any(isinstance(event, BaselineMeasured) for event in events)
+
+
+def test_independent_selection_looks_at_the_untouched_model(tmp_path: Path) -> None:
+    """The second layer's channels are chosen as if the first had not been pruned; both end up in the final model."""
+    text = DIGITS + "    blocks: [1, 2]\n    layers: first\n    select: {max_images: 32, ratio: 0.25}\n    schedule: "
+    independent = record_of(tmp_path, text + "independent\n")
+    assert independent.checkpoint is not None
+    model = load_model(independent.checkpoint)
+    for step in independent.steps:
+        weight = model.get_submodule(step.layer).weight.flatten(1)
+        assert tuple((weight != 0).any(1).nonzero().flatten().tolist()) == step.keep
+    sequential = record_of(tmp_path, text + "sequential\n")
+    alone = record_of(tmp_path, text.replace("[1, 2]", "[2]") + "independent\n")
+    assert independent.steps[1].keep == alone.steps[0].keep
+    assert independent.steps[1].keep != sequential.steps[1].keep
+
+
+@pytest.mark.parametrize(("ratio", "passed"), [(1000, True), (0.0001, False)])
+def test_latency_is_measured_where_a_budget_asks_for_it(tmp_path: Path, ratio: float, passed: bool) -> None:
+    text = PLAIN + "    blocks: [1]\n    layers: first\n"
+    assert record_of(tmp_path, text).metrics.latency_ratio is None
+    record = record_of(tmp_path, text + f"    expect: {{max_latency_ratio: {ratio}}}\n")
+    assert record.metrics.latency_ratio is not None
+    assert record.passed is passed
