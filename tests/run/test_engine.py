@@ -163,7 +163,7 @@ def test_unmet_budgets_fail(tmp_path: Path) -> None:
         tmp_path, PLAIN + "    blocks: [1]\n    layers: first\n    expect: {min_macs_cut: 0.2, hazards: [no-op]}\n"
     )
     assert record.failures == (
-        "hazard no-op was expected, found none",
+        "hazard no-op was expected, but no hazard was found",
         "min_macs_cut is 0.2, but the plan gives 0",
     )
 
@@ -277,3 +277,46 @@ def test_latency_is_measured_where_a_budget_asks_for_it(tmp_path: Path, ratio: f
     record = record_of(tmp_path, text + f"    expect: {{max_latency_ratio: {ratio}}}\n")
     assert record.metrics.latency_ratio is not None
     assert record.passed is passed
+
+
+@pytest.mark.parametrize(
+    ("expect", "failure"),
+    [
+        (
+            "{verdict: unsafe, failure_module: model.9}",
+            "the plan was expected to break in model.9, but broke in model.2",
+        ),
+        ("{verdict: unsafe, hazards: [phantom-channel]}", "hazard phantom-channel was expected"),
+        ("{verdict: unsafe, min_macs_cut: 0.5}", "min_macs_cut 0.5 could not be checked, because the plan did not run"),
+        ("{verdict: unsafe, min_params_cut: 0.9}", "min_params_cut is 0.9, but the plan gives 0.0007"),
+        ("{verdict: safe}", "the verdict is unsafe, expected safe"),
+    ],
+)
+def test_predictions_alone_are_held_against_the_expectation(tmp_path: Path, expect: str, failure: str) -> None:
+    text = PLAIN + f"    blocks: [1]\n    layers: first\n    execution: local\n    expect: {expect}\n"
+    (found,) = record_of(tmp_path, text, predict_only=True).failures
+    assert found.startswith(failure)
+
+
+def test_what_cannot_be_predicted_is_said_to_be_unjudged(tmp_path: Path) -> None:
+    text = DIGITS + "    blocks: [1]\n    layers: first\n    expect: {max_map_drop: 0.01}\n"
+    record = record_of(tmp_path, text, predict_only=True)
+    assert record.passed
+    assert record.notes == ("max_map_drop was not judged, because nothing was executed",)
+
+
+def test_every_scenario_and_model_has_its_own_folder(tmp_path: Path) -> None:
+    """Ids that look alike as file names, and another model, do not overwrite each other's checkpoints."""
+    spec = tmp_path / "x.prune.yaml"
+    spec.write_text(
+        "model: yolov8n.yaml\nimgsz: 32\ndefaults: {select: {criterion: l1, ratio: 0.5}, layers: first}\nscenarios:\n"
+        "  - {id: mx, matrix: {blocks: [[1], [2]]}}\n  - {id: mx_1, blocks: [3]}\n",
+        encoding="utf-8",
+    )
+    scenarios = load_spec(spec).scenarios
+    paths = set()
+    for scenario in (*scenarios, scenarios[0].model_copy(update={"model": "yolov8s.yaml"})):
+        *_, last = run(scenario, work_dir=tmp_path / "work")
+        assert isinstance(last, ScenarioFinished)
+        paths.add(last.record.checkpoint)
+    assert len(paths) == 4

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -96,6 +96,7 @@ def _run(scenario: Scenario, folder: Path, shown: Progress, *, predict_only: boo
             state.steps[0].layer,
             f"all {len(state.steps)} steps were skipped: nothing is pruned",
             observed=not predict_only,
+            remedy="Use an execution under which the steps fit, such as `mask`, or name other layers.",
         )
     if not predict_only:
         confirm_final(state)
@@ -109,11 +110,13 @@ def _run(scenario: Scenario, folder: Path, shown: Progress, *, predict_only: boo
 
 
 def _folder(scenario: Scenario, work_dir: Path | None) -> Path:
+    """A folder for this scenario on this model alone: readable, and told apart from all others by a hash."""
     spec = Path(scenario.spec)
-    # Specs of one name may lie in several folders; below the working directory the folders tell them apart.
-    parts = [f"{zlib.crc32(str(spec).encode()):08x}"] if spec.is_absolute() else list(spec.parent.parts)
+    above = [] if spec.is_absolute() else spec.parent.parts
     slug = re.sub(r"[^A-Za-z0-9_.-]+", "_", scenario.id).strip("_")
-    return (work_dir or Path(".yolo-prune-check")).joinpath(*parts, scenario.suite, slug)
+    identity = "\0".join((scenario.spec, scenario.id, scenario.model))
+    digest = hashlib.sha256(identity.encode()).hexdigest()[:8]
+    return (work_dir or Path(".yolo-prune-check")).joinpath(*above, scenario.suite, f"{slug}-{digest}")
 
 
 def _quiet() -> Progress:

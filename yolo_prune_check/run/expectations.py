@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from yolo_prune_check.run.record import HazardRecord, MetricsRecord, StepRecord
 from yolo_prune_check.spec.schema import Expect
 
+_MEASURED = frozenset({"max_map_drop", "max_latency_ratio"})
+
 
 def describe_expectation(expect: Expect) -> str:
     """What a scenario expects, in one line."""
@@ -27,21 +29,27 @@ def unmet(
     steps: Sequence[StepRecord],
     hazards: Sequence[HazardRecord],
     metrics: MetricsRecord,
+    *,
+    executed: bool,
 ) -> Iterator[str]:
-    """Every expectation that does not hold, one sentence each."""
+    """Every expectation that does not hold, one sentence each.
+
+    Where nothing was executed, parameters and MACs are judged by their prediction, and what cannot be predicted is
+    not judged; see ``unjudged``.
+    """
     if verdict != expect.verdict:
         yield f"the verdict is {verdict}, expected {expect.verdict}"
     codes = {hazard.code for hazard in hazards}
     for code in expect.hazards:
         if code not in codes:
-            yield f"hazard {code} was expected, found {', '.join(sorted(codes)) or 'none'}"
+            yield f"hazard {code} was expected, but {', '.join(sorted(codes)) or 'no hazard'} was found"
     if expect.failure_module:
         failures = [step.predicted_failure or step.observed_failure for step in steps]
         modules = [failure.module for failure in failures if failure is not None]
         if expect.failure_module not in modules:
             broke = f"broke in {', '.join(modules)}" if modules else "did not break"
             yield f"the plan was expected to break in {expect.failure_module}, but {broke}"
-    yield from _over_budget(expect, metrics)
+    yield from _over_budget(expect, metrics, executed=executed)
 
 
 def _budgets(expect: Expect) -> list[tuple[str, float | None]]:
@@ -53,15 +61,27 @@ def _budgets(expect: Expect) -> list[tuple[str, float | None]]:
     ]
 
 
-def _over_budget(expect: Expect, metrics: MetricsRecord) -> Iterator[str]:
+def unjudged(expect: Expect) -> tuple[str, ...]:
+    """Budgets that only an execution can judge, one sentence each."""
+    return tuple(
+        f"{name} was not judged, because nothing was executed"
+        for name, budget in _budgets(expect)
+        if budget is not None and name in _MEASURED
+    )
+
+
+def _over_budget(expect: Expect, metrics: MetricsRecord, *, executed: bool) -> Iterator[str]:
+    params, macs = (
+        (metrics.params_after, metrics.macs_after) if executed else (metrics.predicted_params, metrics.predicted_macs)
+    )
     checks = (
         ("max_map_drop", expect.max_map_drop, _drop(metrics), False),
-        ("min_params_cut", expect.min_params_cut, _cut(metrics.params_before, metrics.params_after), True),
-        ("min_macs_cut", expect.min_macs_cut, _cut(metrics.macs_before, metrics.macs_after), True),
+        ("min_params_cut", expect.min_params_cut, _cut(metrics.params_before, params), True),
+        ("min_macs_cut", expect.min_macs_cut, _cut(metrics.macs_before, macs), True),
         ("max_latency_ratio", expect.max_latency_ratio, metrics.latency_ratio, False),
     )
     for name, budget, value, at_least in checks:
-        if budget is None:
+        if budget is None or (not executed and name in _MEASURED):
             continue
         if value is None:
             yield f"{name} {budget:g} could not be checked, because the plan did not run"

@@ -11,7 +11,7 @@ from yolo_prune_check.confirm.latency import latency_ratio
 from yolo_prune_check.confirm.observe import observe
 from yolo_prune_check.model.layers import layers_of
 from yolo_prune_check.run.checkpoint import display_path, save_checkpoint
-from yolo_prune_check.run.expectations import describe_expectation, unmet
+from yolo_prune_check.run.expectations import describe_expectation, unjudged, unmet
 from yolo_prune_check.run.record import EdgeRecord, MetricsRecord, ModelFacts, Record, RecordVerdict, StepRecord
 from yolo_prune_check.run.state import State
 from yolo_prune_check.spec.schema import Scenario
@@ -40,7 +40,7 @@ def make_record(state: State, notes: tuple[str, ...], *, executed: bool) -> Reco
     hazards = tuple(sorted(state.hazards.values(), key=lambda h: (h.severity != "error", h.code, h.layer, h.message)))
     failures = [f"a prediction was refuted, which is a defect of this tool: {text}" for text in state.disagreements]
     expect = state.scenario.expect
-    failures += unmet(expect, verdict, state.steps, hazards, metrics) if executed else _predicted_only(state, verdict)
+    failures += unmet(expect, verdict, state.steps, hazards, metrics, executed=executed)
     checked = any(step.agrees is not None for step in state.steps)
     return blank_record(
         state.scenario,
@@ -48,7 +48,7 @@ def make_record(state: State, notes: tuple[str, ...], *, executed: bool) -> Reco
         reasons=reasons,
         failures=tuple(failures),
         agrees=not state.disagreements if executed and checked else None,
-        notes=notes,
+        notes=notes if executed else (*notes, *unjudged(expect)),
         steps=tuple(state.steps),
         edges=_edges(state.prediction, state.confirmation if executed else None),
         hazards=hazards,
@@ -98,13 +98,6 @@ def _fine_tune(scenario: Scenario) -> str | None:
     share = "" if settings.fraction == 1 else f" on {settings.fraction:.0%} of the images"
     kept = "" if settings.enforce_masks else ", masks not enforced"
     return f"{settings.epochs} epoch{'s' if settings.epochs > 1 else ''}{share}{kept}"
-
-
-def _predicted_only(state: State, verdict: str) -> list[str]:
-    expected = state.scenario.expect.verdict
-    if verdict != expected:
-        return [f"the predicted verdict is {verdict}, expected {expected}"]
-    return []
 
 
 def _verdict(state: State) -> tuple[RecordVerdict, tuple[str, ...]]:

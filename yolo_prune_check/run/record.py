@@ -15,6 +15,7 @@ from typing import Any, Literal, TypeVar
 from yolo_prune_check.errors import UserError
 
 FORMAT = 1
+_AGAIN = "Run the scenario again, or delete the file."
 
 RecordVerdict = Literal["safe", "unsafe", "partial", "refused", "not-run"]
 StepStatus = Literal["pruned", "skipped", "failed"]
@@ -247,14 +248,14 @@ def read_record(path: Path) -> Record:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, json.JSONDecodeError) as error:
-        raise UserError(f"cannot read the record ({error})", where=str(path), hint="Run the scenario again.") from error
+        raise UserError(f"cannot read the record ({error})", where=str(path), hint=_AGAIN) from error
     if not isinstance(data, dict) or data.get("format") != FORMAT:
         found = data.get("format") if isinstance(data, dict) else type(data).__name__
         raise UserError("record of another format", where=str(path), value=found, hint="Run the scenario again.")
     try:
         record: Record = _build(Record, data)
     except (AttributeError, TypeError, ValueError, KeyError) as error:
-        raise UserError(f"damaged record ({error})", where=str(path), hint="Run the scenario again.") from error
+        raise UserError(f"damaged record ({error})", where=str(path), hint=_AGAIN) from error
     return record
 
 

@@ -104,11 +104,13 @@ def note_hazards(state: State, prediction: Prediction, *, observed: bool) -> Non
         add_hazard(state, hazard.code, hazard.layer, hazard.message, observed=observed)
 
 
-def add_hazard(state: State, code: str, layer: str, message: str, *, observed: bool) -> None:
-    """Add one hazard."""
+def add_hazard(state: State, code: str, layer: str, message: str, *, observed: bool, remedy: str | None = None) -> None:
+    """Add one hazard; ``remedy`` where the general one of its code does not help."""
     kind = HAZARDS[code]
     place = message.split(" behind ", 1)[-1].split(",", 1)[0] if code == "kept-alive-by-residual" else ""
-    state.hazards[code, layer, place] = HazardRecord(code, kind.severity, layer, message, kind.remedy, observed)
+    state.hazards[code, layer, place] = HazardRecord(
+        code, kind.severity, layer, message, remedy or kind.remedy, observed
+    )
 
 
 def _blank(state: State, index: int, target: Target) -> StepRecord:
