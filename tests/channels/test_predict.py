@@ -6,11 +6,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.models import graph_of
+from tests.models import graph_of, stock
+from yolo_prune_check.channels.graph import ChannelGraph
 from yolo_prune_check.channels.plan import Plan, Step
 from yolo_prune_check.channels.predict import predict
 from yolo_prune_check.channels.prediction import HAZARDS, Prediction
 from yolo_prune_check.errors import UnavailableError, UserError
+from yolo_prune_check.prune import prune
 from yolo_prune_check.strategies import plans
 
 
@@ -97,6 +99,13 @@ def test_keeping_everything_is_a_no_op(execution: str) -> None:
 
 def test_an_empty_plan_is_a_no_op() -> None:
     assert codes(predict(graph_of(), Plan())) == {"no-op"}
+
+
+def test_masking_what_is_masked_already_is_a_no_op() -> None:
+    plan = Plan([Step("model.1.conv", range(16))])
+    again = ChannelGraph.trace(prune(stock(), plan, graph=graph_of()))
+    assert codes(predict(again, plan)) == {"no-op"}
+    assert codes(predict(again, Plan([Step("model.1.conv", range(15))]))) == set()
 
 
 @pytest.mark.parametrize("execution", ["mask", "local"])

@@ -42,9 +42,21 @@ def _hazard(code: str, layer: str, message: str) -> Hazard:
 
 
 def _no_op(graph: ChannelGraph, plan: Plan) -> Iterator[Hazard]:
+    named = plan.steps[0].layer if plan.steps else "(no layer)"
     if all(len(keep) == graph.layers[name].out_channels for name, keep in plan.kept().items()):
-        named = plan.steps[0].layer if plan.steps else "(no layer)"
         yield _hazard("no-op", named, f"none of the plan's {len(plan.steps)} steps removes a channel")
+    elif plan.execution == "mask" and not any(_masks_anything(graph, *step) for step in plan.kept().items()):
+        yield _hazard("no-op", named, "all channels that the plan masks were masked before")
+
+
+def _masks_anything(graph: ChannelGraph, name: str, keep: tuple[int, ...]) -> bool:
+    """Whether a channel that is not kept has a filter with weights, or emits anything, on the untouched model."""
+    layer = graph.layers[name]
+    removed = np.ones(layer.out_channels, dtype=np.bool_)
+    removed[list(keep)] = False
+    weight = graph.parameters[f"{name}.weight"].filter
+    alive = graph.baseline.tensors[layer.emission].emits
+    return bool(((alive if weight is None else alive | weight.live) & removed).any())
 
 
 def _empty_layers(plan: Plan) -> Iterator[Hazard]:
