@@ -60,6 +60,7 @@ class Listener:
     def __init__(self, config: pytest.Config) -> None:
         self._state = config.stash[STATE]
 
+    @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """[Note the record of a finished item](https://docs.pytest.org/en/stable/reference/reference.html#pytest.hookspec.pytest_runtest_logreport)."""
         note_record(self._state, report)

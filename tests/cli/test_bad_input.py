@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.bad_input import CASES, BadInput
+from tests.cli.bad_input import CASES, SPEC, BadInput
 from tests.cli.conftest import CommandLine
 
 
@@ -87,3 +87,43 @@ def test_wrong_usage_exits_with_2(arguments: tuple[str, ...], command_line: Comm
     ran = command_line(*arguments)
     assert ran.code == 2
     assert "Usage: yolo-prune-check" in ran.err
+
+
+@pytest.mark.parametrize("size", ["-64", "0", "33", "1312", "9999999"])
+@pytest.mark.parametrize("command", [("inspect", "yolov8n.yaml"), ("predict", "yolov8n.yaml", "--step", "1.0=0-3")])
+def test_an_image_size_that_no_spec_may_have_is_wrong_usage(
+    command: tuple[str, ...], size: str, command_line: CommandLine
+) -> None:
+    ran = command_line(*command, "--imgsz", size)
+    assert (ran.code, ran.out) == (2, "")
+    assert "Usage: yolo-prune-check" in ran.err
+    assert f"{size} is not a multiple of 32 from 32 to 1280" in ran.err
+
+
+def test_channels_beyond_any_layer_are_refused_unwritten(command_line: CommandLine) -> None:
+    ran = command_line("predict", "yolov8n.yaml", "--step", "1.0=0-99999999999")
+    assert ran.code == 2
+    assert ran.err.startswith("yolo-prune-check: --step: no layer has a channel 99999999999: got '1.0=0-99999999999'.")
+
+
+@pytest.mark.parametrize("out", ["some-file", "some-file/below", "folder"])
+@pytest.mark.parametrize("command", [("run", "good.prune.yaml", "--report-dir"), ("report", "records", "-o")])
+def test_a_report_folder_that_cannot_be_is_told_at_the_start(
+    command: tuple[str, ...], out: str, command_line: CommandLine, tmp_path: Path
+) -> None:
+    (tmp_path / "good.prune.yaml").write_text(SPEC, encoding="utf-8")
+    (tmp_path / "some-file").touch()
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder/records").touch()
+    ran = command_line(*command, out)
+    hint = "Name a folder that can be written to; it is made if it is not there."
+    message = f"yolo-prune-check: {out}: cannot write reports there (Not a directory). {hint}\n"
+    assert (ran.code, ran.out, ran.err) == (2, "", message)
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="needs a folder in which nobody can write, not even root")
+def test_an_unwritable_place_is_told_at_the_start(command_line: CommandLine, tmp_path: Path) -> None:
+    (tmp_path / "good.prune.yaml").write_text(SPEC, encoding="utf-8")
+    ran = command_line("run", "good.prune.yaml", "--report-dir", "/proc/reports")
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err.startswith("yolo-prune-check: /proc/reports: cannot write reports there (")

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from xml.etree import ElementTree
 
+import pytest
+
 from tests.plugin.workspace import TWO, WRONG, Workspace
 
 pytest_plugins = ["pytester"]
@@ -19,6 +21,16 @@ def test_junit_xml_holds_every_scenario_with_its_verdict(workspace: Workspace) -
         for case in cases
     }
     assert verdicts == {"masked": "safe", "cut": "unsafe", "hopeful": "unsafe"}
+    assert "prune_record" not in (workspace.path / "junit.xml").read_text("utf-8"), "the records are gone"
     (failure,) = [found for case in cases if (found := case.find("failure")) is not None]
-    assert failure.attrib["message"].startswith("Failed: the predicted verdict is unsafe, expected safe")
+    assert failure.attrib["message"].startswith("Failed: the verdict is unsafe, expected safe")
     assert "resolved plan:" in str(failure.text)
+
+
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_junit_xml_names_the_records_that_are_kept(two: Workspace, workers: str) -> None:
+    two.pytest("-n", workers, "--prune-predict-only", "--prune-report-dir", "out", "--junitxml", "junit.xml", "specs")
+    cases = ElementTree.parse(two.path / "junit.xml").getroot().iter("property")
+    records = {each.attrib["value"] for each in cases if each.attrib["name"] == "prune_record"}
+    assert {(two.path / name).name for name in records} == {"cut.json", "masked.json"}
+    assert all((two.path / name).is_file() for name in records)

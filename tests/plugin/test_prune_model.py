@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from tests.plugin.workspace import TWO, Workspace
 
 pytest_plugins = ["pytester"]
@@ -19,8 +21,20 @@ def test_the_scenarios_run_on_the_other_model(workspace: Workspace) -> None:
     assert "--prune-model yolov8s.yaml" in record["rerun"]
 
 
-def test_a_model_that_is_not_there_fails_every_scenario_with_one_message(two: Workspace) -> None:
-    result = two.pytest("--prune-model", "nowhere.pt", "specs", "-rf")
+@pytest.mark.parametrize("model", ["nowhere.pt", "models/nowhere.yaml"])
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_a_model_that_is_not_there_is_one_usage_error(two: Workspace, model: str, workers: str) -> None:
+    result = two.pytest("-n", workers, "--prune-model", model, "specs")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    what = "no such checkpoint" if model.endswith(".pt") else "no such model file"
+    lines = [line for line in result.errlines + result.outlines if "ERROR" in line]
+    hint = "Paths are relative to the working directory; nothing is downloaded."
+    assert lines == [f"ERROR: --prune-model: {what}: got '{model}'. {hint}"]
+    assert "Traceback" not in result.stdout.str() + result.stderr.str()
+
+
+def test_a_model_that_is_not_known_fails_every_scenario_with_one_message(two: Workspace) -> None:
+    result = two.pytest("--prune-model", "nowhere.yaml", "specs", "-rf")
     result.assert_outcomes(failed=2)
-    result.stdout.fnmatch_lines(["FAILED specs/two.prune.yaml::cut - Failed: *no such checkpoint*nowhere.pt*"])
+    result.stdout.fnmatch_lines(["FAILED specs/two.prune.yaml::cut - Failed: *nowhere.yaml*"])
     assert "Traceback" not in result.stdout.str()

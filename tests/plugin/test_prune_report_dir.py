@@ -67,6 +67,25 @@ def test_a_partial_run_keeps_the_rest_and_drops_what_is_no_longer_declared(works
     assert "`masked`" not in index
 
 
+def test_what_is_removed_is_said(workspace: Workspace) -> None:
+    workspace.write("specs/two.prune.yaml", TWO)
+    lost = workspace.write("specs/wrong.prune.yaml", WRONG)
+    workspace.pytest("--prune-predict-only", "--prune-report-dir", "out", "specs")
+    lost.unlink()
+    result = workspace.pytest("--prune-predict-only", "--prune-report-dir", "out", "specs")
+    result.stdout.fnmatch_lines(["removed from the reports, *: specs/wrong.prune.yaml::hopeful"])
+    assert not (workspace.path / "out/records/wrong").exists()
+
+
+@pytest.mark.parametrize("out", ["some-file", "some-file/below"])
+def test_a_folder_that_cannot_be_is_one_usage_error(two: Workspace, out: str) -> None:
+    two.write("some-file", "")
+    result = two.pytest("--prune-report-dir", out, "specs")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([f"ERROR: --prune-report-dir: {out}: cannot write reports there (Not a directory).*"])
+    assert "Traceback" not in result.stdout.str() + result.stderr.str()
+
+
 def test_collecting_only_leaves_reports_alone(two: Workspace) -> None:
     two.pytest("--co", "--prune-report-dir", "out", "specs")
     assert not (two.path / "out").exists()

@@ -41,9 +41,29 @@ def test_what_other_runs_left_stays(folder: Path) -> None:
 
 def test_undeclared_scenarios_and_lost_specs_go(folder: Path) -> None:
     update_report([record("specs/two.prune.yaml", "old"), record("specs/lost.prune.yaml", "x")], Path("out"))
-    update_report([record("specs/two.prune.yaml", "cut")], Path("out"))
+    updated = update_report([record("specs/two.prune.yaml", "cut")], Path("out"), searched=[Path("specs")])
     assert stored(Path("out")) == ["specs/two.prune.yaml::cut"]
+    assert updated.removal == (
+        "removed from the reports, as no spec declares them any more: specs/lost.prune.yaml::x, "
+        "specs/two.prune.yaml::old"
+    )
     assert not list(Path("out/records").glob("*lost*")), "no empty folder is left"
+
+
+def test_a_spec_that_nobody_looked_for_is_not_taken_as_deleted(folder: Path) -> None:
+    update_report([record("elsewhere/lost.prune.yaml", "x")], Path("out"))
+    updated = update_report([record("specs/two.prune.yaml", "cut")], Path("out"), searched=[Path("specs")])
+    assert "elsewhere/lost.prune.yaml::x" in stored(Path("out"))
+    assert updated.removal is None
+
+
+def test_two_projects_share_a_report_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = folder / "shared"
+    for project in ("one", "other"):
+        (folder / project / "specs").mkdir(parents=True)
+        monkeypatch.chdir(folder / project)
+        update_report([record(f"specs/{project}.prune.yaml", "x")], out, searched=[Path("specs")])
+    assert stored(out) == ["specs/one.prune.yaml::x", "specs/other.prune.yaml::x"]
 
 
 def test_what_was_just_run_is_kept_whatever_its_spec_says_now(folder: Path) -> None:

@@ -69,6 +69,11 @@ class Lab:
         """A local plan that runs."""
         return self.ran(*blocks, execution="local", **more)
 
+    def swapped(self, block: int) -> Record:
+        """A local plan whose reader expects the kept channels and gets all of them."""
+        step = self.build.broken(0, FIRST[block], f"{block}.0", failure=self.build.mismatch(expected="16", got="32"))
+        return self.build.unsafe(self._id(), steps=(step,))
+
     def inner(self, execution: str, module: str | None = None) -> Record:
         """An inner layer of block 2 alone."""
         if module is None:
@@ -202,8 +207,9 @@ FLIPS: dict[str, tuple[Case, Case]] = {
         (lambda lab: [lab.ran(steps=(), blocks=(1,), verdict="safe", reasons=())], NO),
     ),
     "only-block-1": (
-        (lambda lab: [lab.ran(3), lab.broke(3, module="model.4.cv1.conv")], LOCAL),
-        (lambda lab: [lab.masked_break(3), lab.broke(3)], YES),
+        # block 1 breaks under `local` as well, and the others fit under `mask`: "only" holds nowhere
+        (lambda lab: [lab.ran(1), lab.ran(3), lab.broke(1), lab.broke(3, module="model.4.cv1.conv")], NO),
+        (lambda lab: [lab.ran(1), lab.ran(3), lab.local_run(1), lab.broke(3)], LOCAL),
     ),
     "zeroing-breaks": ((lambda lab: [lab.masked_break(1)], YES), (lambda lab: [lab.ran(1)], NO)),
     "first-layers-work": (
@@ -215,12 +221,24 @@ FLIPS: dict[str, tuple[Case, Case]] = {
         (lambda lab: [lab.ran(4), lab.local_run(4)], YES),
     ),
     "one-layer-per-block": (
-        (lambda lab: [lab.two_in_one("mask", breaks=False), lab.two_in_one("local", breaks=True)], LOCAL),
-        (lambda lab: [lab.two_in_one("mask", breaks=False), lab.two_in_one("local", breaks=False)], NO),
+        (
+            lambda lab: [
+                *(lab.two_in_one("mask", breaks=False), lab.two_in_one("local", breaks=True)),
+                *(lab.ran(4), lab.broke(4)),
+            ],
+            NO,
+        ),
+        (
+            lambda lab: [
+                *(lab.two_in_one("mask", breaks=False), lab.two_in_one("local", breaks=True)),
+                *(lab.ran(4), lab.local_run(4)),
+            ],
+            LOCAL,
+        ),
     ),
     "five-layers": (
-        (lambda lab: [lab.ran(1, 2, 3, 4, 5)], YES),
-        (lambda lab: [lab.masked_break(1, 2, 3, 4, 5)], NO),
+        (lambda lab: [lab.ran(1, 2, 3, 4, 5), lab.broke(1, blocks=(1, 2, 3, 4, 5))], MASK),
+        (lambda lab: [lab.ran(1, 2, 3, 4, 5), lab.masked_break(1, 2, 3, 4, 5)], NO),
     ),
     "significant-pruning": (
         (lambda lab: [lab.ran(1, 2, 3, 4, 5, metrics=MetricsRecord(params_before=100, params_after=80))], YES),
@@ -240,8 +258,9 @@ FLIPS: dict[str, tuple[Case, Case]] = {
         (lambda lab: [lab.two_in_one("adapter", breaks=True)], NO),
     ),
     "expects-kept-channels": (
-        (lambda lab: [lab.ran(1), lab.broke(1)], LOCAL),
-        (lambda lab: [lab.ran(1), lab.local_run(1)], NO),
+        # the reader expects all 32 and gets the 16 that were kept: the note has it the other way round
+        (lambda lab: [lab.ran(1), lab.broke(1)], NO),
+        (lambda lab: [lab.ran(1), lab.swapped(1)], LOCAL),
     ),
     "front-to-back": (
         (lambda lab: [lab.ran(1, 2), lab.broke(1, 2)], MASK),
@@ -402,6 +421,66 @@ def test_a_claim_names_its_note_and_quotes_it(claim: Any) -> None:
     assert claim.quote
     assert len(claim.quote) < 140
     assert re.fullmatch(r"[a-z0-9-]+", claim.id)
+
+
+def ruling_of(claim_id: str, records: Sequence[Record]) -> Any:
+    return next(claim for claim in CLAIMS if claim.id == claim_id).decide(Evidence.of(list(records)))
+
+
+def test_a_claim_that_only_this_works_needs_more_than_that_the_rest_breaks(build: Build) -> None:
+    lab = Lab(build)
+    assert ruling_of("only-block-1", [lab.masked_break(3), lab.broke(3)]).verdict is OPEN
+    assert ruling_of("only-block-1", [lab.ran(1), lab.masked_break(3), lab.local_run(1), lab.broke(3)]).verdict is YES
+    assert ruling_of("only-block-1", [lab.ran(1), lab.masked_break(3), lab.broke(1), lab.broke(3)]).verdict is MASK
+
+
+def test_a_plan_that_broke_at_its_first_layer_is_no_witness_for_several_layers_in_a_block(build: Build) -> None:
+    lab = Lab(build)
+    names = [("model.4.cv1.conv", "4.0"), ("model.4.cv2.conv", "4.1")]
+    steps = tuple(build.broken(i, name, at, status="skipped") for i, (name, at) in enumerate(names))
+    early = build.unsafe("each-alone", steps=steps, layers="all", on_mismatch="skip")
+    records = [lab.two_in_one("mask", breaks=True), lab.ran(4), lab.local_run(4), early]
+    ruling = ruling_of("one-layer-per-block", records)
+    assert ruling.verdict is OPEN
+    assert early not in ruling.scenarios
+
+
+def test_a_reader_that_wants_the_full_width_is_told_apart_from_one_that_wants_the_kept_one(build: Build) -> None:
+    lab = Lab(build)
+    ruling = ruling_of("expects-kept-channels", [lab.ran(1), lab.broke(1)])
+    assert ruling.verdict is NO
+    assert "the other way round: in 1 of 1 plans" in ruling.evidence
+
+
+def test_five_layers_need_every_plan_and_both_executions(build: Build) -> None:
+    lab = Lab(build)
+    five = (1, 2, 3, 4, 5)
+    assert ruling_of("five-layers", [lab.ran(*five), lab.local_run(*five)]).verdict is YES
+    assert ruling_of("five-layers", [lab.ran(*five)]).verdict is OPEN
+
+
+def test_an_order_that_changes_the_accuracy_alone_is_said_to(build: Build) -> None:
+    lab = Lab(build)
+    pair = [lab.turned("mask", order, "safe") for order in ("front-to-back", "back-to-front")]
+    assert "Accuracy" not in ruling_of("order-matters", pair).evidence
+    pair[1] = replace(pair[1], metrics=replace(pair[1].metrics, map50_after=0.9))
+    ruling = ruling_of("order-matters", pair)
+    assert ruling.verdict is NO
+    assert "mAP50 differs by up to 0.040." in ruling.evidence
+
+
+def test_our_own_words_stand_outside_the_quotation_marks(build: Build, tmp_path: Path) -> None:
+    assert not any(re.search(r"YOLOv8[nsmlx]\b", claim.quote) for claim in CLAIMS)
+    assert not any(re.search(r"(^ ?…|…\s*$|\S…|…\S)", claim.quote) for claim in CLAIMS)
+    write_reports(Lab(build).wired(), tmp_path)
+    page = (tmp_path / "claims.md").read_text()
+    assert "Block 1 \\| Conv \\| 32 \\| 64” (on YOLOv8s)" in page
+
+
+def test_a_module_name_keeps_its_small_letter(build: Build) -> None:
+    lab = Lab(build)
+    records = [lab.ran(1), lab.broke(1, module="model.3.CamelCase")]
+    assert "`model.3.CamelCase`" in ruling_of("prune-block-1", records).evidence
 
 
 def test_helpers() -> None:

@@ -16,6 +16,7 @@ from yolo_prune_check.report import load_records, record_path, save_records, wri
 from yolo_prune_check.report.markdown import MARKER, NONE, slugs
 from yolo_prune_check.report.site import page_of, relative, slug_of
 from yolo_prune_check.report.tally import Tally
+from yolo_prune_check.report.wording import advice, headline, reason
 from yolo_prune_check.run.record import MetricsRecord, Record
 
 if TYPE_CHECKING:
@@ -144,7 +145,9 @@ def test_the_index_counts_what_the_records_hold(build: Build, tmp_path: Path) ->
     for verdict in ("safe", "partial", "unsafe", "refused", "not-run"):
         assert numbers[verdict.replace("-", " ")] == str(sum(record.verdict == verdict for record in records))
     assert sum(int(numbers[word]) for word in ("safe", "partial", "unsafe", "refused", "not run")) == len(records)
-    assert numbers["ended as expected"] == "6 of 7"
+    assert numbers["ended as expected, of those that ran"] == "5 of 6"
+    assert numbers["safe, mAP50 measured"] == "2"
+    assert numbers["safe, accuracy not measured"] == "0"
     # five steps in the safe and partial plans, one each in the two unsafe ones and in the refuted one
     assert numbers["steps that went as predicted"] == "7 of 8"
     assert numbers["concat, split and residual edges as predicted"] == "2 of 3"
@@ -161,10 +164,10 @@ def test_the_first_sentence_names_what_needs_attention(build: Build, tmp_path: P
     assert "a refuted prediction is a defect of this tool" in quick
     notes = (tmp_path / "field_notes/sample.md").read_text()
     assert (
-        "**1 of 5 plans is safe to use; 2 must not be used as written, 1 was refused for wrong input and 1 was not "
-        "run.** "
-        "Every scenario ended as its spec expects; the ones that are not safe were declared to show that. "
-        "All 5 predictions were confirmed by running the pruned model."
+        "**1 of 4 plans is safe to use; 2 must not be used as written and 1 was refused for wrong input.** "
+        "1 was not run and says nothing. "
+        "Every scenario that ran ended as its spec expects; the ones that are not safe were declared to show that. "
+        "All 5 predictions were confirmed by running what they are about."
     ) in notes
 
 
@@ -193,14 +196,14 @@ def test_a_page_leads_with_what_to_do(build: Build, tmp_path: Path) -> None:
 def test_a_step_shows_weights_beside_outputs_and_its_phantoms(build: Build, tmp_path: Path) -> None:
     write_reports([build.record(mask="weights", steps=(build.step(active=30),))], tmp_path)
     header, row = next(
-        table for table in tables((tmp_path / "field_notes/sample.md").read_text()) if "phantom" in table[0]
+        table for table in tables((tmp_path / "field_notes/sample.md").read_text()) if "block" in table[0]
     )
     cells = dict(zip(header, row, strict=True))
     assert cells["layer (address)"] == "`model.1.conv` (1.0)"
     assert cells["channels → kept"] == "32 → 16"
-    assert cells["non-zero filters"] == "16"
-    assert cells["active channels"] == "30"
-    assert cells["phantom"] == "14"
+    assert cells["non-zero filters after pruning"] == "16"
+    assert cells["active channels after pruning"] == "30"
+    assert cells["phantom channels after pruning"] == "14"
     assert cells["agree"] == "✓"
 
 
@@ -306,7 +309,7 @@ def test_a_run_of_one_suite_keeps_what_is_known_of_the_others(build: Build, tmp_
     after = pages(tmp_path)
     assert set(after) == set(before)
     assert {name for name in after if after[name] != before[name]} == {"quick.md", "index.md"}
-    assert "| ended as expected | 7 of 7 |" in re.sub(" +", " ", after["index.md"])
+    assert "| ended as expected, of those that ran | 6 of 6 |" in re.sub(" +", " ", after["index.md"])
 
 
 def test_pages_whose_records_are_gone_are_deleted_and_foreign_files_are_not(build: Build, tmp_path: Path) -> None:
@@ -396,3 +399,107 @@ def test_a_mask_is_not_sold_as_a_smaller_model(build: Build, tmp_path: Path) -> 
     assert remark in (tmp_path / "field_notes/sample.md").read_text()
     write_reports([build.record(execution="group")], tmp_path)
     assert remark not in (tmp_path / "field_notes/sample.md").read_text()
+
+
+def waiting(build: Build, id: str = "later", **more: object) -> Record:
+    """A scenario that waits for a feature."""
+    known = {"execution": "group", "verdict": "not-run", "steps": (), "agrees": None, "metrics": MetricsRecord()}
+    return build.record(id, **{**known, "reasons": ("not in this version.",), **more})
+
+
+@pytest.mark.parametrize("expected", ["verdict safe", "verdict unsafe"])
+def test_a_scenario_that_was_not_run_says_nothing(build: Build, tmp_path: Path, expected: str) -> None:
+    records = [build.record(), waiting(build, expected=expected), waiting(build, "last", expected=expected)]
+    write_reports(records, tmp_path)
+    notes, index = (tmp_path / "field_notes/sample.md").read_text(), (tmp_path / "index.md").read_text()
+    for page in (notes, index):
+        assert "2 were not run and say nothing" in page
+        verdicts = next(table for table in tables(page) if {"scenario", "as expected"} <= set(table[0]))
+        at, of = verdicts[0].index("verdict"), verdicts[0].index("as expected")
+        assert [row[of] for row in verdicts[1:] if row[at] == "not run"] == [NONE, NONE]
+    assert "This is what the spec expects" not in notes
+    assert f"The spec expects: {expected}. Nothing tells yet whether that is so." in notes
+    assert "| ended as expected, of those that ran | 1 of 1 |" in re.sub(" +", " ", index)
+
+
+def test_a_page_of_nothing_but_waiting_scenarios_claims_nothing(build: Build, tmp_path: Path) -> None:
+    write_reports([waiting(build)], tmp_path / "one")
+    write_reports([waiting(build), waiting(build, "last")], tmp_path / "two")
+    for folder, words in (("one", "The plan was not run"), ("two", "None of the 2 plans was run")):
+        page = (tmp_path / folder / "field_notes/sample.md").read_text()
+        assert words in page
+        assert "ended as its spec expects" not in page
+        assert "✓" not in page
+    _, suites, *_ = tables((tmp_path / "two" / "index.md").read_text())
+    assert suites[1][suites[0].index("as expected")] == NONE
+
+
+def test_the_index_says_which_model_data_and_size_a_suite_was_tried_on(build: Build, tmp_path: Path) -> None:
+    write_reports([build.record(), build.record("b", model="yolov8s.yaml", data=None)], tmp_path)
+    index = (tmp_path / "index.md").read_text()
+    _, suites, *_ = tables(index)
+    cell = suites[1][suites[0].index("model · data · image size")]
+    assert cell == "`yolov8n-digits` · `digits` · 128 px; `yolov8s.yaml` (untrained) · no data · 128 px"
+    assert "trained YOLO model" not in index
+
+
+def test_a_plan_whose_accuracy_was_not_measured_is_not_called_safe_to_use(build: Build, tmp_path: Path) -> None:
+    blind = [build.record(name, data=None, metrics=MetricsRecord()) for name in ("a", "b")]
+    write_reports(blind[:1], tmp_path)
+    page = (tmp_path / "field_notes/sample.md").read_text()
+    assert "**The plan fits, but its accuracy was not measured.**" in page
+    assert "**Safe**, but accuracy was not measured." in page
+    assert "[`a`](#a): every operator fits, but accuracy was not measured; measure it" in page
+    assert "1 layer masked, every operator fits, accuracy not measured" in page
+    assert "safe to use" not in page
+    ruined = build.record("ruin", metrics=MetricsRecord(map50_before=0.99, map50_after=0.5))
+    for records, words in (
+        (blind, "All 2 plans fit, but none of them was measured for accuracy."),
+        ([blind[0], build.record()], "All 2 plans fit, but 1 of them was not measured for accuracy."),
+        (
+            [*blind, build.record(), build.unsafe()],
+            "3 of 4 plans fit, but 2 of them were not measured for accuracy; 1 must not be used as written.",
+        ),
+        (
+            [*blind, ruined],
+            "All 3 plans fit, but 1 of them loses more than 0.10 mAP50 and 2 of them were not measured for accuracy.",
+        ),
+    ):
+        assert f"**{words}**" in headline(records)
+    write_reports([*blind, build.record()], tmp_path)
+    numbers = dict(row[:2] for row in tables((tmp_path / "index.md").read_text())[0])
+    assert (numbers["safe, accuracy not measured"], numbers["safe, mAP50 measured"]) == ("2", "1")
+
+
+def test_safe_and_a_notable_loss_stand_in_one_sentence(build: Build, tmp_path: Path) -> None:
+    write_reports([build.record("ruin", metrics=MetricsRecord(map50_before=0.99, map50_after=0.87))], tmp_path)
+    page = (tmp_path / "field_notes/sample.md").read_text()
+    assert "**Safe**, but mAP50 went from 0.990 to 0.870, a loss of more than 0.10." in page
+    assert page.count("mAP50 went from") == 1
+
+
+def test_a_failed_expectation_says_where_the_plan_breaks(build: Build) -> None:
+    record = build.unsafe(passed=False, failures=("the verdict is unsafe, expected safe",))
+    assert reason(record) == (
+        "the verdict is unsafe, expected safe; once `model.1.conv` is cut, the network breaks in `model.2.cv1.conv`: "
+        "expected 32, got 16"
+    )
+
+
+def test_several_remedies_do_not_run_into_one_another(build: Build) -> None:
+    record = build.unsafe(hazards=(build.hazard("no-op", remedy="Keep fewer channels."),))
+    assert advice(record) == (
+        "do not use as written; use `execution: mask`, which leaves every shape alone; keep fewer channels"
+    )
+
+
+def test_numbers_are_right_aligned_where_pages_are_shown(build: Build, tmp_path: Path) -> None:
+    write_reports([build.record()], tmp_path)
+    lines = (tmp_path / "index.md").read_text().splitlines()
+    rule = lines[next(i for i, line in enumerate(lines) if re.match(r"\| +\| +number \|", line)) + 1]
+    assert re.fullmatch(r"\|:-+\|-+:\|", rule)
+
+
+def test_the_index_says_what_the_field_notes_are(build: Build, tmp_path: Path) -> None:
+    write_reports([build.record()], tmp_path)
+    assert "The field notes are five documents by somebody who pruned" in (tmp_path / "index.md").read_text()

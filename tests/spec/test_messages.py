@@ -309,6 +309,10 @@ SCENARIOS = {
         f"{SELECTION}, activations: ^sliced, select: {{criterion: l1, ratio: 0.5}}",
         "`activations: sliced` says nothing to criterion l1. Only separability looks at activations: remove it.",
     ),
+    "max-images-elsewhere": (
+        f"{SELECTION}, select: {{criterion: l1, ratio: 0.5, ^max_images: 5}}",
+        "`select.max_images` says nothing to criterion l1. Only separability looks at images: remove it.",
+    ),
     "perplexity-elsewhere": (
         f"{SELECTION}, select: {{criterion: l1, ratio: 0.5, ^perplexity: 5}}",
         "`select.perplexity` says nothing to criterion l1. Only separability embeds with t-SNE: remove it.",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from yolo_prune_check.cli.image_size import is_image_size
 from yolo_prune_check.cli.output import heading, say, say_json, table
 
 if TYPE_CHECKING:
@@ -21,7 +22,14 @@ _MEMBERS = 3
 
 def inspect(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="A .pt, a model .yaml or a shipped name.")],
-    imgsz: Annotated[int, typer.Option("--imgsz", min=32, help="Image size in pixels at which it is traced.")] = 64,
+    imgsz: Annotated[
+        int,
+        typer.Option(
+            "--imgsz",
+            callback=is_image_size,
+            help="Image size at which it is traced, a multiple of 32 from 32 to 1280.",
+        ),
+    ] = 64,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Show a model's blocks, the edges between its layers, and which channels can only be removed together.

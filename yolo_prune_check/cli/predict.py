@@ -8,6 +8,7 @@ import typer
 
 from yolo_prune_check.channels.plan import Execution, MaskKind, Plan
 from yolo_prune_check.cli.exits import Exit
+from yolo_prune_check.cli.image_size import is_image_size
 from yolo_prune_check.cli.output import heading, say, say_json, table
 from yolo_prune_check.cli.steps import parse_step, resolve_step
 
@@ -29,7 +30,10 @@ def predict(
     ],
     execution: Annotated[Execution, typer.Option("--execution", help="How the plan is to be carried out.")] = "mask",
     mask: Annotated[MaskKind, typer.Option("--mask", help="What a mask zeroes.")] = "silent",
-    imgsz: Annotated[int, typer.Option("--imgsz", min=32, help="Image size in pixels.")] = 64,
+    imgsz: Annotated[
+        int,
+        typer.Option("--imgsz", callback=is_image_size, help="Image size in pixels, a multiple of 32 from 32 to 1280."),
+    ] = 64,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the criterion random.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:

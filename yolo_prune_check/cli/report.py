@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from yolo_prune_check.cli.output import say
+from yolo_prune_check.plugin.places import check_report_dir
 from yolo_prune_check.report import load_records, write_reports
 
 
@@ -21,4 +22,5 @@ def report(
 
     Example:  yolo-prune-check report reports/records -o reports
     """
+    check_report_dir(out)
     say(f"reports: {write_reports(load_records(records), out)[0]}")

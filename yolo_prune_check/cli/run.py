@@ -13,6 +13,7 @@ from yolo_prune_check.cli.exits import Exit, exit_code
 from yolo_prune_check.cli.output import complain, hear_ultralytics, say, say_json
 from yolo_prune_check.errors import UserError
 from yolo_prune_check.plugin.names import WORK_DIR
+from yolo_prune_check.plugin.places import check_model, check_report_dir
 from yolo_prune_check.plugin.store import run_scenario, spec_files, update_report
 from yolo_prune_check.plugin.text import failure_text
 from yolo_prune_check.progress import progress
@@ -51,7 +52,11 @@ def run(
 
     Example:  yolo-prune-check run specs/ --report-dir reports
     """
+    if model is not None:
+        check_model(model)
     scenarios = _load_all(spec_files(specs))
+    if report_dir is not None:
+        check_report_dir(report_dir)
     if verbose:
         hear_ultralytics()
     shown = progress()
@@ -79,8 +84,11 @@ def run(
     if records and not as_json:
         _conclude(done)
     if records and report_dir is not None:
-        index = update_report(records, report_dir)[0]
-        (complain if as_json else say)(f"reports: {index}")
+        updated = update_report(records, report_dir, searched=[path for path in specs if path.is_dir()])
+        tell = complain if as_json else say
+        tell(f"reports: {updated.pages[0]}")
+        if updated.removal is not None:
+            tell(updated.removal)
     code = exit_code(records, bad_input=refused)
     if code:
         raise typer.Exit(code)

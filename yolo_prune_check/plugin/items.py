@@ -9,11 +9,12 @@ import pytest
 
 from yolo_prune_check.errors import UserError
 from yolo_prune_check.plugin.names import BROKEN, RECORD, VERDICT
-from yolo_prune_check.plugin.options import STATE
+from yolo_prune_check.plugin.options import STATE, State
 from yolo_prune_check.plugin.store import run_scenario
 from yolo_prune_check.plugin.terminal import hear_ultralytics, progress_of
 from yolo_prune_check.plugin.text import failure_text, refusal_text
 from yolo_prune_check.report import save_records
+from yolo_prune_check.run.record import Record
 from yolo_prune_check.spec import Scenario, load_spec
 
 
@@ -29,10 +30,14 @@ class SpecFile(pytest.File):
             suite = load_spec(self.path)
         except Exception as error:  # noqa: BLE001  # BrokenSpec raises it again, where only that one item fails
             for name in self._names_asked_for() or [BROKEN]:
-                yield BrokenSpec.from_parent(self, name=name, error=error)
+                yield BrokenSpec.from_parent(self, name=name, nodeid=self._node_id(name), error=error)
             return
         for scenario in suite.scenarios:
-            yield ScenarioItem.from_parent(self, name=scenario.id, scenario=scenario)
+            yield ScenarioItem.from_parent(self, name=scenario.id, nodeid=self._node_id(scenario.id), scenario=scenario)
+
+    def _node_id(self, name: str) -> str:
+        """Made from text, as the ids in pytest's cache are: `--lf` compares the two, and takes `[…]` for parameters."""
+        return f"{self.nodeid}::{name}"
 
     def _names_asked_for(self) -> list[str]:
         """Scenarios of this file named on the command line: they must be found, to fail with the spec's error."""
@@ -80,9 +85,20 @@ class ScenarioItem(pytest.Item):
     def runtest(self) -> None:
         """Run the scenario, keep its record, and skip, fail or pass."""
         state = self.config.stash[STATE]
+        record = self._run(state)
+        if isinstance(record, UserError):  # told here and not where it was caught: pytest would show both
+            pytest.fail(refusal_text(record, self.scenario), pytrace=False)
+        (path,) = save_records([record], state.records_root)
+        self.user_properties += [(VERDICT, record.verdict), (RECORD, str(path))]
+        if not record.passed:
+            pytest.fail(failure_text(record, self.scenario), pytrace=False)
+        if record.verdict == "not-run":
+            pytest.skip("; ".join(record.reasons))
+
+    def _run(self, state: State) -> Record | UserError:
         hear_ultralytics(self.config)
         try:
-            record = run_scenario(
+            return run_scenario(
                 self.scenario,
                 work_dir=state.work_dir,
                 progress=progress_of(self.config),
@@ -90,13 +106,7 @@ class ScenarioItem(pytest.Item):
                 predict_only=state.predict_only,
             )
         except UserError as error:
-            pytest.fail(refusal_text(error, self.scenario), pytrace=False)
-        (path,) = save_records([record], state.records_root)
-        self.user_properties += [(VERDICT, record.verdict), (RECORD, str(path))]
-        if not record.passed:
-            pytest.fail(failure_text(record, self.scenario), pytrace=False)
-        if record.verdict == "not-run":
-            pytest.skip("; ".join(record.reasons))
+            return error
 
     def reportinfo(self) -> tuple[Path, int | None, str]:
         """Where the item comes from; the line counts from 0."""

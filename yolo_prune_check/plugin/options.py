@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from yolo_prune_check.errors import UserError
 from yolo_prune_check.plugin.names import SCRATCH, WORK_DIR
+from yolo_prune_check.plugin.places import check_model, check_report_dir
 
 if TYPE_CHECKING:
     from yolo_prune_check.run.record import Record
@@ -51,6 +53,7 @@ class State:
         record_files: Where the records of the finished items lie.
         records: They, read, once the session is over.
         pages: The report pages written.
+        removal: What was removed from the report directory, in one line.
         problem: Why the report could not be written.
     """
 
@@ -62,19 +65,27 @@ class State:
     record_files: list[Path] = field(default_factory=list)
     records: list[Record] = field(default_factory=list)
     pages: list[Path] = field(default_factory=list)
+    removal: str | None = None
     problem: str | None = None
     _scratch: tempfile.TemporaryDirectory[str] | None = None
 
     @classmethod
     def of(cls, config: pytest.Config) -> State:
-        """From the command line."""
+        """From the command line.
+
+        Raises:
+            pytest.UsageError: The report folder cannot be written to, or the model is not there.
+        """
         report_dir = config.getoption("prune_report_dir")
         worker: dict[str, str] | None = getattr(config, "workerinput", None)
+        model = config.getoption("prune_model")
+        if worker is None:
+            _check(report_dir, model)
         scratch = worker.get(SCRATCH) if worker else None
         return cls(
             report_dir=Path(report_dir) if report_dir else None,
             predict_only=config.getoption("prune_predict_only"),
-            model=config.getoption("prune_model"),
+            model=model,
             worker=worker is not None,
             given_scratch=Path(scratch) if scratch else None,
         )
@@ -103,6 +114,19 @@ class State:
         if self._scratch is not None:
             self._scratch.cleanup()
             self._scratch = None
+
+
+def _check(report_dir: str | None, model: str | None) -> None:
+    try:
+        if report_dir:
+            check_report_dir(Path(report_dir))
+    except UserError as error:
+        raise pytest.UsageError(f"--prune-report-dir: {error}") from error
+    try:
+        if model is not None:
+            check_model(model)
+    except UserError as error:
+        raise pytest.UsageError(f"--prune-model: {error}") from error
 
 
 STATE = pytest.StashKey[State]()

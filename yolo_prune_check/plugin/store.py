@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import shlex
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -18,6 +20,10 @@ from yolo_prune_check.run.record import Record, read_record
 if TYPE_CHECKING:
     from yolo_prune_check.progress import Progress
     from yolo_prune_check.spec import Scenario
+
+
+_MOST_NAMED = 5
+"""Removed scenarios that are named before the rest is only counted."""
 
 
 def spec_files(paths: Iterable[Path]) -> list[Path]:
@@ -101,46 +107,76 @@ def _told(event: Event, *, model: str | None, predict_only: bool, keeps_models: 
     return ScenarioFinished(record)
 
 
-def update_report(records: Sequence[Record], out: Path) -> list[Path]:
+@dataclass(frozen=True)
+class Updated:
+    """What became of a report directory.
+
+    Attributes:
+        pages: The pages written, index first.
+        removed: The scenarios whose records were removed, as ``spec::id``.
+    """
+
+    pages: list[Path]
+    removed: tuple[str, ...]
+
+    @property
+    def removal(self) -> str | None:
+        """One line that says what was removed, or None."""
+        if not self.removed:
+            return None
+        more = len(self.removed) - _MOST_NAMED
+        named = ", ".join(self.removed[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+        return f"removed from the reports, as no spec declares them any more: {named}"
+
+
+def update_report(records: Sequence[Record], out: Path, *, searched: Iterable[Path] = ()) -> Updated:
     """Store records in a report directory and write its pages anew; what other runs left there stays.
 
-    Records of scenarios that their spec no longer declares, or whose spec is gone, are removed.
+    Removed are records of scenarios that their spec, which is there, no longer declares. A spec that is not there is
+    taken as deleted only if its folder was searched in this run and the report directory lies in the working
+    directory: other projects may write to a report directory elsewhere, and the paths of their specs mean nothing here.
 
-    Returns:
-        The pages written, index first.
+    Args:
+        records: Records of this run.
+        out: The report directory.
+        searched: Folders that were searched for specs in this run.
 
     Raises:
         UserError: There is nothing to report, or a stored record cannot be read.
     """
     save_records(records, out)
-    _remove_stale(out, {(record.spec, record.id) for record in records})
-    return write_reports(records, out)
+    fresh = {(record.spec, record.id) for record in records}
+    removed = tuple(_remove_stale(out, fresh, [folder.resolve() for folder in searched]))
+    return Updated(write_reports(records, out), removed)
 
 
-def _remove_stale(out: Path, fresh: set[tuple[str, str]]) -> None:
+def _remove_stale(out: Path, fresh: set[tuple[str, str]], searched: list[Path]) -> Iterator[str]:
     declared: dict[str, frozenset[str] | None] = {}
     for path in sorted((out / RECORDS).rglob("*.json")):
         record = read_record(path)
         if (record.spec, record.id) in fresh:
             continue
         if record.spec not in declared:
-            declared[record.spec] = _declared_in(record.spec, out)
+            declared[record.spec] = _declared_in(record.spec, out, searched)
         known = declared[record.spec]
         if known is not None and record.id not in known:
-            path.unlink()
-            if not any(path.parent.iterdir()):
+            path.unlink(missing_ok=True)  # another run may have been quicker
+            with contextlib.suppress(OSError):  # the folder holds other records, or is gone already
                 path.parent.rmdir()
+            yield f"{record.spec}::{record.id}"
 
 
-def _declared_in(spec: str, out: Path) -> frozenset[str] | None:
-    """Ids that a spec declares; none if it is gone, ``None`` if it is broken and therefore says nothing."""
+def _declared_in(spec: str, out: Path, searched: list[Path]) -> frozenset[str] | None:
+    """Ids that a spec declares; none if it was deleted, ``None`` if that, or what it declares, is not known."""
     from yolo_prune_check.spec import load_spec
 
     # A record names its spec relative to where it was run from, mostly the folder that holds the report directory.
     places = [Path(spec), out.resolve().parent / spec]
     place = next((place for place in places if place.is_file()), None)
     if place is None:
-        return frozenset()
+        is_ours = out.resolve().is_relative_to(Path.cwd().resolve())
+        was_searched = any(Path(spec).resolve().is_relative_to(folder) for folder in searched)
+        return frozenset() if is_ours and was_searched else None
     try:
         return frozenset(scenario.id for scenario in load_spec(place).scenarios)
     except UserError:

@@ -15,6 +15,8 @@ def note_record(state: State, report: pytest.TestReport) -> None:
     """Remember where an item's record lies; with pytest-xdist a worker wrote it."""
     if report.when == "call":
         state.record_files += [Path(str(value)) for name, value in report.user_properties if name == RECORD]
+    if state.report_dir is None and not state.worker:  # the file will be gone: JUnit XML must not name it
+        report.user_properties = [each for each in report.user_properties if each[0] != RECORD]
 
 
 def finish(session: pytest.Session) -> None:
@@ -28,10 +30,17 @@ def finish(session: pytest.Session) -> None:
     try:
         state.records = [read_record(path) for path in dict.fromkeys(state.record_files)]
         if state.report_dir is not None:
-            state.pages = update_report(state.records, state.report_dir)
+            updated = update_report(state.records, state.report_dir, searched=_searched(session.config))
+            state.pages, state.removal = updated.pages, updated.removal
     except UserError as error:
         state.problem = str(error)
         session.exitstatus = pytest.ExitCode.USAGE_ERROR
+
+
+def _searched(config: pytest.Config) -> list[Path]:
+    """The folders that pytest was pointed at."""
+    here = config.invocation_params.dir
+    return [here / argument for argument in config.args if (here / argument).is_dir()]
 
 
 def show(reporter: pytest.TerminalReporter, state: State) -> None:
@@ -47,3 +56,5 @@ def show(reporter: pytest.TerminalReporter, state: State) -> None:
         reporter.write_line(f"no report was written: {state.problem}", red=True)
     elif state.pages:
         reporter.write_line(f"reports: {state.pages[0]}")
+    if state.removal is not None:
+        reporter.write_line(state.removal)

@@ -56,7 +56,7 @@ def claims_page(site: Site) -> str:
             rows.append(
                 [
                     str(number),
-                    f"“{text(claim.quote)}”",
+                    f"“{text(claim.quote)}”" + (f" ({text(claim.about)})" if claim.about else ""),
                     ruling.verdict.value if ruling.verdict is Verdict.UNDECIDED else f"**{ruling.verdict.value}**",
                     capital(ruling.evidence),
                     _deciders(ruling, site, anchors),
@@ -81,11 +81,17 @@ def _headline(decided: Sequence[tuple[Claim, Ruling]]) -> str:
     settled = len(decided) - counted[Verdict.UNDECIDED.value]
     if not settled:
         return f"**None of the {len(decided)} claims could be decided: their scenarios were not carried out.**"
+    refuted = counted[Verdict.REFUTED.value]
     only = counted[Verdict.ONLY_MASK.value] + counted[Verdict.ONLY_LOCAL.value]
     return (
-        f"**Of {len(decided)} claims {settled} were decided: {counted[Verdict.CONFIRMED.value]} hold, "
-        f"{counted[Verdict.REFUTED.value]} do not, and {only} hold for one way of pruning only.**"
+        f"**Of {len(decided)} claims {settled} {'was' if settled == 1 else 'were'} decided: "
+        f"{_hold(counted[Verdict.CONFIRMED.value])}, {refuted} "
+        f"{'does' if refuted == 1 else 'do'} not, and {_hold(only)} for one way of pruning only.**"
     )
+
+
+def _hold(number: int) -> str:
+    return f"{number} {'holds' if number == 1 else 'hold'}"
 
 
 def _model_anchors(models: Sequence[str]) -> list[str]:

@@ -5,18 +5,20 @@ from __future__ import annotations
 from yolo_prune_check.report import figures
 from yolo_prune_check.report.claims import count_verdicts, decide_all
 from yolo_prune_check.report.glossary import glossary
-from yolo_prune_check.report.markdown import code, link, page, table, text
+from yolo_prune_check.report.markdown import NONE, code, link, page, table, text
+from yolo_prune_check.report.setting import settings
 from yolo_prune_check.report.site import CLAIMS, INDEX, Site
-from yolo_prune_check.report.tally import Tally
+from yolo_prune_check.report.tally import Tally, ended
 from yolo_prune_check.report.wording import headline, reason, verdict_name
 
 _WHAT = """\
-Each scenario is a plan for pruning a trained YOLO model: which layers, in which order, how. yolo-prune-check predicts \
-from the network's wiring whether the plan fits and whether it does what was meant, then carries it out and compares. \
-**safe** plans can be used; **unsafe** ones break the network or are silently wrong; **partial** ones had steps that \
-were skipped; **refused** ones name something that does not exist; **not run** ones wait for a feature. *As \
-expected* says whether that is what the scenario's author declared: an experiment meant to show a failure is ✓ when it \
-fails."""
+Each scenario is a plan for pruning a YOLO model: which layers, in which order, how. yolo-prune-check predicts from \
+the network's wiring whether the plan fits and whether it does what was meant, then carries it out and compares. \
+**safe** plans fit and are not silently wrong; **unsafe** ones break the network or are silently wrong; **partial** \
+ones had steps that were skipped; **refused** ones name something that does not exist; **not run** ones wait for a \
+feature and say nothing. What a plan costs in accuracy is told beside its verdict, where it was measured. \
+*As expected* says whether that is what the scenario's author declared: an experiment meant to show a failure is ✓ \
+when it fails."""
 
 
 def index_page(site: Site) -> str:
@@ -27,7 +29,8 @@ def index_page(site: Site) -> str:
         verdicts = ", ".join(f"{number} {word}" for word, number in count_verdicts(rulings) if number)
         parts.append(
             "## Claims of the field notes\n\n"
-            f"What people believed about pruning YOLO, each claim decided by these scenarios: {verdicts}. "
+            "The field notes are five documents by somebody who pruned YOLOv8 by trial and error; each claim "
+            f"quoted from them is decided by these scenarios: {verdicts}. "
             f"Read {link('the claims', CLAIMS)}."
         )
     parts.extend([_scenarios(site), glossary(site.records)])
@@ -38,8 +41,10 @@ def _counts(site: Site) -> str:
     tally = Tally.of(site.records)
     rows = [["scenarios", figures.count(tally.scenarios)]]
     rows.extend([verdict_name(name), figures.count(number)] for name, number in tally.by_verdict())
+    rows.append(["safe, mAP50 measured", figures.count(tally.safe - tally.unmeasured)])
     rows.append(["safe, but at a notable loss of mAP50", figures.count(tally.costly)])
-    rows.append(["ended as expected", figures.of(tally.passed, tally.scenarios)])
+    rows.append(["safe, accuracy not measured", figures.count(tally.unmeasured)])
+    rows.append(["ended as expected, of those that ran", figures.of(tally.passed, tally.ran)])
     rows.append(["steps that went as predicted", figures.of(tally.confirmed, tally.predictions)])
     rows.append(["concat, split and residual edges as predicted", figures.of(tally.edges_confirmed, tally.edges)])
     return f"## Summary\n\n{table(['', 'number'], rows, right=['number'])}"
@@ -48,6 +53,7 @@ def _counts(site: Site) -> str:
 def _suites(site: Site) -> str:
     names = [
         "suite",
+        "model · data · image size",
         "scenarios",
         "safe",
         "partial",
@@ -63,13 +69,14 @@ def _suites(site: Site) -> str:
         rows.append(
             [
                 link(text(suite.title), suite.page),
+                settings(suite.records),
                 figures.count(tally.scenarios),
                 *(figures.count(number) for _, number in tally.by_verdict()),
-                figures.of(tally.passed, tally.scenarios),
-                figures.of(tally.confirmed, tally.predictions),
+                figures.of(tally.passed, tally.ran) if tally.ran else NONE,
+                figures.of(tally.confirmed, tally.predictions) if tally.predictions else NONE,
             ]
         )
-    return f"## Suites\n\n{table(names, rows, right=names[1:])}"
+    return f"## Suites\n\n{table(names, rows, right=names[2:])}"
 
 
 def _scenarios(site: Site) -> str:
@@ -80,7 +87,7 @@ def _scenarios(site: Site) -> str:
             site.link(record, INDEX),
             code(record.execution) + (" (weights)" if record.mask == "weights" else ""),
             verdict_name(record.verdict),
-            figures.tick(record.passed),
+            figures.tick(ended(record)),
             text(reason(record)),
         ]
         for suite in site.suites

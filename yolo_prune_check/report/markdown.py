@@ -72,7 +72,7 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[str]], right: Iterable
         raise ValueError(f"every row needs {len(headers)} cells")
     numeric = set(right)
     align = ["right" if name in numeric else "left" for name in headers]
-    return tabulate(body, [cell(name) for name in headers], tablefmt="github", colalign=align, disable_numparse=True)
+    return tabulate(body, [cell(name) for name in headers], tablefmt="pipe", colalign=align, disable_numparse=True)
 
 
 def columns(

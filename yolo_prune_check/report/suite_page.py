@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import PurePosixPath, PureWindowsPath
 
 from yolo_prune_check.report import figures
 from yolo_prune_check.report.glossary import glossary
 from yolo_prune_check.report.markdown import NONE, block, code, columns, fold, link, page, table, text
+from yolo_prune_check.report.setting import absolute, shown_model, shown_path
 from yolo_prune_check.report.site import CLAIMS, INDEX, Site, Suite, relative
-from yolo_prune_check.report.tally import Tally, phantoms
+from yolo_prune_check.report.tally import Tally, ended, phantoms
 from yolo_prune_check.report.wording import advice, explanation, headline, outcome, reason, step_name, verdict_name
 from yolo_prune_check.run.record import EdgeRecord, HazardRecord, MismatchRecord, Record, StepRecord
 
@@ -30,7 +30,7 @@ def suite_page(suite: Suite, site: Site) -> str:
         headline(suite.records),
         _to_do(suite, site),
         _verdicts(suite, site),
-        f"Spec: {code(_shown_path(suite.spec))}. {' · '.join(ways)}",
+        f"Spec: {code(shown_path(suite.spec))}. {' · '.join(ways)}",
         glossary(suite.records),
         *(scenario_part(record) for record in suite.records),
     )
@@ -56,7 +56,7 @@ def _verdicts(suite: Suite, site: Site) -> str:
             [
                 site.link(record, suite.page),
                 verdict_name(record.verdict),
-                figures.tick(record.passed),
+                figures.tick(ended(record)),
                 figures.of(tally.confirmed, tally.predictions) if tally.predictions else NONE,
                 text(reason(record)),
             ]
@@ -74,6 +74,9 @@ def scenario_part(record: Record) -> str:
         lines = [f"- {text(failure)}" for failure in record.failures] or ["- no reason was recorded"]
         expected = f" Expected: {text(record.expected)}." if record.expected else ""
         parts.append(f"**This scenario failed.**{expected}\n\n" + "\n".join(lines))
+    elif record.verdict == "not-run":
+        if record.expected:
+            parts.append(f"The spec expects: {text(record.expected)}. Nothing tells yet whether that is so.")
     elif record.verdict != "safe" and record.expected:
         parts.append(f"This is what the spec expects: {text(record.expected)}.")
     if record.notes:
@@ -98,8 +101,8 @@ def _how(record: Record) -> str:
     if record.execution == "mask":
         execution += f" ({record.mask})"
     facts = [
-        f"model {code(_shown_path(record.model))}",
-        f"data {code(_shown_path(record.data))}" if record.data else "no data",
+        f"model {shown_model(record)}",
+        f"data {code(shown_path(record.data))}" if record.data else "no data",
         f"{record.imgsz} px",
         blocks,
         asked,
@@ -114,7 +117,7 @@ def _how(record: Record) -> str:
     ]
     lines = f"How: {', '.join(fact for fact in facts if fact)}."
     saved = record.checkpoint
-    if saved and not _absolute(saved):
+    if saved and not absolute(saved):
         lines += f" Final model: {code(saved)}."
     return lines
 
@@ -127,18 +130,18 @@ def steps_table(steps: Sequence[StepRecord]) -> str:
         "block",
         "type",
         "channels → kept",
-        "non-zero filters",
-        "active channels",
-        "phantom",
+        "non-zero filters after pruning",
+        "active channels after pruning",
+        "phantom channels after pruning",
         "predicted",
         "observed",
         "agree",
-        "mAP50 / 50-95 pruned",
-        "mAP50 / 50-95 fine-tuned",
-        "grown back",
+        "mAP50 / 50-95 after pruning",
+        "mAP50 / 50-95 after fine-tuning",
+        "grown back in fine-tuning",
         "status",
     ]
-    numbers = {"step", "block", "non-zero filters", "active channels", "phantom", "grown back"}
+    numbers = {"step", "block", *names[5:8], "grown back in fine-tuning"}
     rows = [
         [
             str(step.index + 1),
@@ -326,12 +329,3 @@ def _costs(record: Record) -> str:
     if record.execution == "mask" and active and metrics.params_before == metrics.params_after:
         body += f"\n\n{_MASK_SAVES_NOTHING}"
     return body
-
-
-def _shown_path(path: str) -> str:
-    """A path without the part that differs between machines."""
-    return PureWindowsPath(path).name if _absolute(path) else path
-
-
-def _absolute(path: str) -> bool:
-    return PurePosixPath(path).is_absolute() or PureWindowsPath(path).is_absolute()

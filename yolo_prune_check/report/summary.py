@@ -8,7 +8,7 @@ from tabulate import tabulate
 
 from yolo_prune_check.report import figures
 from yolo_prune_check.report.markdown import NONE
-from yolo_prune_check.report.tally import Tally
+from yolo_prune_check.report.tally import Tally, ended
 from yolo_prune_check.report.wording import reason, verdict_name
 from yolo_prune_check.run.record import MismatchRecord, Record, StepRecord
 
@@ -26,7 +26,7 @@ def terminal_summary(records: Sequence[Record]) -> str:
         tally = Tally.of([record])
         rows.append(
             [
-                figures.tick(record.passed),
+                figures.tick(ended(record)),
                 f"{record.suite}::{record.id}",
                 verdict_name(record.verdict),
                 figures.of(tally.confirmed, tally.predictions) if tally.predictions else NONE,
@@ -37,7 +37,7 @@ def terminal_summary(records: Sequence[Record]) -> str:
     verdicts = ", ".join(f"{number} {verdict_name(name)}" for name, number in total.by_verdict() if number)
     ending = (
         f"{figures.many(total.scenarios, 'scenario')}: {verdicts}; {total.passed} as expected, "
-        f"{total.scenarios - total.passed} not; {figures.of(total.confirmed, total.predictions)} steps as predicted"
+        f"{total.ran - total.passed} not; {figures.of(total.confirmed, total.predictions)} steps as predicted"
     )
     return f"{_plain_table(['', 'scenario', 'verdict', 'as predicted', 'why'], rows)}\n{ending}"
 

@@ -20,7 +20,9 @@ class Tally:
 
     ``predictions`` are the steps that were predicted and carried out, ``confirmed`` those of them that went as
     predicted; ``edges`` and ``edges_confirmed`` count the concat, split and residual operands in the same way.
-    ``costly`` are the safe ones that lose notably many detections.
+    ``ran`` are the scenarios that were carried out or refused, ``passed`` those of them that ended as expected: one
+    that was not run says nothing. ``costly`` are the safe ones that lose notably many detections, ``unmeasured`` the
+    safe ones whose accuracy is not known.
     """
 
     scenarios: int = 0
@@ -35,6 +37,7 @@ class Tally:
     edges: int = 0
     edges_confirmed: int = 0
     costly: int = 0
+    unmeasured: int = 0
     refuted: int = 0
 
     @classmethod
@@ -46,7 +49,7 @@ class Tally:
         verdicts = [record.verdict for record in members]
         return cls(
             scenarios=len(members),
-            passed=sum(record.passed for record in members),
+            passed=sum(ended(record) is True for record in members),
             safe=verdicts.count("safe"),
             partial=verdicts.count("partial"),
             unsafe=verdicts.count("unsafe"),
@@ -57,12 +60,28 @@ class Tally:
             edges=len(edges),
             edges_confirmed=sum(edge.agrees for edge in edges),
             costly=sum(record.verdict == "safe" and costly(record) for record in members),
+            unmeasured=sum(record.verdict == "safe" and not measured(record) for record in members),
             refuted=sum(record.agrees is False for record in members),
         )
+
+    @property
+    def ran(self) -> int:
+        """Scenarios that say something."""
+        return self.scenarios - self.not_run
 
     def by_verdict(self) -> tuple[tuple[str, int], ...]:
         """Verdicts with their counts, in the order of ``VERDICTS``."""
         return tuple(zip(VERDICTS, (self.safe, self.partial, self.unsafe, self.refused, self.not_run), strict=True))
+
+
+def ended(record: Record) -> bool | None:
+    """Whether a scenario ended as its spec expects; None for one that was not run, which cannot tell."""
+    return None if record.verdict == "not-run" else record.passed
+
+
+def measured(record: Record) -> bool:
+    """Whether mAP50 is known before and after."""
+    return record.metrics.map50_before is not None and record.metrics.map50_after is not None
 
 
 def costly(record: Record) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from yolo_prune_check.report.figures import change, many, of, score
 from yolo_prune_check.report.markdown import NONE, code, text
-from yolo_prune_check.report.tally import NOTABLE_LOSS, Tally, costly, phantoms
+from yolo_prune_check.report.tally import NOTABLE_LOSS, Tally, costly, measured, phantoms
 from yolo_prune_check.run.record import HazardRecord, MismatchRecord, Record, StepRecord
 
 _REASONS = 3
@@ -15,23 +15,33 @@ _REASONS = 3
 
 def headline(records: Sequence[Record]) -> str:
     """The verdict over several scenarios in one or two sentences a manager understands. Markdown."""
-    tally = Tally.of(records)
-    unexpected = [record for record in records if not record.passed]
-    first = _alone(records[0]) if tally.scenarios == 1 else _together(tally)
+    ran = [record for record in records if record.verdict != "not-run"]
+    waiting = len(records) - len(ran)
+    if not ran:
+        if waiting == 1:
+            return "**The plan was not run, so nothing is known of its safety.**"
+        return f"**None of the {waiting} plans was run, so nothing is known of their safety.**"
+    tally = Tally.of(ran)
+    unexpected = [record for record in ran if not record.passed]
+    first = _alone(ran[0]) if tally.scenarios == 1 else _together(tally)
+    second = f" {waiting} {'was' if waiting == 1 else 'were'} not run and say{'s' if waiting == 1 else ''} nothing."
+    if not waiting:
+        second = ""
     if unexpected:
         names = ", ".join(code(record.id) for record in unexpected)
         verb = "did not end as its spec expects" if len(unexpected) == 1 else "did not end as their specs expect"
-        second = f" Look first at {names}, which {verb}."
+        second += f" Look first at {names}, which {verb}."
     elif tally.safe < tally.scenarios:
-        second = " Every scenario ended as its spec expects; the ones that are not safe were declared to show that."
-    else:
-        second = ""
+        every = "Every scenario that ran" if waiting else "Every scenario"
+        second += f" {every} ended as its spec expects; the ones that are not safe were declared to show that."
     return f"**{first}**{second}{_proof(tally)}"
 
 
 def _alone(record: Record) -> str:
     if record.verdict == "safe" and costly(record):
         return f"The plan fits, but it loses more than {NOTABLE_LOSS:.2f} mAP50."
+    if record.verdict == "safe" and not measured(record):
+        return "The plan fits, but its accuracy was not measured."
     return {
         "safe": "The plan is safe to use.",
         "unsafe": "The plan must not be used as it is written.",
@@ -42,10 +52,11 @@ def _alone(record: Record) -> str:
 
 
 def _together(tally: Tally) -> str:
+    but = _but(tally)
     if tally.safe == tally.scenarios:
-        if tally.costly:
-            return f"All {tally.scenarios} plans fit, but {_costly(tally)}."
-        return f"All {tally.scenarios} plans are safe to use."
+        return (
+            f"All {tally.scenarios} plans fit, but {but}." if but else f"All {tally.scenarios} plans are safe to use."
+        )
     parts = []
     if tally.partial:
         parts.append(f"{tally.partial} can only be carried out in part")
@@ -53,14 +64,24 @@ def _together(tally: Tally) -> str:
         parts.append(f"{tally.unsafe} must not be used as written")
     if tally.refused:
         parts.append(f"{tally.refused} {'was' if tally.refused == 1 else 'were'} refused for wrong input")
-    if tally.not_run:
-        parts.append(f"{tally.not_run} {'was' if tally.not_run == 1 else 'were'} not run")
     safe = f"{of(tally.safe, tally.scenarios)} plans {'is' if tally.safe == 1 else 'are'} safe to use"
-    if tally.costly:
-        safe = f"{of(tally.safe, tally.scenarios)} plans {'fits' if tally.safe == 1 else 'fit'}, but {_costly(tally)}"
+    if but:
+        safe = f"{of(tally.safe, tally.scenarios)} plans {'fits' if tally.safe == 1 else 'fit'}, but {but}"
     if not tally.safe:
         safe = f"None of the {tally.scenarios} plans is safe to use"
     return f"{safe}; {_listing(parts)}."
+
+
+def _but(tally: Tally) -> str:
+    """What speaks against plans that fit."""
+    parts = [_costly(tally)] if tally.costly else []
+    if tally.unmeasured == tally.safe == 1:
+        parts.append("its accuracy was not measured")
+    elif tally.unmeasured:
+        whose = "none of them" if tally.unmeasured == tally.safe else f"{tally.unmeasured} of them"
+        verb = "was" if tally.unmeasured in (1, tally.safe) else "were"
+        parts.append(f"{whose} {verb} {'' if tally.unmeasured == tally.safe else 'not '}measured for accuracy")
+    return _listing(parts) if parts else ""
 
 
 def _costly(tally: Tally) -> str:
@@ -77,7 +98,7 @@ def _proof(tally: Tally) -> str:
     if tally.confirmed == tally.predictions and tally.edges_confirmed == tally.edges and not tally.refuted:
         whole = "The prediction" if tally.predictions == 1 else f"All {tally.predictions} predictions"
         verb = "was" if tally.predictions == 1 else "were"
-        return f" {whole} {verb} confirmed by running the pruned model."
+        return f" {whole} {verb} confirmed by running what {'it is' if tally.predictions == 1 else 'they are'} about."
     return (
         f" Only {of(tally.confirmed, tally.predictions)} predictions for steps and "
         f"{of(tally.edges_confirmed, tally.edges)} for edges were confirmed: a refuted prediction is a defect of "
@@ -92,8 +113,15 @@ def verdict_name(verdict: str) -> str:
 
 def reason(record: Record) -> str:
     """Why the verdict is what it is, in one line. Plain words, not yet Markdown."""
-    if not record.passed and record.failures:
-        return record.failures[0]
+    cause = _cause(record)
+    if record.passed or not record.failures:
+        return cause
+    failure = record.failures[0]
+    told = record.verdict in ("unsafe", "partial", "refused") and cause not in failure
+    return f"{failure.rstrip('.')}; {cause}" if told else failure
+
+
+def _cause(record: Record) -> str:
     if record.verdict == "safe":
         return _safe(record)
     if record.verdict == "unsafe" and (failed := _failed_step(record)) is not None:
@@ -126,6 +154,8 @@ def _safe(record: Record) -> str:
         done += f", {change(metrics.params_before, metrics.params_after)} parameters"
     if metrics.map50_before is not None and metrics.map50_after is not None:
         done += f", mAP50 {score(metrics.map50_before)} → {score(metrics.map50_after)}"
+    else:
+        done += ", accuracy not measured"
     return done
 
 
@@ -144,7 +174,7 @@ def explanation(record: Record) -> str:
     pruned = [step for step in steps if step.status == "pruned"]
     skipped = [step for step in steps if step.status == "skipped"]
     failed = [step for step in steps if step.status == "failed"]
-    sentences = [f"**{verdict_name(record.verdict).capitalize()}.**"]
+    sentences = [f"**{capital(verdict_name(record.verdict))}**{_provided(record)}."]
     if record.verdict == "refused":
         sentences.append("The input cannot be used, and the plan was refused before anything was pruned.")
     elif record.verdict == "not-run":
@@ -164,9 +194,21 @@ def explanation(record: Record) -> str:
     if still and not any(hazard.code == "phantom-channel" for hazard in record.hazards):
         sentences.append(f"{many(still, 'phantom channel')} still {'emits' if still == 1 else 'emit'} after pruning.")
     metrics = record.metrics
-    if pruned and metrics.map50_before is not None and metrics.map50_after is not None:
+    lost = record.verdict == "safe" and costly(record)
+    if pruned and not lost and metrics.map50_before is not None and metrics.map50_after is not None:
         sentences.append(f"mAP50 went from {score(metrics.map50_before)} to {score(metrics.map50_after)}.")
     return " ".join(sentences)
+
+
+def _provided(record: Record) -> str:
+    """What must be said in the same sentence as the verdict, lest ``safe`` be read as good."""
+    metrics = record.metrics
+    if record.verdict == "safe" and costly(record):
+        scores = f"from {score(metrics.map50_before)} to {score(metrics.map50_after)}"
+        return f", but mAP50 went {scores}, a loss of more than {NOTABLE_LOSS:.2f}"
+    if record.verdict == "safe" and not measured(record):
+        return ", but accuracy was not measured"
+    return ""
 
 
 def _were(number: int, noun: str) -> str:
@@ -206,6 +248,11 @@ def advice(record: Record) -> str:
         warned = any(hazard.severity == "warning" for hazard in record.hazards)
         if costly(record):
             return f"fits, but loses more than {NOTABLE_LOSS:.2f} mAP50; remove fewer channels or fine-tune longer"
+        if not measured(record):
+            return (
+                "every operator fits, but accuracy was not measured; measure it on trained weights and data before use"
+                + ("; read its warnings" if warned else "")
+            )
         return "can be used as written" + ("; read its warnings" if warned else "")
     remedies = _remedies(record.hazards)
     if breaks and record.activations == "sliced":

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from yolo_prune_check.errors import MOST_TEXT, clip
 from yolo_prune_check.spec.located import Mapping, Place, Sequence, plain
 from yolo_prune_check.spec.messages import problems_of
 from yolo_prune_check.spec.problems import Problem, SpecProblems
@@ -67,7 +68,7 @@ def _include(document: Document, path: Path, place: Place, chain: tuple[Path, ..
         document.problems.append(Problem(place, f"include cycle: {names}", hint="Remove one of the includes."))
     elif not is_file(path):
         hint = "The path is relative to the file that includes it."
-        document.problems.append(Problem(place, f"no such file to include: {shown(path)}", hint=hint))
+        document.problems.append(Problem(place, f"no such file to include: {clip(shown(path), MOST_TEXT)}", hint=hint))
     elif shown(path) not in document.texts:
         try:
             _add(document, path, chain)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
 
+from yolo_prune_check.errors import clip
 from yolo_prune_check.spec.located import Entry, Mapping, Sequence, SourceFloat, plain
 from yolo_prune_check.spec.problems import Problem, suggestion
 from yolo_prune_check.spec.schema import AXES, NO_AXIS
@@ -110,10 +111,10 @@ def _axes(scenario: Mapping, problems: list[Problem]) -> dict[str, list[Entry]]:
         entry = matrix.entries[axis]
         if axis.partition(".")[0] in NO_AXIS:
             hint = f"Write one scenario for each. Axes: {', '.join(AXES)}."
-            problems.append(Problem(entry.key_place, f"`{axis}` cannot be an axis of a matrix", hint=hint))
+            problems.append(Problem(entry.key_place, f"`{clip(axis)}` cannot be an axis of a matrix", hint=hint))
         elif axis not in AXES:
             hint = suggestion(axis, AXES, title="Axes")
-            problems.append(Problem(entry.key_place, f"`{axis}` is no axis of a matrix", hint=hint))
+            problems.append(Problem(entry.key_place, f"`{clip(axis)}` is no axis of a matrix", hint=hint))
         elif not isinstance(entry.value, Sequence):
             problems.append(
                 Problem(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+from yolo_prune_check.errors import clip, shown
 from yolo_prune_check.spec.problems import suggestion
 
 T = TypeVar("T")
@@ -35,8 +37,11 @@ HazardCode = Literal[
     "frozen-channel",
 ]
 
+MOST_CHANNELS = 65_536
+"""More than any layer has: a slip such as 0-99999999999 must not be written out."""
+SMALLEST_IMAGE, LARGEST_IMAGE, STRIDE = 32, 1280, 32
 ORDERS = ("front-to-back", "back-to-front", "listed", "shuffled:SEED")
-ADDRESS = re.compile(r"\d+\.\d+", re.ASCII)
+ADDRESS = re.compile(r"\d{1,9}\.\d{1,9}", re.ASCII)
 NAME = re.compile(r"[A-Za-z_]\w*(\.\w+)*", re.ASCII)
 RANGES = re.compile(r"\d+(-\d+)?(\s*,\s*\d+(-\d+)?)*", re.ASCII)
 LAYERS_HINT = (
@@ -55,10 +60,12 @@ def bad(message: str, hint: str = "") -> PydanticCustomError:
     return PydanticCustomError("spec", "{what}", {"what": message, "hint": hint})
 
 
-def _unique(items: tuple[Any, ...], what: str) -> None:
-    for index, item in enumerate(items):
-        if item in items[:index]:
-            raise bad(f"{what} {item} is named twice", "Name each once.")
+def _unique(items: Iterable[Any], what: str) -> None:
+    seen: set[Any] = set()
+    for item in items:
+        if item in seen:
+            raise bad(f"{what} {clip(str(item))} is named twice", "Name each once.")
+        seen.add(item)
 
 
 def _blocks(blocks: tuple[int, ...]) -> tuple[int, ...]:
@@ -77,7 +84,7 @@ def not_empty(steps: tuple[T, ...]) -> tuple[T, ...]:
 
 def _layers(layers: Any) -> Any:
     if isinstance(layers, str):
-        if layers in {"first", "all"} or re.fullmatch(r"widest:[1-9]\d*", layers, re.ASCII):
+        if layers in {"first", "all"} or re.fullmatch(r"widest:[1-9]\d{0,8}", layers, re.ASCII):
             return layers
         raise bad("not a choice of layers", LAYERS_HINT)
     if not isinstance(layers, list | tuple):
@@ -87,7 +94,7 @@ def _layers(layers: Any) -> Any:
     for item in layers:
         is_index = isinstance(item, int) and not isinstance(item, bool) and item >= 0
         if not is_index and not (isinstance(item, str) and is_layer(item)):
-            raise bad(f"not a layer: {item!r}", LAYERS_HINT)
+            raise bad(f"not a layer: {shown(item)}", LAYERS_HINT)
     _unique(tuple(layers), "layer")
     return tuple(layers)
 
@@ -110,12 +117,16 @@ def _keep(keep: Any) -> Any:
         channels: list[int] = []
         for part in keep.split(","):
             first, _, last = part.strip().partition("-")
+            _possible(first, last)
             if last and int(last) < int(first):
                 raise bad(f"the range {part.strip()} runs backwards", f"Write {last}-{first}.")
             channels += range(int(first), int(last or first) + 1)
+            if len(channels) > MOST_CHANNELS:
+                break  # some are named twice, which is told below
     elif isinstance(keep, list | tuple):
         if not all(isinstance(index, int) and not isinstance(index, bool) and index >= 0 for index in keep):
             raise bad("kept channels must be whole numbers from 0", "Such as [0, 1, 2].")
+        _possible(*map(str, keep))
         channels = list(keep)
     else:
         raise bad("not a list of channels", "Write a list such as [0, 1, 2] or ranges such as 0-7,12.")
@@ -123,8 +134,17 @@ def _keep(keep: Any) -> Any:
     return tuple(sorted(channels))
 
 
+def _possible(*indices: str) -> None:
+    for index in indices:
+        # by length first: Python refuses to read a very long number
+        if len(index.lstrip("0")) > len(str(MOST_CHANNELS)) or int(index.lstrip("0") or 0) >= MOST_CHANNELS:
+            raise bad(
+                f"no layer has a channel {clip(index, 40)}", f"Channels are counted from 0 to {MOST_CHANNELS - 1}."
+            )
+
+
 def _order(order: str) -> str:
-    if order in ORDERS[:3] or re.fullmatch(r"shuffled:\d+", order, re.ASCII):
+    if order in ORDERS[:3] or re.fullmatch(r"shuffled:\d{1,18}", order, re.ASCII):
         return order
     if order == "shuffled":
         raise bad("a shuffled order needs its seed", "Write shuffled:0.")
@@ -163,7 +183,7 @@ _LAYER_NAME = {"type": "string", "pattern": r"^(\d+\.\d+|[A-Za-z_][A-Za-z0-9_]*(
 
 Text = Annotated[str, Field(min_length=1)]
 Id = Annotated[str, AfterValidator(_id), WithJsonSchema({"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9_.-]*$"})]
-ImageSize = Annotated[int, Field(ge=32, le=1280, multiple_of=32)]
+ImageSize = Annotated[int, Field(ge=SMALLEST_IMAGE, le=LARGEST_IMAGE, multiple_of=STRIDE)]
 Blocks = Annotated[
     tuple[Annotated[int, Field(ge=0)], ...],
     Field(strict=False, json_schema_extra={"minItems": 1, "uniqueItems": True}),

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from yolo_prune_check.errors import MOST_SHOWN, clip, shown
 from yolo_prune_check.spec.located import Mapping, place_of
 from yolo_prune_check.spec.problems import Problem, suggestion
 from yolo_prune_check.spec.schema import NESTED, ScenarioFields, StepSpec, Strict
@@ -50,7 +51,7 @@ def dotted(path: tuple[int | str, ...]) -> str:
     'steps[0].layer'
     """
     text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
-    return text.removeprefix(".")
+    return clip(text.removeprefix("."))
 
 
 def _problem(details: ErrorDetails, model: type[Strict], root: Mapping) -> Problem:
@@ -63,7 +64,7 @@ def _problem(details: ErrorDetails, model: type[Strict], root: Mapping) -> Probl
         return Problem(place, context["what"], value, context["hint"] or None)
     if kind == "extra_forbidden":
         known = suggestion(name, parent.model_fields, title="Valid keys")
-        return Problem(place_of(root, path, key=True), f"unknown key `{name}`{inside}", hint=known)
+        return Problem(place_of(root, path, key=True), f"unknown key `{clip(name)}`{inside}", hint=known)
     about = _description(parent, path)
     if kind == "missing":
         return Problem(place, f"missing key `{name}`{inside}", hint=about)
@@ -100,6 +101,8 @@ def _description(model: type[Strict], path: tuple[int | str, ...]) -> str | None
 
 def _retype(kind: str, value: object) -> str | None:
     """How to write the value so that it has the right type, where that can be said."""
+    if len(shown(value)) > MOST_SHOWN:
+        return None
     if kind == "string_type" and isinstance(value, bool | int | float):
         return f'Quote it: "{str(value).lower() if isinstance(value, bool) else value}".'
     if kind in {"tuple_type", "list_type"} and isinstance(value, str | int | float):

@@ -6,8 +6,11 @@ import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from yolo_prune_check.errors import UNSET, UserError
+from yolo_prune_check.errors import MOST_SHOWN, UNSET, UserError
 from yolo_prune_check.spec.located import Place
+
+MOST_PROBLEMS = 100
+"""Mistakes of one spec that are told in full."""
 
 
 @dataclass(frozen=True)
@@ -35,10 +38,13 @@ def as_error(problems: Iterable[Problem]) -> UserError:
     """All problems as one error, in order of place, each on a line of its own and only once."""
     unique = list({str(problem): problem for problem in sorted(problems, key=lambda each: each.place)}.values())
     first, *others = unique
+    more = len(unique) - MOST_PROBLEMS
     if not others:
         return UserError(first.what, where=str(first.place), value=first.value, hint=first.hint)
     # UserError writes "where: what." itself: what is everything between the first place and the last full stop.
-    lines = "\n".join(map(str, unique))
+    lines = "\n".join(map(str, unique[:MOST_PROBLEMS]))
+    if more > 0:
+        lines += f"\n{first.place.file}: {more} more mistakes."
     return UserError(lines.removeprefix(f"{first.place}: ").removesuffix("."), where=str(first.place))
 
 
@@ -49,6 +55,7 @@ def suggestion(word: object, known: Iterable[str], *, title: str) -> str:
     'Did you mean `order`? Valid keys: id, order.'
     """
     names = list(known)
-    near = difflib.get_close_matches(str(word).lower(), names, n=1, cutoff=0.6)
+    is_word = isinstance(word, str) and len(word) <= MOST_SHOWN
+    near = difflib.get_close_matches(str(word).lower(), names, n=1, cutoff=0.6) if is_word else []
     mean = f"Did you mean `{near[0]}`? " if near else ""
     return f"{mean}{title}: {', '.join(names)}."

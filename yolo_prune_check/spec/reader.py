@@ -12,10 +12,13 @@ from ruamel.yaml.error import MarkedYAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from ruamel.yaml.reader import ReaderError
 
+from yolo_prune_check.errors import clip
+from yolo_prune_check.spec.extent import check_extent
 from yolo_prune_check.spec.located import Entry, Mapping, Place, Sequence, SourceFloat
 from yolo_prune_check.spec.problems import Problem, SpecProblems
 
 TAG = "tag:yaml.org,2002:"
+MOST_DIGITS = 100
 
 
 def read(path: Path) -> tuple[Mapping, str]:
@@ -32,6 +35,8 @@ def read(path: Path) -> tuple[Mapping, str]:
         raise SpecProblems(Problem(place, what, hint="Remove the %YAML line."))
     try:
         node = YAML(typ="rt", pure=True).compose(text)
+        if node is not None:
+            check_extent(node, file)
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = Place(file, mark.line + 1, mark.column + 1) if mark else Place(file, 1, 1)
@@ -104,19 +109,13 @@ class _Converter:
         self.file = file
         self.problems: list[Problem] = []
         self._done: dict[int, Any] = {}
-        self._open: set[int] = set()
 
     def place(self, node: Node) -> Place:
         return Place(self.file, node.start_mark.line + 1, node.start_mark.column + 1)
 
     def convert(self, node: Node) -> Any:
-        if id(node) in self._open:
-            self.problems.append(Problem(self.place(node), "an alias must not contain itself"))
-            return None
         if id(node) not in self._done:
-            self._open.add(id(node))
             self._done[id(node)] = self._convert(node)
-            self._open.discard(id(node))
         return self._done[id(node)]
 
     def _convert(self, node: Node) -> Any:
@@ -148,7 +147,7 @@ class _Converter:
             key = key_node.value
             if key in own:
                 first = own[key].key_place
-                what = f"the key `{key}` stands twice in one mapping"
+                what = f"the key `{clip(key)}` stands twice in one mapping"
                 hint = f"First at line {first.line}; keep one of them."
                 self.problems.append(Problem(self.place(key_node), what, hint=hint))
                 continue
@@ -179,7 +178,9 @@ class _Converter:
 
     def _unknown_tag(self, node: Node) -> None:
         tag = str(node.tag).replace(TAG, "!!")
-        self.problems.append(Problem(self.place(node), f"the tag {tag} has no meaning in a spec", hint="Remove it."))
+        self.problems.append(
+            Problem(self.place(node), f"the tag {clip(tag)} has no meaning in a spec", hint="Remove it.")
+        )
 
 
 def _has_bad_character(text: str) -> bool:
@@ -201,6 +202,8 @@ def _boolean(text: str) -> bool:
 
 def _integer(text: str) -> int:
     digits = text.replace("_", "").lower()
+    if len(digits) > MOST_DIGITS:
+        raise ValueError(f"a number of more than {MOST_DIGITS} digits")
     if re.match(r"[-+]?0[xob]", digits):
         return int(digits, 0)
     return int(digits)

@@ -75,10 +75,11 @@ def _selection(scenario: ScenarioInput, written: Mapping) -> Iterator[Problem]:
         if select.ratio is None:
             hint = "Give the fraction of channels to remove, such as ratio: 0.5; only separability can do without."
             yield Problem(place, f"select.criterion {select.criterion} needs a ratio", hint=hint)
-        if "perplexity" in select.model_fields_set:
-            place = place_of(written, ("select", "perplexity"), key=True)
-            what = f"`select.perplexity` says nothing to criterion {select.criterion}"
-            yield Problem(place, what, hint="Only separability embeds with t-SNE: remove it.")
+        for key, does in (("max_images", "looks at images"), ("perplexity", "embeds with t-SNE")):
+            if key in select.model_fields_set:
+                place = place_of(written, ("select", key), key=True)
+                what = f"`select.{key}` says nothing to criterion {select.criterion}"
+                yield Problem(place, what, hint=f"Only separability {does}: remove it.")
         if scenario.activations == "sliced":
             place = place_of(written, ("activations",))
             what = f"`activations: sliced` says nothing to criterion {select.criterion}"

@@ -73,6 +73,36 @@ def if_it_breaks(mask: Tried, local: Tried, remark: str = "") -> Ruling:
     return Ruling(Verdict.REFUTED, evidence, scenarios)
 
 
+def if_only_it_works(tried: dict[str, tuple[Tried, Tried]], remark: str = "") -> Ruling:
+    """Rule on "only this works": it must fit where everything else breaks.
+
+    Args:
+        tried: For ``mask`` and for ``local``, how such plans fared, then how the others did.
+        remark: A sentence to add.
+    """
+    allowed = "; ".join(fared(execution, this) for execution, (this, _) in tried.items())
+    others = "; ".join(fared(execution, rest) for execution, (_, rest) in tried.items())
+    evidence = f"What it says works: {allowed}. What it says does not: {others}. {remark}".strip()
+    decided = tuple(record for this, rest in tried.values() for record in this.records + rest.records)
+    mask, local = (_alone_works(*tried[execution]) for execution in ("mask", "local"))
+    if mask is None or local is None:
+        return Ruling(Verdict.UNDECIDED, f"{evidence} Needs both kinds of plan under both executions.", decided)
+    if mask and local:
+        return Ruling(Verdict.CONFIRMED, evidence, decided)
+    if mask or local:
+        return Ruling(Verdict.ONLY_MASK if mask else Verdict.ONLY_LOCAL, evidence, decided)
+    return Ruling(Verdict.REFUTED, evidence, decided)
+
+
+def _alone_works(this: Tried, others: Tried) -> bool | None:
+    """Whether this fits and all others break; None where too little was tried."""
+    if this.broke or (others.records and not others.all_broke):
+        return False
+    if not this.records or not others.records:
+        return None
+    return True
+
+
 def _told(mask: Tried, local: Tried, remark: str) -> str:
     words = f"{fared('mask', mask)}; {fared('local', local)}."
     return f"{words} {remark}".strip()

@@ -12,6 +12,7 @@ from yolo_prune_check.report.claims.deciding import (
     fared,
     if_it_breaks,
     if_it_fits,
+    if_only_it_works,
     listing,
     modules,
 )
@@ -19,6 +20,7 @@ from yolo_prune_check.report.claims.evidence import Evidence, breaks, convs_in, 
 from yolo_prune_check.report.claims.ruling import Claim, Ruling, Verdict, undecided
 from yolo_prune_check.report.figures import change, many, of, percent, score
 from yolo_prune_check.report.markdown import code, text
+from yolo_prune_check.report.wording import capital
 from yolo_prune_check.run.record import Record
 
 _Wanted = Callable[[Record], bool]
@@ -43,6 +45,22 @@ def _one_first_layer(record: Record) -> bool:
     return firsts and len(record.steps) == len(pruned_blocks(record)) == 1
 
 
+def _first_of_its_block(record: Record) -> bool:
+    """The first layer of each block the plan names, and nothing else."""
+    return _one_first_layer(record) or _first_layers(record)
+
+
+def _second_in_a_block(record: Record) -> bool:
+    """Came to a second layer of one block: plans that broke before that say nothing of several layers in one."""
+    pruned: set[int] = set()
+    for step in record.steps:
+        if step.block in pruned and (step.status == "pruned" or step.observed_failure is not None):
+            return True
+        if step.status == "pruned":
+            pruned.add(step.block)
+    return False
+
+
 def _several_per_block(record: Record) -> bool:
     return len({step.layer for step in record.steps}) > len(pruned_blocks(record))
 
@@ -57,6 +75,18 @@ def _breaks(wanted: _Wanted, remark: Callable[[Evidence], str] = lambda _: "") -
     return lambda evidence: if_it_breaks(
         evidence.tried("mask", wanted), evidence.tried("local", wanted), remark(evidence)
     )
+
+
+def _only_works(
+    this: _Wanted, others: _Wanted, remark: Callable[[Evidence], str] = lambda _: ""
+) -> Callable[[Evidence], Ruling]:
+    def decide(evidence: Evidence) -> Ruling:
+        return if_only_it_works(
+            {way: (evidence.tried(way, this), evidence.tried(way, others)) for way in ("mask", "local")},
+            remark(evidence),
+        )
+
+    return decide
 
 
 def _unsafe_yet_running(evidence: Evidence) -> str:
@@ -110,7 +140,7 @@ def _asked_for_more(evidence: Evidence) -> Ruling:
     if not decided:
         return undecided("a masked plan that asks for more layers than block 1 holds")
     verdict = Verdict.CONFIRMED if took_all else Verdict.REFUTED
-    return Ruling(verdict, f"{'; '.join(dict.fromkeys(told)).capitalize()}.", tuple(decided))
+    return Ruling(verdict, f"{capital('; '.join(dict.fromkeys(told)))}.", tuple(decided))
 
 
 def _no_layer_fails(evidence: Evidence) -> Ruling:
@@ -143,23 +173,30 @@ def _zeroing_breaks(evidence: Evidence) -> Ruling:
 
 
 def _expects_kept(evidence: Evidence) -> Ruling:
-    """An operator that wants as many channels as were kept, or is given them where it wants the full width."""
-
-    def shows(record: Record) -> bool:
-        found = observed_break(record)
-        if found is None:
-            return False
-        return any({str(step.kept), str(step.channels)} == {found.expected, found.got} for step in record.steps)
-
+    """An operator that wants as many channels as were kept and is given all: the direction matters."""
     mask, local = evidence.tried("mask"), evidence.tried("local")
     if not mask.records or not local.records:
         return undecided("masked plans beside local ones")
-    zeroed = [record for record in mask.records if shows(record)]
-    cut = [record for record in local.records if shows(record)]
+
+    def shows(record: Record, *, turned: bool = False) -> bool:
+        found = observed_break(record)
+        if found is None:
+            return False
+        seen = (found.got, found.expected) if turned else (found.expected, found.got)
+        return any(seen == (str(step.kept), str(step.channels)) for step in record.steps if step.kept < step.channels)
+
+    zeroed = [record for record in mask.broke if shows(record)]
+    cut = [record for record in local.broke if shows(record)]
+    turned = [record for record in mask.broke + local.broke if shows(record, turned=True)]
     words = (
-        f"A break between the full width and the kept one came in {of(len(zeroed), len(mask.records))} masked plans "
-        f"and {of(len(cut), len(local.records))} local ones: zeroing leaves what a layer expects, cutting does not."
+        f"A reader that expects the kept width and gets the full one was seen in {of(len(zeroed), len(mask.records))} "
+        f"masked plans and {of(len(cut), len(local.records))} local ones."
     )
+    if turned:
+        words += (
+            f" It is the other way round: in {of(len(turned), len(mask.broke + local.broke))} plans that broke, the "
+            "reader expects the full width and gets the kept one."
+        )
     if zeroed and cut:
         verdict = Verdict.CONFIRMED
     elif cut:
@@ -168,8 +205,7 @@ def _expects_kept(evidence: Evidence) -> Ruling:
         verdict = Verdict.ONLY_MASK
     else:
         verdict = Verdict.REFUTED
-        words = words.partition(": zeroing")[0] + "."
-    return Ruling(verdict, words, tuple(zeroed + cut) or mask.records + local.records)
+    return Ruling(verdict, words, tuple(zeroed + cut) or tuple(turned) or mask.records + local.records)
 
 
 def _order_matters(evidence: Evidence) -> Ruling:
@@ -192,11 +228,18 @@ def _order_matters(evidence: Evidence) -> Ruling:
     verdict = Verdict.CONFIRMED if differ else Verdict.REFUTED
     members = [record for pair in differ or pairs for record in pair]
     scenarios = tuple(record for i, record in enumerate(members) if record not in members[:i])
-    return Ruling(
-        verdict,
-        f"Whether it fits differs in {of(len(differ), len(pairs))} pairs of one plan in two orders. {'; '.join(told)}.",
-        scenarios,
+    words = (
+        f"Whether it fits differs in {of(len(differ), len(pairs))} pairs of one plan in two orders. {'; '.join(told)}."
     )
+    return Ruling(verdict, f"{words} {_scores_differ(differ or pairs)}".strip(), scenarios)
+
+
+def _scores_differ(pairs: list[tuple[Record, Record]]) -> str:
+    scores = [(one.metrics.map50_after, other.metrics.map50_after) for one, other in pairs]
+    apart = max((abs(one - other) for one, other in scores if one is not None and other is not None), default=0.0)
+    if apart < 0.0005:  # below what is printed
+        return ""
+    return f"Accuracy is not the same in both orders: mAP50 differs by up to {score(apart)}."
 
 
 def _but_for_order(record: Record) -> tuple[object, ...]:
@@ -229,7 +272,7 @@ def _where_local_breaks(block: int, claimed: int, wanted: _Wanted, remark: str =
         if not local.records or not mask.records:
             return undecided(f"such plans for block {block} under `mask` and under `local`")
         blocks = broken_blocks(local.records)
-        words = f"{fared('local', local)}; {fared('mask', mask)}.".capitalize()
+        words = capital(f"{fared('local', local)}; {fared('mask', mask)}.")
         scenarios = mask.records + local.records
         if blocks != (claimed,):
             where = f"it breaks in {listing(blocks)}" if blocks else "nothing breaks"
@@ -284,7 +327,7 @@ def _only_independent(evidence: Evidence) -> Ruling:
     verdict = Verdict.CONFIRMED if ours and not works else Verdict.REFUTED
     local = evidence.tried("local", wanted)
     if local.records:
-        words += f" {fared('local', local).capitalize()}."
+        words += f" {capital(fared('local', local))}."
     return Ruling(verdict, words, tuple(alone + others) + local.records)
 
 
@@ -314,12 +357,29 @@ def _unpredictable(evidence: Evidence) -> Ruling:
 
 
 def _five_layers(evidence: Evidence) -> Ruling:
-    records = evidence.tried("mask", lambda r: _first_layers(r) and pruned_blocks(r) == {1, 2, 3, 4, 5}).records
-    if not records:
+    def asked(record: Record) -> bool:
+        return _first_layers(record) and pruned_blocks(record) == {1, 2, 3, 4, 5}
+
+    def complete(records: tuple[Record, ...]) -> list[Record]:
+        return [record for record in records if all(step.status == "pruned" for step in record.steps)]
+
+    mask, local = evidence.tried("mask", asked), evidence.tried("local", asked)
+    if not mask.records:
         return undecided("a masked plan for the first layer of blocks 1 to 5")
-    done = [record for record in records if all(step.status == "pruned" for step in record.steps)]
-    words = f"In {of(len(done), len(records))} masked plans all five first layers were pruned."
-    return Ruling(Verdict.CONFIRMED if done else Verdict.REFUTED, words, records)
+    done, cut = complete(mask.records), complete(local.records)
+    words = (
+        f"All five first layers were pruned in {of(len(done), len(mask.records))} masked plans and "
+        f"{of(len(cut), len(local.records))} local ones."
+    )
+    scenarios = mask.records + local.records
+    if len(done) < len(mask.records):
+        return Ruling(Verdict.REFUTED, words, scenarios)
+    if not local.records:
+        return Ruling(Verdict.UNDECIDED, f"{words} Needs such a plan under `local` as well.", scenarios)
+    if local.broke:
+        words += f" {capital(fared('local', local))}."
+    verdict = Verdict.CONFIRMED if len(cut) == len(local.records) else Verdict.ONLY_MASK
+    return Ruling(verdict, words, scenarios)
 
 
 def _significant(evidence: Evidence) -> Ruling:
@@ -369,13 +429,14 @@ CLAIMS = (
     Claim(
         "block-1-success-rate",
         notes.INDEPENDENT,
-        "Total layers attempted: 3, Successfully pruned: 3, Success rate: 100.0%",
+        "Total layers attempted: 3 … Successfully pruned: 3 … Success rate: 100.0%",
         _block_1_success,
     ),
     Claim(
         "asked-for-six",
         notes.INDEPENDENT,
-        "If layers_to_prune = 6 but Block 1 has fewer, the script will select all of them and prune them successfully",
+        "If layers_to_prune = 6 but Block 1 only has 3 Conv2d layers, the script will: … "
+        "Select all 3 layers from Block 1 … Prune them successfully",
         _asked_for_more,
     ),
     Claim("no-block-1-layer", notes.INDEPENDENT, "FAIL if no Block 1 layers available", _no_layer_fails),
@@ -383,100 +444,102 @@ CLAIMS = (
         "only-block-1",
         notes.INDEPENDENT,
         "Only Block 1 - Can't prune other blocks",
-        _breaks(lambda record: 1 not in pruned_blocks(record)),
+        _only_works(_only(1), lambda record: 1 not in pruned_blocks(record)),
     ),
     Claim(
         "zeroing-breaks",
         notes.OPTIONS,
-        "We get channel mismatch errors because: pruning only zeros weights, doesn't change architecture",
+        "we get channel mismatch errors because: … Pruning only zeros weights, doesn't change architecture",
         _zeroing_breaks,
     ),
     Claim(
         "first-layers-work",
         notes.OPTIONS,
-        "Only prune the first layer from each block: works reliably",
+        "Only prune the first layer (conv_in_block_idx=0) from each block … Works reliably",
         _fits(_first_layers, _unsafe_yet_running),
     ),
     Claim("first-layer-independent", notes.OPTIONS, "Each first layer is independent", _fits(_one_first_layer)),
     Claim(
         "one-layer-per-block",
         notes.OPTIONS,
-        "Only the first layer per block works: can't prune multiple layers within same block",
-        _breaks(_several_per_block, _sliced_share),
+        "Only prune the first layer … Limited to one layer per block … Can't prune multiple layers within same block",
+        _only_works(_first_of_its_block, _second_in_a_block, _sliced_share),
     ),
     Claim("five-layers", notes.OPTIONS, "Result: Prunes 5 layers across 5 different blocks", _five_layers),
     Claim(
         "significant-pruning",
         notes.OPTIONS,
-        "5 layers pruned across 5 blocks: this is significant pruning",
+        "5 layers pruned across 5 blocks - This is significant pruning!",
         _significant,
     ),
-    Claim("skips-many", notes.OPTIONS, "Skip problematic layers: may skip many layers", _skips_many),
+    Claim("skips-many", notes.OPTIONS, "Skip Problematic Layers … May skip many layers", _skips_many),
     Claim(
         "skip-unpredictable",
         notes.OPTIONS,
-        "Skip problematic layers: unpredictable which layers will work",
+        "Skip Problematic Layers … Unpredictable which layers will work",
         _unpredictable,
     ),
     Claim(
         "structural-pruning",
         notes.OPTIONS,
-        "True structural pruning: can prune multiple layers within same block",
+        "Use True Structural Pruning … Can prune multiple layers within same block",
         _when_it_runs("group", "remove several layers of one block for good and are safe"),
     ),
     Claim(
         "channel-adapter",
         notes.OPTIONS,
-        "Channel adjustment layer: maintains compatibility with existing architecture",
+        "Channel Adjustment Layer … Maintains compatibility with existing architecture",
         _when_it_runs("adapter", "keep every shape behind the adapter and are safe"),
     ),
     Claim(
         "expects-kept-channels",
         notes.SEQUENTIAL,
-        "After zeroing: expected input[1, 256, 22, 32] to have 118 channels, but got 256 channels instead",
+        "reducing from 256 to 118 channels by zeroing weights … expected input[1, 256, 22, 32] to have 118 channels, "
+        "but got 256 channels instead",
         _expects_kept,
     ),
     Claim(
         "front-to-back",
         notes.SEQUENTIAL,
-        "Front to back (Block 1→2→3→4→5): no channel mismatch errors",
+        "Solution with FRONT-TO-BACK … Result: No channel mismatch errors",
         _fits(lambda record: record.order == "front-to-back" and _several_blocks(record)),
     ),
     Claim("order-matters", notes.SEQUENTIAL, "Why Front-to-Back Order Matters", _order_matters),
     Claim(
         "prune-block-1",
         notes.BLOCKS,
-        "Prune Block 1: Block 2 Conv 0 expects 64 channels, gets 32. Channel mismatch immediately!",
+        "Prune Block 1: 64 → 32 channels … Block 2 Conv 0: expects 64 channels, gets 32 channels … "
+        "Channel mismatch immediately!",
         _where_local_breaks(1, 2, lambda _: True),
     ),
     Claim(
         "prune-block-2-inside",
         notes.BLOCKS,
-        "Prune Block 2's internal layers: Block 3 expects 64 channels from Block 2's output",
+        "Prune Block 2's internal layers: 32 → 16 channels … Block 3 expects 64 channels from Block 2's output",
         _where_local_breaks(2, 3, _inner_layers, "An inner layer's channels never leave the block."),
     ),
     Claim(
         "prune-block-3",
         notes.BLOCKS,
-        "Cannot prune Block 3 first because it feeds the PAN network (Block 17)",
+        "Block 3 feeds the PAN network (Block 17) … Cannot prune Block 3 first because it feeds the PAN network",
         _where_local_breaks(3, 17, lambda _: True),
     ),
     Claim(
         "any-of-1-2-3",
         notes.BLOCKS,
-        "Pruning ANY of Blocks 1, 2, 3 will cause mismatches",
+        "Pruning ANY of Blocks 1, 2, 3 Will Cause Mismatches",
         _any_of_three,
     ),
     Claim(
         "only-independent-schedule",
         notes.BLOCKS,
-        "Can you prune Blocks 1, 2, 3 at all? Only with Independent Layer Pruning",
+        "Can You Prune Blocks 1, 2, 3 at All? … Only with Independent Layer Pruning",
         _only_independent,
     ),
     Claim(
         "several-blocks",
         notes.LIMITATION,
-        "What we CAN'T do: prune layers from multiple blocks (e.g., Block 1, 2, 3)",
+        "What We CAN'T Do … Prune layers from multiple blocks (e.g., Block 1, 2, 3)",
         _breaks(_several_blocks),
     ),
 )

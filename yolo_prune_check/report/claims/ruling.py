@@ -44,14 +44,16 @@ class Claim:
     Attributes:
         id: Stable name.
         note: Title of the note.
-        quote: The claim in the note's words, shortened.
+        quote: The claim in the note's own words; " … " stands between pieces with something left out.
         decide: Computes the ruling from the records.
+        about: What the note is speaking of there, in our words; it is shown outside the quotation marks.
     """
 
     id: str
     note: str
     quote: str
     decide: Callable[[Evidence], Ruling]
+    about: str = ""
 
 
 def undecided(missing: str) -> Ruling:

@@ -63,7 +63,11 @@ def _accumulates(evidence: Evidence) -> Ruling:
         words = f"No zeroed filter came back in fine-tuning in {many(len(held), 'plan')}."
         return Ruling(Verdict.CONFIRMED, words, held)
     words = f"In {of(len(grown), len(records))} fine-tuned plans {many(filters, 'zeroed filter')} came back"
-    words += f"; none did in the {len(held)} whose masks were enforced or held." if held else "."
+    words += (
+        f"; none did in the {'one' if len(held) == 1 else len(held)} whose masks were enforced or held."
+        if held
+        else "."
+    )
     return Ruling(Verdict.REFUTED, words, grown + held)
 
 
@@ -114,12 +118,12 @@ CLAIMS = (
         "Accumulates pruning - All changes are saved to the final model",
         _accumulates,
     ),
-    Claim("absorbed", notes.OPTIONS, "Fine-tune: architecture changes are absorbed", _absorbed),
+    Claim("absorbed", notes.OPTIONS, "Fine-tune … Architecture changes are absorbed", _absorbed),
     Claim("active-118", notes.SEQUENTIAL, "Active channels after pruning: 118/256", _active_after_zeroing),
     Claim(
         "count-active-channels",
         notes.SEQUENTIAL,
-        "count_active_channels(), filters with a weight above 1e-6, counts the active channels",
+        "count_active_channels() helper function to count non-zero channels … active_channels = (channel_norms > 1e-6)",
         _count_is_active,
     ),
     Claim("fine-tuning-helps", notes.BLOCKS, "Fine-tuning helps adapt to channel reductions", _helps),

@@ -13,6 +13,7 @@ from yolo_prune_check.report.markdown import code
 from yolo_prune_check.run.record import BlockFacts, Record
 
 _FIRST_FIVE = (1, 2, 3, 4, 5)
+_SMALL = "on YOLOv8s"
 
 
 def _shape(block: BlockFacts) -> str:
@@ -325,32 +326,52 @@ CLAIMS = (
     Claim(
         "nothing-before-block-1",
         notes.INDEPENDENT,
-        "sliced_block = detection_model[:1]: blocks_up_to = [] (empty, no previous blocks)",
+        "For Block 1 layers, sliced_block = detection_model[:1] … blocks_up_to = [] (empty, no previous blocks)",
         _nothing_before_block_1,
     ),
     Claim("forty-five-convs", notes.SEQUENTIAL, "Found 45 Conv2d layers in blocks 1-5", _forty_five),
     Claim(
         "back-to-front-cause",
         notes.SEQUENTIAL,
-        "Back to front: Block 4 still expects original 256 channels from Block 5. Result: channel mismatch error",
+        "Problem with BACK-TO-FRONT … Try to prune Block 4: Still expects original 256 channels from Block 5 … "
+        "Result: Channel mismatch error",
         _five_before_four,
     ),
-    Claim("block-1-shape", notes.BLOCKS, "Block 1: Conv, input 32, output 64 channels (YOLOv8s)", _block_1_shape),
-    Claim("block-2-shape", notes.BLOCKS, "Block 2: C2f, input 64, output 32 channels (YOLOv8s)", _block_2_shape),
+    Claim(
+        "block-1-shape",
+        notes.BLOCKS,
+        "Block | Type | Input Ch | Output Ch … Block 1 | Conv | 32 | 64",
+        _block_1_shape,
+        about=_SMALL,
+    ),
+    Claim(
+        "block-2-shape",
+        notes.BLOCKS,
+        "Block | Type | Input Ch | Output Ch … Block 2 | C2f | 64 | 32",
+        _block_2_shape,
+        about=_SMALL,
+    ),
     Claim(
         "block-2-convs",
         notes.BLOCKS,
-        "Block 2 has 4 Conv2d layers: 64 → 64, 96 → 64, 32 → 32, 32 → 32 (YOLOv8s)",
+        "Conv 0: [out=64, in=64 … Conv 1: [out=64, in=96 … Conv 2: [out=32, in=32 … Conv 3: [out=32, in=32",
         _block_2_convs,
+        about=_SMALL,
     ),
     Claim(
         "block-2-ninety-six",
         notes.BLOCKS,
-        "Conv 1 expects 96 input channels but previous block outputs only 64 channels (YOLOv8s)",
+        "Conv 1 expects 96 input channels but previous block outputs only 64 channels",
         _ninety_six,
+        about=_SMALL,
     ),
     Claim("block-2-concat", notes.BLOCKS, "Block 2 has internal concatenation", _block_2_concat),
-    Claim("block-3-in-block-17", notes.BLOCKS, "Block 3 is used in PAN Block 17 (Concat)", _three_to_seventeen),
+    Claim(
+        "block-3-in-block-17",
+        notes.BLOCKS,
+        "Block 3 | Conv | 64 | 128 | Used in PAN Block 17 (Concat)",
+        _three_to_seventeen,
+    ),
     Claim("block-17-inputs", notes.BLOCKS, "Block 17 (Concat): Combines [Block 3, Block 15]", _seventeen_joins),
     Claim("block-2-feeds-3", notes.BLOCKS, "Block 2's output feeds Block 3 directly", _two_feeds_three),
     Claim("block-5-cascade", notes.BLOCKS, "Block 5 affects Block 2 indirectly through PAN cascade", _cascade),
@@ -364,7 +385,8 @@ CLAIMS = (
     Claim(
         "sliced-block-cause",
         notes.LIMITATION,
-        "sliced_block fails because Block 1 was pruned earlier and its channels are now reduced",
+        "If Block 1 was pruned earlier, its channels are now reduced … "
+        "But sliced_block still expects the original architecture",
         _sliced_without_pruning,
     ),
     Claim("sequential-immutable", notes.LIMITATION, "PyTorch nn.Sequential is immutable", _immutable),
@@ -372,7 +394,7 @@ CLAIMS = (
     Claim(
         "several-layers-of-block-1",
         notes.LIMITATION,
-        "What we CAN do: prune multiple independent layers from Block 1 only",
+        "What We CAN Do … Prune multiple independent layers from Block 1 only",
         _several_in_block_1,
     ),
 )

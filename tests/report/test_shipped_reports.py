@@ -1,0 +1,45 @@
+"""The pages and records that lie in ``reports/`` belong to the specs and to the code as they are now."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from yolo_prune_check.report import RECORDS, load_records, write_reports
+from yolo_prune_check.run.expectations import describe_expectation
+from yolo_prune_check.spec import load_spec
+
+ROOT = Path(__file__).parents[2]
+AGAIN = "run `make demo`, which runs the shipped specs again and writes their reports"
+
+
+@pytest.fixture(autouse=True)
+def _at_the_root(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+
+
+def test_shipped_reports_are_current(tmp_path: Path) -> None:
+    shipped = ROOT / "reports"
+    write_reports(load_records(shipped / RECORDS), tmp_path)
+    made = {path.relative_to(tmp_path).as_posix(): path.read_bytes() for path in tmp_path.rglob("*.md")}
+    found = {path.relative_to(shipped).as_posix(): path.read_bytes() for path in shipped.rglob("*.md")}
+    stale = sorted(name for name in made.keys() | found.keys() if made.get(name) != found.get(name))
+    assert not stale, f"these pages are not what the records give, {AGAIN}: {', '.join(stale)}"
+
+
+def test_shipped_records_are_those_of_the_shipped_specs() -> None:
+    specs = sorted((ROOT / "specs").rglob("*.prune.yaml"))
+    scenarios = {
+        (path.relative_to(ROOT).as_posix(), scenario.id): scenario
+        for path in specs
+        for scenario in load_spec(path.relative_to(ROOT)).scenarios
+    }
+    records = {(record.spec, record.id): record for record in load_records(ROOT / "reports" / RECORDS)}
+    assert records.keys() == scenarios.keys(), AGAIN
+    for key, record in records.items():
+        scenario = scenarios[key]
+        layers = scenario.layers if isinstance(scenario.layers, str) else ", ".join(map(str, scenario.layers))
+        told = (record.execution, record.blocks, record.layers, record.expected)
+        asked = (scenario.execution, scenario.blocks, layers, describe_expectation(scenario.expect))
+        assert told == asked, f"{'::'.join(key)}: the spec has changed since it was run; {AGAIN}"
