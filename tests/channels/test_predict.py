@@ -187,3 +187,10 @@ def test_order_of_steps_changes_nothing(data: st.DataObject) -> None:
 def test_predict_many_predicts_each() -> None:
     many = [Plan([Step("model.1.conv", range(count))], "local") for count in (8, 16, 32)]
     assert graph_of().predict_many(many) == [predict(graph_of(), plan) for plan in many]
+
+
+def test_weight_masks_on_the_head_are_repaired_by_silence_and_a_drop() -> None:
+    steps = [Step("model.1.conv", range(16)), Step("model.22.cv3.0.2", range(40))]
+    repair = predict(graph_of(), Plan(steps, "mask", "weights")).repair
+    assert repair is not None
+    assert (repair.plan.mask, repair.drop) == ("silent", ("model.22.cv3.0.2",))

@@ -29,7 +29,7 @@ def test_weight_masks_leave_every_channel_emitting(trained: nn.Module, graph: Ch
     half = layer.out_channels // 2
     plan = Plan([Step(layer.name, range(half))], mask="weights")
     prediction = predict(graph, plan)
-    result = confirm(trained, plan, prediction, imgsz=128)
+    result = confirm(trained, plan, prediction)
     assert result.agrees, result.differences
     assert result.observation.weight_norms[layer.name] == half
     assert result.observation.active[layer.name] == layer.out_channels
@@ -43,7 +43,7 @@ def test_silent_masks_silence(trained: nn.Module, graph: ChannelGraph, address: 
     layer = find_layer(trained, address)
     half = layer.out_channels // 2
     plan = Plan([Step(layer.name, range(half))])
-    result = confirm(trained, plan, predict(graph, plan), imgsz=128)
+    result = confirm(trained, plan, predict(graph, plan))
     assert result.agrees, result.differences
     assert result.observation.weight_norms[layer.name] == result.observation.active[layer.name] == half
     assert result.max_abs_error == 0

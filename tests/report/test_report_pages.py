@@ -503,3 +503,15 @@ def test_numbers_are_right_aligned_where_pages_are_shown(build: Build, tmp_path:
 def test_the_index_says_what_the_field_notes_are(build: Build, tmp_path: Path) -> None:
     write_reports([build.record()], tmp_path)
     assert "The field notes are five documents by somebody who pruned" in (tmp_path / "index.md").read_text()
+
+
+def test_a_plan_that_was_only_predicted_is_not_said_to_have_run(build: Build, tmp_path: Path) -> None:
+    step = build.step(status="predicted", observed="", active=None, weight_norm_count=None, agrees=None)
+    edge = build.edge(observed=None, observed_active=None)
+    record = build.record("alone", steps=(step,), edges=(edge,), agrees=None, metrics=MetricsRecord())
+    write_reports([record], tmp_path)
+    page = (tmp_path / page_of(record.spec)).read_text(encoding="utf-8")
+    assert "Nothing was carried out: 1 step was predicted." in page
+    assert "touched: 1, predicted, nothing was run" in page
+    assert "as predicted</summary>" not in page
+    assert "can be used as written" not in page

@@ -302,7 +302,11 @@ def test_what_cannot_be_predicted_is_said_to_be_unjudged(tmp_path: Path) -> None
     text = DIGITS + "    blocks: [1]\n    layers: first\n    expect: {max_map_drop: 0.01}\n"
     record = record_of(tmp_path, text, predict_only=True)
     assert record.passed
-    assert record.notes == ("max_map_drop was not judged, because nothing was executed",)
+    assert record.notes == (
+        "nothing was carried out: the steps were predicted",
+        "channels were chosen by l1, ratio 0.5, because separability would run the model",
+        "max_map_drop was not judged, because nothing was executed",
+    )
 
 
 def test_every_scenario_and_model_has_its_own_folder(tmp_path: Path) -> None:
@@ -320,3 +324,96 @@ def test_every_scenario_and_model_has_its_own_folder(tmp_path: Path) -> None:
         assert isinstance(last, ScenarioFinished)
         paths.add(last.record.checkpoint)
     assert len(paths) == 4
+
+
+def test_two_local_steps_that_run_are_held_against_the_untouched_model(tmp_path: Path) -> None:
+    text = (
+        "model: yolov8n-digits\nimgsz: 64\nscenarios:\n  - id: x\n    execution: local\n"
+        "    steps: [{layer: model.2.m.0.cv2.conv, keep: [5]}, {layer: model.4.m.0.cv2.conv, keep: [3]}]\n"
+        "    expect: {verdict: unsafe, hazards: [broadcast-add]}\n"
+    )
+    record = record_of(tmp_path, text)
+    assert record.passed, record.failures
+    assert [step.status for step in record.steps] == ["pruned", "pruned"]
+    assert record.agrees is True
+
+
+@pytest.mark.parametrize(
+    "order", ["{layer: 1.0, keep: 0-31}, {layer: 3.0, keep: 0-7}", "{layer: 3.0, keep: 0-7}, {layer: 1.0, keep: 0-31}"]
+)
+def test_hazards_are_those_of_the_whole_plan(tmp_path: Path, order: str) -> None:
+    """A step that changes nothing does not make a plan unsafe whose other step does."""
+    text = f"model: yolov8n.yaml\nimgsz: 64\nscenarios:\n  - id: x\n    steps: [{order}]\n"
+    record = record_of(tmp_path, text)
+    assert (record.verdict, record.hazards) == ("safe", ())
+
+
+def test_a_later_step_mends_a_hazard(tmp_path: Path) -> None:
+    text = (
+        "model: yolov8n.yaml\nimgsz: 64\nscenarios:\n  - id: x\n    steps:\n"
+        "      - {layer: model.2.m.0.cv2.conv, keep: 4-15}\n"
+        "      - {layer: model.2.cv1.conv, keep: '0-15,20-31'}\n"
+    )
+    assert record_of(tmp_path, text).hazards == ()
+    assert record_of(tmp_path, text, predict_only=True).hazards == ()
+
+
+def test_a_plan_that_breaks_has_no_metrics_after_it(tmp_path: Path) -> None:
+    text = (
+        "model: yolov8n.yaml\nimgsz: 64\nscenarios:\n  - id: x\n    execution: local\n"
+        "    steps: [{layer: 2.3, keep: [3]}, {layer: 1.0, keep: 0-15}]\n"
+        "    expect: {verdict: unsafe, max_latency_ratio: 1000, min_params_cut: 0}\n"
+    )
+    record = record_of(tmp_path, text)
+    assert record.failures == (
+        "min_params_cut 0 could not be checked, because the plan did not run",
+        "max_latency_ratio 1000 could not be checked, because the plan did not run",
+    )
+    assert record.metrics.params_after is record.metrics.latency_ratio is record.checkpoint is None
+
+
+@pytest.mark.parametrize("skip", [False, True])
+def test_a_model_that_finds_nothing_any_more_ends_its_plan(tmp_path: Path, skip: bool) -> None:
+    """What was done until then stays on record."""
+    record = record_of(
+        tmp_path,
+        DIGITS + "    blocks: [1, 2, 3, 4]\n    layers: first\n    select: {ratio: 0.9, max_images: 16}\n"
+        f"    on_mismatch: {'skip' if skip else 'fail'}\n    expect: {{verdict: {'partial' if skip else 'unsafe'}}}\n",
+    )
+    assert record.passed, record.failures
+    stopped = record.steps[-1]
+    assert record.steps[0].status == "pruned"
+    assert stopped.status == ("skipped" if skip else "failed")
+    assert stopped.reason is not None
+    assert stopped.reason.startswith("no channels could be chosen on the model as pruned so far: no activations found")
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        ("    steps: [{layer: 1.0, keep: [0]}, {layer: model.1.conv, keep: [1]}]\n", "a layer is pruned twice"),
+        (
+            "    blocks: [1, 12]\n    layers: first\n    activations: sliced\n",
+            "`activations: sliced` cannot get past block 11, which takes 2 inputs: got 'block 12'.",
+        ),
+    ],
+)
+def test_plans_that_cannot_be_started(tmp_path: Path, lines: str, message: str) -> None:
+    with pytest.raises(UserError) as info:
+        record_of(tmp_path, "model: yolov8n-digits\ndata: digits\nscenarios:\n  - id: x\n" + lines)
+    assert message in str(info.value)
+
+
+@pytest.mark.parametrize("skip", ["fail", "skip"])
+def test_predictions_alone_find_the_hazards_that_execution_finds(tmp_path: Path, skip: str) -> None:
+    text = (
+        "model: yolov8n-digits\nimgsz: 64\nscenarios:\n  - id: x\n    execution: local\n"
+        f"    on_mismatch: {skip}\n    expect: {{verdict: unsafe}}\n"
+        "    steps: [{layer: 2.3, keep: [3]}, {layer: 22.2, keep: 0-6}, {layer: 4.3, keep: [1]}]\n"
+    )
+    executed, predicted = record_of(tmp_path, text), record_of(tmp_path, text, predict_only=True)
+    assert executed.verdict == predicted.verdict
+    assert [(h.code, h.layer, h.message) for h in executed.hazards] == [
+        (h.code, h.layer, h.message) for h in predicted.hazards
+    ]
+    assert executed.metrics.predicted_params == predicted.metrics.predicted_params

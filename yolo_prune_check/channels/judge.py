@@ -24,6 +24,7 @@ def judge(graph: ChannelGraph, plan: Plan) -> Prediction:
     unsafe = result.failure is not None or any(hazard.severity == "error" for hazard in hazards)
     return Prediction(
         execution=plan.execution,
+        imgsz=graph.imgsz,
         verdict="unsafe" if unsafe else "safe",
         failure=result.failure,
         hazards=hazards,

@@ -172,6 +172,7 @@ class Prediction:
 
     Attributes:
         execution: How the plan is carried out.
+        imgsz: Image size of the trace, in pixels: shapes, MACs and the words of an error depend on it.
         verdict: ``unsafe`` if execution breaks or a hazard of severity error is present, else ``safe``.
         failure: The first mismatch, or None when every operator fits.
         hazards: All hazards found, errors first.
@@ -184,6 +185,7 @@ class Prediction:
     """
 
     execution: Execution
+    imgsz: int
     verdict: Verdict
     failure: Mismatch | None
     hazards: tuple[Hazard, ...]

@@ -13,27 +13,22 @@ from yolo_prune_check.channels.prediction import Prediction, Repair
 def find_repair(graph: ChannelGraph, plan: Plan, prediction: Prediction) -> Prediction:
     """Attach a repair to an unsafe prediction, if one is found.
 
-    Tried in this order, each checked by a prediction of its own: silence the masked channels (for ``mask: weights``);
-    drop as few steps as possible; carry the plan out by ``mask`` instead; both of the last two.
+    Tried in this order, each checked by a prediction of its own, and each with steps dropped until it is safe, of which
+    none could stay: silence the masked channels (for ``mask: weights``); the plan as it is; the plan by ``mask``.
     """
-    candidates: list[tuple[Plan, tuple[str, ...], str]] = []
+    bases = [(plan, "")]
     if plan.execution == "mask" and plan.mask == "weights":
         silent = Plan(plan.steps, "mask", "silent")
-        candidates.append((silent, (), "Mask with `mask: silent`, which zeroes BatchNorm weight and bias as well."))
-    for base, words in (
-        (plan, ""),
-        (Plan(plan.steps, "mask"), "Carry the plan out with execution `mask` instead of `local`."),
-    ):
-        if base is not plan and plan.execution == "mask":
-            continue
-        dropped = _fewest_drops(graph, base)
-        if dropped is not None:
-            kept, names = dropped
-            drop = f"Drop the step on {', '.join(names)}." if names else ""
-            candidates.append((kept, names, " ".join(part for part in (words, drop) if part)))
-    for repaired, names, message in candidates:
-        if judge(graph, repaired).verdict == "safe":
-            return replace(prediction, repair=Repair(repaired, names, message))
+        bases.insert(0, (silent, "Mask with `mask: silent`, which zeroes BatchNorm weight and bias as well."))
+    if plan.execution != "mask":
+        masked = Plan(plan.steps, "mask")
+        bases.append((masked, f"Carry the plan out with execution `mask` instead of `{plan.execution}`."))
+    for base, words in bases:
+        found = _fewest_drops(graph, base)
+        if found is not None:
+            repaired, dropped = found
+            drop = f"Drop the step on {', '.join(dropped)}." if dropped else ""
+            return replace(prediction, repair=Repair(repaired, dropped, " ".join(filter(None, (words, drop)))))
     return prediction
 
 

@@ -12,19 +12,18 @@ from yolo_prune_check.model.layers import layers_of
 from yolo_prune_check.prune.apply import prune
 
 
-def confirm(model: nn.Module, plan: Plan, prediction: Prediction, *, imgsz: int = 64) -> Confirmation:
+def confirm(model: nn.Module, plan: Plan, prediction: Prediction) -> Confirmation:
     """Prune, run, observe, and only then compare with the prediction.
 
     Args:
-        model: The untouched model; it stays so.
+        model: The untouched model, an Ultralytics detector; it stays so.
         plan: The plan that was predicted.
-        prediction: What was predicted for it.
-        imgsz: Image size of the trace, in pixels: the words of an error name it.
+        prediction: What was predicted for it. Before the comparison only its image size is read.
 
     Raises:
         UserError: The plan does not fit the model.
         UnavailableError: The execution is not carried out in this version.
     """
     emitters = {layer.name: layer.emitter for layer in layers_of(model)}
-    observation = observe(model, prune(model, plan), plan, emitters, imgsz)
+    observation = observe(model, prune(model, plan), plan, emitters, prediction.imgsz)
     return compare(prediction, observation, emitters)

@@ -33,9 +33,9 @@ class Observation:
         shapes: Output shapes by module, one for each time it ran, as torchinfo saw them; empty if the pass raised.
         params: Parameters, as torchinfo counts those of the whole model; None if the pass raised.
         macs: Multiply-accumulates of one image, as torchinfo counts; None if the pass raised.
-        max_abs_error: Largest difference to the model that was meant (the untouched one with the removed channels'
-            outputs set to zero), over the inputs of the last module and all outputs, in float64; None if the pass
-            raised or the outputs have other shapes.
+        max_abs_error: Largest difference to the model that was meant (the one before the plan with the removed
+            channels' outputs set to zero), over the inputs of the last module and all outputs, in float64; None if
+            the pass raised, the outputs have other shapes, or no model was given to compare with.
         relative_error: The same divided by the largest magnitude that was meant.
     """
 
@@ -50,11 +50,13 @@ class Observation:
     relative_error: float | None
 
 
-def observe(model: nn.Module, pruned: nn.Module, plan: Plan, emitters: Mapping[str, str], imgsz: int) -> Observation:
+def observe(
+    model: nn.Module | None, pruned: nn.Module, plan: Plan, emitters: Mapping[str, str], imgsz: int
+) -> Observation:
     """Run a pruned model on random images and measure it.
 
     Args:
-        model: The untouched model, for what was meant.
+        model: The model before the plan, for what was meant; None if there is none to compare with.
         pruned: The model after the plan. Neither is changed.
         plan: The plan, for which channels were meant to go.
         emitters: For each layer the module whose output holds its channels: where activity is measured.
@@ -68,7 +70,7 @@ def observe(model: nn.Module, pruned: nn.Module, plan: Plan, emitters: Mapping[s
     if failure is not None:
         return Observation(failure, active, norms, ports, {}, None, None, None, None)
     shapes, params, macs = _torchinfo(pruned, imgsz)
-    error, relative = _difference(model, pruned, plan, emitters, imgsz)
+    error, relative = (None, None) if model is None else _difference(model, pruned, plan, emitters, imgsz)
     return Observation(None, active, norms, ports, shapes, params, macs, error, relative)
 
 

@@ -21,7 +21,7 @@ def norms_of(model: nn.Module, layers: Iterable[str], *, imgsz: int = 64) -> dic
     """Find the batch norm that is fed by each of these convolutions.
 
     Args:
-        model: A model that runs; it is left as it was.
+        model: A model that runs. It is left as it was, but for what its head caches from the last image size.
         layers: Qualified names of ``Conv2d`` modules.
         imgsz: Size of the image that is run, in pixels.
 

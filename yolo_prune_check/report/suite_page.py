@@ -86,7 +86,7 @@ def scenario_part(record: Record) -> str:
         parts.append(f"**Steps**\n\n{steps_table(record.steps)}")
         parts.append(_messages(record.steps))
     if record.edges:
-        parts.append(_edges(record.edges))
+        parts.append(_edges(record.edges, executed=record.agrees is not None))
     if record.hazards:
         parts.append(_hazards(record.hazards))
     parts.append(_costs(record))
@@ -168,7 +168,7 @@ def steps_table(steps: Sequence[StepRecord]) -> str:
 
 def _chosen(step: StepRecord) -> bool:
     """Whether channels were chosen at all; a step that was stopped before still names all of them."""
-    return step.status == "pruned" or step.kept < step.channels
+    return step.status in ("pruned", "predicted") or step.kept < step.channels
 
 
 def _messages(steps: Sequence[StepRecord]) -> str:
@@ -203,7 +203,7 @@ def _break(failure: MismatchRecord) -> str:
     return f"{code(failure.module)} ({wanted}): {code(failure.message)}"
 
 
-def _edges(edges: Sequence[EdgeRecord]) -> str:
+def _edges(edges: Sequence[EdgeRecord], *, executed: bool) -> str:
     names = [
         "operator",
         "kind",
@@ -229,12 +229,14 @@ def _edges(edges: Sequence[EdgeRecord]) -> str:
             figures.count(edge.active_before),
             figures.count(edge.predicted_active),
             figures.count(edge.observed_active),
-            figures.tick(edge.agrees),
+            figures.tick(edge.agrees) if executed else NONE,
         ]
         for edge in edges
     ]
     agreeing = sum(edge.agrees for edge in edges)
     ending = "all as predicted" if agreeing == len(edges) else f"{figures.of(agreeing, len(edges))} as predicted"
+    if not executed:
+        ending = "predicted, nothing was run"
     body = table(names, rows, right=names[4:10])
     if any(edge.observed is None for edge in edges):
         body += f"\n\n{NONE} stands where execution broke before the operator was reached, or nothing was run."
@@ -266,7 +268,7 @@ def _hazards(hazards: Sequence[HazardRecord]) -> str:
 
 def _costs(record: Record) -> str:
     metrics = record.metrics
-    active = {step.layer: step.predicted_active for step in record.steps if step.status == "pruned"}
+    active = {step.layer: step.predicted_active for step in record.steps if step.status in ("pruned", "predicted")}
     known = [number for number in active.values() if number is not None]
     map50, map50_95 = (metrics.map50_after, metrics.map50_95_after) if active else (None, None)
     names = ["", "before", "after", "change", "predicted"]

@@ -181,6 +181,8 @@ def explanation(record: Record) -> str:
         sentences.append("The scenario was not carried out.")
     elif not steps:
         sentences.append("No layer was pruned.")
+    elif any(step.status == "predicted" for step in steps):
+        sentences.append(f"Nothing was carried out: {_were(len(steps), 'step')} predicted.")
     elif len(pruned) == len(steps):
         sentences.append(f"{_all(len(steps), 'step')} carried out.")
     else:

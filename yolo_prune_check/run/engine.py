@@ -82,11 +82,11 @@ def _run(scenario: Scenario, folder: Path, shown: Progress, *, predict_only: boo
         yield BaselineMeasured(state.before.map50, state.before.map50_95)
     for index, target in enumerate(resolved.targets):
         yield StepStarted(index, len(resolved.targets), target.layer.name)
-        known = set(state.hazards.values())
+        known = set(state.hazards)
         record = predict_step(state, index, target) if predict_only else run_step(state, index, target)
         state.steps.append(record)
         yield StepFinished(record)
-        yield from (HazardFound(hazard) for hazard in state.hazards.values() if hazard not in known)
+        yield from (HazardFound(hazard) for hazard in state.hazards if hazard not in known)
         if record.status == "failed":
             break
     if state.steps and all(record.status == "skipped" for record in state.steps):

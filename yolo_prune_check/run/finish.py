@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
+
+from yolo_prune_check.channels.plan import Plan
 from yolo_prune_check.channels.predict import predict
 from yolo_prune_check.channels.prediction import Prediction
 from yolo_prune_check.confirm.compare import Confirmation, compare
@@ -15,6 +18,9 @@ from yolo_prune_check.run.expectations import describe_expectation, unjudged, un
 from yolo_prune_check.run.record import EdgeRecord, MetricsRecord, ModelFacts, Record, RecordVerdict, StepRecord
 from yolo_prune_check.run.state import State
 from yolo_prune_check.spec.schema import Scenario
+
+_BLIND = 0.05
+"""mAP50 of the untouched model below which a loss of mAP means nothing."""
 
 
 def confirm_final(state: State) -> None:
@@ -36,8 +42,8 @@ def confirm_final(state: State) -> None:
 def make_record(state: State, notes: tuple[str, ...], *, executed: bool) -> Record:
     """The record of a scenario that went through its steps."""
     verdict, reasons = _verdict(state)
-    metrics = _metrics(state)
-    hazards = tuple(sorted(state.hazards.values(), key=lambda h: (h.severity != "error", h.code, h.layer, h.message)))
+    metrics = _metrics(state, executed=executed)
+    hazards = tuple(sorted(state.hazards, key=lambda h: (h.severity != "error", h.code, h.layer, h.message)))
     failures = [f"a prediction was refuted, which is a defect of this tool: {text}" for text in state.disagreements]
     expect = state.scenario.expect
     failures += unmet(expect, verdict, state.steps, hazards, metrics, executed=executed)
@@ -48,7 +54,7 @@ def make_record(state: State, notes: tuple[str, ...], *, executed: bool) -> Reco
         reasons=reasons,
         failures=tuple(failures),
         agrees=not state.disagreements if executed and checked else None,
-        notes=notes if executed else (*notes, *unjudged(expect)),
+        notes=(*notes, *_basis(state)) if executed else (*notes, *_assumed(state), *unjudged(expect)),
         steps=tuple(state.steps),
         edges=_edges(state.prediction, state.confirmation if executed else None),
         hazards=hazards,
@@ -78,7 +84,7 @@ def blank_record(scenario: Scenario, **known: object) -> Record:
         "criterion": "listed" if scenario.steps is not None else scenario.select.criterion,
         "seed": scenario.seed,
         "expected": describe_expectation(scenario.expect),
-        "rerun": f'pytest "{scenario.spec}::{scenario.id}"',
+        "rerun": f'OMP_NUM_THREADS={threads()} pytest "{scenario.spec}::{scenario.id}"',
         "axes": dict(scenario.axes),
         "tags": tuple(scenario.tags),
         "blocks": scenario.blocks,
@@ -91,6 +97,11 @@ def blank_record(scenario: Scenario, **known: object) -> Record:
     return Record(**fields)  # type: ignore[arg-type]  # names and types are Record's; a test builds every kind
 
 
+def threads() -> int:
+    """Number of threads that PyTorch computes with; sums, and with them mAP, depend on it in the last digits."""
+    return torch.get_num_threads()
+
+
 def _fine_tune(scenario: Scenario) -> str | None:
     settings = scenario.fine_tune
     if settings is None:
@@ -101,7 +112,7 @@ def _fine_tune(scenario: Scenario) -> str | None:
 
 
 def _verdict(state: State) -> tuple[RecordVerdict, tuple[str, ...]]:
-    errors = [hazard for hazard in state.hazards.values() if hazard.severity == "error"]
+    errors = [hazard for hazard in state.hazards if hazard.severity == "error"]
     failed = [step for step in state.steps if step.status == "failed"]
     skipped = [step for step in state.steps if step.status == "skipped"]
     reasons = [f"{step.layer}: {step.reason}" for step in failed]
@@ -114,6 +125,23 @@ def _verdict(state: State) -> tuple[RecordVerdict, tuple[str, ...]]:
     return "safe", (f"{'the only step fits' if done == 1 else f'all {done} steps fit'}, and nothing is silently wrong",)
 
 
+def _basis(state: State) -> tuple[str, ...]:
+    """What makes the mAP of this scenario say little."""
+    if state.before is None or state.before.map50 >= _BLIND:
+        return ()
+    return (
+        f"the untouched model finds next to nothing in this data (mAP50 {state.before.map50:.3f}): "
+        "what pruning costs cannot be seen here",
+    )
+
+
+def _assumed(state: State) -> tuple[str, ...]:
+    """What was assumed because nothing was executed."""
+    stand_ins = dict.fromkeys(str(step.selection["stand_in"]) for step in state.steps if "stand_in" in step.selection)
+    chosen = tuple(f"channels were chosen by {name}, because separability would run the model" for name in stand_ins)
+    return ("nothing was carried out: the steps were predicted", *chosen)
+
+
 def _skips(skipped: Sequence[StepRecord]) -> list[str]:
     """Skipped layers by reason, as many share one."""
     layers: dict[str, list[str]] = {}
@@ -122,19 +150,21 @@ def _skips(skipped: Sequence[StepRecord]) -> list[str]:
     return [f"{', '.join(names)}: {reason}" for reason, names in layers.items()]
 
 
-def _metrics(state: State) -> MetricsRecord:
+def _metrics(state: State, *, executed: bool) -> MetricsRecord:
     graph, prediction = state.baseline.graph, state.prediction
-    observation = state.final or (state.confirmation.observation if state.confirmation else None)
-    whole = predict(graph, type(state.plan())([], "mask"))
+    broken = any(step.status == "failed" for step in state.steps)  # then there is no model after the plan
+    observation = None if broken else state.final or (state.confirmation.observation if state.confirmation else None)
+    after = None if broken else state.after
+    whole = predict(graph, Plan())
     pruned = {step.layer for step in state.done}
     ratio = None
-    if state.scenario.expect.max_latency_ratio is not None and state.done:
+    if executed and not broken and state.scenario.expect.max_latency_ratio is not None and state.done:
         ratio = latency_ratio(state.baseline.model, state.model, state.scenario.imgsz)
     return MetricsRecord(
         map50_before=state.before.map50 if state.before else None,
         map50_95_before=state.before.map50_95 if state.before else None,
-        map50_after=state.after.map50 if state.after else None,
-        map50_95_after=state.after.map50_95 if state.after else None,
+        map50_after=after.map50 if after else None,
+        map50_95_after=after.map50_95 if after else None,
         params_before=whole.params,
         params_after=observation.params if observation else None,
         macs_before=whole.macs,
@@ -181,7 +211,7 @@ def _edges(prediction: Prediction | None, confirmation: Confirmation | None) -> 
 
 
 def _saved(state: State) -> str | None:
-    if not state.done:
+    if not state.done or any(step.status == "failed" for step in state.steps):
         return None
     path = state.folder / "final.pt"
     save_checkpoint(state.model, path)

@@ -18,7 +18,7 @@ FORMAT = 1
 _AGAIN = "Run the scenario again, or delete the file."
 
 RecordVerdict = Literal["safe", "unsafe", "partial", "refused", "not-run"]
-StepStatus = Literal["pruned", "skipped", "failed"]
+StepStatus = Literal["pruned", "predicted", "skipped", "failed"]
 T = TypeVar("T")
 
 

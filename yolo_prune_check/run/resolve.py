@@ -37,11 +37,41 @@ def resolve(scenario: Scenario, model: nn.Module) -> Resolved:
     Raises:
         UserError: A block, index, address or name does not exist, or nothing is left to prune.
     """
+    resolved = _resolved(scenario, model)
+    _refuse_twice(scenario, resolved.targets)
+    if scenario.activations == "sliced":
+        _refuse_joins(scenario, model, resolved.targets)
+    return resolved
+
+
+def _resolved(scenario: Scenario, model: nn.Module) -> Resolved:
     if scenario.steps is not None:
         targets = tuple(Target(_find(scenario, model, step.layer), tuple(step.keep)) for step in scenario.steps)
         return Resolved(targets, ())
     layers, notes = _chosen(scenario, model)
     return Resolved(tuple(Target(layer) for layer in _ordered(layers, scenario.order)), notes)
+
+
+def _refuse_twice(scenario: Scenario, targets: Sequence[Target]) -> None:
+    names = [target.layer.name for target in targets]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise UserError(
+            "a layer is pruned twice", where=_where(scenario), value=twice, hint="Make one step of the two."
+        )
+
+
+def _refuse_joins(scenario: Scenario, model: nn.Module, targets: Sequence[Target]) -> None:
+    """An ``nn.Sequential`` hands on one tensor; behind a block that takes several there is nothing to slice."""
+    deepest = max(target.layer.block for target in targets)
+    for block in blocks_of(model)[: deepest + 1]:
+        if len(block.from_) > 1:
+            raise UserError(
+                f"`activations: sliced` cannot get past block {block.index}, which takes {len(block.from_)} inputs",
+                where=_where(scenario),
+                value=f"block {deepest}",
+                hint=f"Name blocks before {block.index}, or use `activations: hooked`.",
+            )
 
 
 def _chosen(scenario: Scenario, model: nn.Module) -> tuple[list[Layer], tuple[str, ...]]:

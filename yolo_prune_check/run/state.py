@@ -27,6 +27,8 @@ class State:
         standing: Steps whose channels are gone from ``model`` and stay so. A fine-tuning that does not enforce masks
             lets them grow back, and with them the steps fall.
         done: All steps that were carried out.
+        predicted: Hazards of the standing steps as one plan; a later step can make or mend them.
+        found: Hazards that no later step mends, such as regrowth.
         prediction: Of the last step, whether it was carried out or broke.
         confirmation: Of the last step, or of the final model.
         final: What was observed of the final model, if fine-tuning changed it since the last step was confirmed.
@@ -42,13 +44,18 @@ class State:
     standing: list[Step] = field(default_factory=list)
     done: list[Step] = field(default_factory=list)
     steps: list[StepRecord] = field(default_factory=list)
-    hazards: dict[tuple[str, str, str], HazardRecord] = field(default_factory=dict)
+    predicted: tuple[HazardRecord, ...] = ()
+    found: list[HazardRecord] = field(default_factory=list)
     prediction: Prediction | None = None
     confirmation: Confirmation | None = None
     final: Observation | None = None
     disagreements: list[str] = field(default_factory=list)
-    checkpoint: Path | None = None
     tuned_since: bool = False
+
+    @property
+    def hazards(self) -> tuple[HazardRecord, ...]:
+        """All hazards that stand, each once."""
+        return tuple(dict.fromkeys((*self.predicted, *self.found)))
 
     def plan(self, *more: Step) -> Plan:
         """The standing steps and these, as one plan on the untouched model."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from torch import nn
 
-from yolo_prune_check.channels.plan import Step
+from yolo_prune_check.channels.plan import Plan, Step
 from yolo_prune_check.channels.predict import predict
 from yolo_prune_check.channels.prediction import HAZARDS, Mismatch, Prediction
 from yolo_prune_check.confirm.compare import Confirmation, compare, describe
@@ -37,15 +37,20 @@ def run_step(state: State, index: int, target: Target) -> StepRecord:
     record, blocked = _sliced(state, record, target)
     if blocked:
         return record
-    choice = _choose(state, target)
+    try:
+        choice = _choose(state, target)
+    except UserError as error:
+        if not state.done:
+            raise  # the untouched model or the data cannot be used
+        return _stopped(state, record, f"no channels could be chosen on the model as pruned so far: {error.what}")
     step = Step(target.layer.name, choice.keep)
     record = replace(
         record, keep=choice.keep, kept=len(choice.keep), criterion=_criterion(state, target), selection=choice.details
     )
     prediction = predict(state.baseline.graph, state.plan(step))
-    pruned = _prune(state, step)
+    pruned, meant = _prune(state, step)
     emitters = {layer.name: layer.emitter for layer in layers_of(pruned)}
-    observation = observe(state.model, pruned, state.plan(step), emitters, state.scenario.imgsz)
+    observation = observe(meant, pruned, state.plan(step), emitters, state.scenario.imgsz)
     confirmation = compare(prediction, observation, emitters)
     record = _judged(state, record, prediction, confirmation)
     broken = confirmation.failure or prediction.failure
@@ -63,9 +68,10 @@ def run_step(state: State, index: int, target: Target) -> StepRecord:
 
 def predict_step(state: State, index: int, target: Target) -> StepRecord:
     """Predict one step without carrying it out."""
-    record = _blank(state, index, target)
+    record = replace(_blank(state, index, target), status="predicted")
     if state.scenario.activations == "sliced" and target.keep is None:
-        expected = state.baseline.graph.predict_sequence(sliced_names(state.baseline.model, target.layer), state.plan())
+        names = sliced_names(state.baseline.model, target.layer)
+        expected = state.baseline.graph.predict_sequence(names, None if _is_independent(state) else state.plan())
         if expected is not None:
             record = replace(
                 record, predicted=f"sliced model {describe(expected)}", predicted_failure=_mismatch(expected)
@@ -84,33 +90,49 @@ def predict_step(state: State, index: int, target: Target) -> StepRecord:
         predicted_active=prediction.layers[target.layer.name].active_out,
         predicted_failure=_mismatch(prediction.failure),
     )
+    if prediction.failure is not None and state.scenario.on_mismatch == "skip":
+        return _stopped(state, record, f"the pruned model {describe(prediction.failure)}")
     state.prediction = prediction
     note_hazards(state, prediction, observed=False)
+    if prediction.failure is not None:
+        return _stopped(state, record, f"the pruned model {describe(prediction.failure)}")
     settings = state.scenario.fine_tune
     if settings is not None and not settings.enforce_masks and state.scenario.execution == "mask":
         add_hazard(
-            state, "regrowth", step.layer, "fine-tuning without enforced masks lets filters grow back", observed=False
+            state,
+            "regrowth",
+            step.layer,
+            "fine-tuning without enforced masks lets filters grow back",
+            observed=False,
         )
-    if prediction.failure is not None:
-        return _stopped(state, record, describe(prediction.failure))
     state.standing.append(step)
     state.done.append(step)
     return record
 
 
+_CONFIRMED = frozenset({"phantom-channel", "broadcast-add", "kept-alive-by-residual"})
+"""Hazards whose effect an observation measures."""
+
+
 def note_hazards(state: State, prediction: Prediction, *, observed: bool) -> None:
-    """Add a prediction's hazards to the scenario's; a later message on the same layer replaces an earlier one."""
-    for hazard in prediction.hazards:
-        add_hazard(state, hazard.code, hazard.layer, hazard.message, observed=observed)
+    """Take over the hazards of a prediction of all standing steps, in place of those of the prediction before."""
+    state.predicted = tuple(
+        HazardRecord(
+            hazard.code,
+            hazard.severity,
+            hazard.layer,
+            hazard.message,
+            HAZARDS[hazard.code].remedy,
+            observed and hazard.code in _CONFIRMED,
+        )
+        for hazard in prediction.hazards
+    )
 
 
 def add_hazard(state: State, code: str, layer: str, message: str, *, observed: bool, remedy: str | None = None) -> None:
-    """Add one hazard; ``remedy`` where the general one of its code does not help."""
+    """Add a hazard that no later step mends; ``remedy`` where the general one of its code does not help."""
     kind = HAZARDS[code]
-    place = message.split(" behind ", 1)[-1].split(",", 1)[0] if code == "kept-alive-by-residual" else ""
-    state.hazards[code, layer, place] = HazardRecord(
-        code, kind.severity, layer, message, remedy or kind.remedy, observed
-    )
+    state.found.append(HazardRecord(code, kind.severity, layer, message, remedy or kind.remedy, observed))
 
 
 def _blank(state: State, index: int, target: Target) -> StepRecord:
@@ -141,9 +163,10 @@ def _sliced(state: State, record: StepRecord, target: Target) -> tuple[StepRecor
     """With sliced activations: predict and run the notes' ``nn.Sequential`` before anything is collected from it."""
     if state.scenario.activations != "sliced" or target.keep is not None:
         return record, False
-    names = sliced_names(state.model, target.layer)
-    expected = state.baseline.graph.predict_sequence(names, state.plan())
-    happened = observe_sequence(state.model, names, state.baseline.graph.imgsz)
+    source, plan = (state.baseline.model, None) if _is_independent(state) else (state.model, state.plan())
+    names = sliced_names(source, target.layer)
+    expected = state.baseline.graph.predict_sequence(names, plan)
+    happened = observe_sequence(source, names, state.baseline.graph.imgsz)
     agrees = expected == happened
     if not agrees:
         state.disagreements.append(
@@ -163,6 +186,10 @@ def _sliced(state: State, record: StepRecord, target: Target) -> tuple[StepRecor
     return _stopped(state, record, f"the sliced model {describe(happened or expected)}"), True
 
 
+def _is_independent(state: State) -> bool:
+    return state.scenario.schedule == "independent"
+
+
 def _stopped(state: State, record: StepRecord, why: str) -> StepRecord:
     status: StepStatus = "skipped" if state.scenario.on_mismatch == "skip" else "failed"
     return replace(record, status=status, reason=why)
@@ -172,7 +199,7 @@ def _choose(state: State, target: Target) -> Choice:
     if target.keep is not None:
         return Choice(target.keep, None, {})
     scenario = state.scenario
-    source = state.baseline.fresh() if scenario.schedule == "independent" else state.model
+    source = state.baseline.fresh() if _is_independent(state) else state.model
     return select_channels(
         source,
         target.layer,
@@ -208,10 +235,18 @@ def _choose_without_data(state: State, target: Target) -> Choice:
     return Choice(choice.keep, choice.scores, {**choice.details, **stand_in})
 
 
-def _prune(state: State, step: Step) -> nn.Module:
-    plan = state.plan(step)
-    alone = type(plan)([step], plan.execution, plan.mask)
-    return prune(state.model, alone, graph=state.baseline.graph)
+def _prune(state: State, step: Step) -> tuple[nn.Module, nn.Module | None]:
+    """The model after this step, and the model whose pruning was meant; None if there is no such model any more.
+
+    A narrowed layer cannot be silenced channel by channel, so that ``local`` steps are carried out together on the
+    untouched model. Once it was fine-tuned, there is none with the same weights.
+    """
+    scenario = state.scenario
+    if scenario.execution == "local" and not state.tuned_since:
+        return prune(state.baseline.model, state.plan(step), graph=state.baseline.graph), state.baseline.model
+    alone = Plan([step], scenario.execution, scenario.mask)
+    pruned = prune(state.model, alone, graph=state.baseline.graph)
+    return pruned, None if scenario.execution == "local" else state.model
 
 
 def _judged(state: State, record: StepRecord, prediction: Prediction, confirmation: Confirmation) -> StepRecord:
@@ -283,6 +318,7 @@ def _tuned(state: State, record: StepRecord) -> StepRecord:
     state.model = result.model
     state.tuned_since = True
     regrown = {layer: count for layer, count in result.regrown.items() if count}
+    state.found = [hazard for hazard in state.found if hazard.code != "regrowth"]
     for layer, count in regrown.items():
         add_hazard(
             state, "regrowth", layer, f"{count} masked filters are non-zero again after fine-tuning", observed=True
@@ -291,6 +327,8 @@ def _tuned(state: State, record: StepRecord) -> StepRecord:
         state.disagreements.append(f"step {record.index + 1}: masks were enforced, but {regrown} filters grew back")
     if state.scenario.execution == "mask" and not settings.enforce_masks:
         state.standing.clear()
+        state.found += [hazard for hazard in state.predicted if hazard not in state.found]  # of a plan that is no more
+        state.predicted = ()
     tuned = _evaluate(state)
     state.after = tuned or state.after
     return replace(
@@ -304,9 +342,8 @@ def _tuned(state: State, record: StepRecord) -> StepRecord:
 def _masks(state: State) -> MaskSet | None:
     if state.scenario.execution != "mask":
         return None
-    norms = norms_of(state.model, [step.layer for step in state.done])
-    plan = type(state.plan())(state.done, "mask", state.scenario.mask)
-    return MaskSet.from_plan(plan, norms)
+    norms = norms_of(state.baseline.fresh(), [step.layer for step in state.done])
+    return MaskSet.from_plan(Plan(state.done, "mask", state.scenario.mask), norms)
 
 
 def _evaluate(state: State) -> Metrics | None:

@@ -262,8 +262,8 @@ def _gathered(
     found = np.concatenate(labels)
     if not len(found):
         raise UserError(
-            f"no activations found: none of the {images.count} ground-truth objects in {len(images)} images was "
-            "matched by a prediction of its class with confidence above 0.25 and IoU of at least 0.5",
+            f"no activations found: none of the {images.count} ground-truth objects in {len(images)} training images "
+            "was matched by a prediction of its class with confidence above 0.25 and IoU of at least 0.5",
             where=str(images.data.yaml),
             hint="Use a model that was trained on this data set, more images (select.max_images), or the l1 criterion.",
         )

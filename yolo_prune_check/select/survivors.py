@@ -22,6 +22,9 @@ from yolo_prune_check.select.separability import class_statistics, jeffries_matu
 _WITHOUT_KNEE = 0.5  # share of channels removed where nothing says how many
 
 
+_DIGITS = 4
+
+
 @dataclass(frozen=True)
 class Survivors:
     """The channels that stay.
@@ -66,7 +69,9 @@ def find_survivors(
     """
     channels = values.shape[1]
     statistics = class_statistics(values, labels)
-    features = jeffries_matusita(statistics.means, statistics.variances)
+    # Sums of a convolution differ in the last bits between numbers of threads and processors, and t-SNE and the knee
+    # make much of little: what is no difference to the eye must not decide which channels stay.
+    features = jeffries_matusita(statistics.means, statistics.variances).round(_DIGITS)
     zero = ~values.any(axis=0) if silent is None else ~values.any(axis=0) | silent
     constant = (np.ptp(values, axis=0) == 0) & ~zero
     informative = np.flatnonzero(~zero & ~constant)

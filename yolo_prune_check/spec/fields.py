@@ -60,6 +60,12 @@ def bad(message: str, hint: str = "") -> PydanticCustomError:
     return PydanticCustomError("spec", "{what}", {"what": message, "hint": hint})
 
 
+def layers_once(steps: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Refuse steps of which two name the same layer in the same words."""
+    _unique([step.layer for step in steps], "layer")
+    return steps
+
+
 def _unique(items: Iterable[Any], what: str) -> None:
     seen: set[Any] = set()
     for item in items:

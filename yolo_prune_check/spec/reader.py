@@ -189,6 +189,7 @@ def _has_bad_character(text: str) -> bool:
 
 
 def _text_of(text: str) -> str:
+    text = text.replace("\a", "")  # ruamel's mark for where a folded text was broken
     if _has_bad_character(text):
         raise ValueError("an escape for no character")
     return text

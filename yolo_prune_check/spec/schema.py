@@ -82,7 +82,10 @@ class StepSpec(Strict):
 
 
 Steps = Annotated[
-    tuple[StepSpec, ...], Field(strict=False, json_schema_extra={"minItems": 1}), AfterValidator(f.not_empty)
+    tuple[StepSpec, ...],
+    Field(strict=False, json_schema_extra={"minItems": 1}),
+    AfterValidator(f.not_empty),
+    AfterValidator(f.layers_once),
 ]
 
 
