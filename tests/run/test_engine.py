@@ -11,6 +11,8 @@ from yolo_prune_check.errors import UserError
 from yolo_prune_check.model.load import load_model
 from yolo_prune_check.run import run
 from yolo_prune_check.run import step as step_module
+from yolo_prune_check.run.baseline import load_baseline
+from yolo_prune_check.run.checkpoint import save_checkpoint
 from yolo_prune_check.run.events import (
     BaselineMeasured,
     Event,
@@ -178,6 +180,18 @@ def test_sessions_save_and_reload(tmp_path: Path) -> None:
     last = load_model(record.checkpoint)
     assert not last.training
     assert int((last.get_submodule("model.3.conv").weight.flatten(1) != 0).any(1).sum()) == 32
+
+
+def test_a_model_file_that_was_overwritten_is_read_again(tmp_path: Path) -> None:
+    first, second = (load_model("yolov8n.yaml", seed=seed) for seed in (0, 1))
+    save_checkpoint(first, tmp_path / "x.pt")
+    before = load_baseline(str(tmp_path / "x.pt"), 32)
+    assert load_baseline(str(tmp_path / "x.pt"), 32) is before
+    save_checkpoint(second, tmp_path / "x.pt")
+    after = load_baseline(str(tmp_path / "x.pt"), 32)
+    name = "model.0.conv.weight"
+    assert torch.equal(after.model.state_dict()[name], second.state_dict()[name])
+    assert (tmp_path / "x.pt").stat().st_mode & 0o777 == 0o644
 
 
 def test_the_final_checkpoint_loads_in_plain_ultralytics(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 
 from torch import nn
 
@@ -29,20 +30,30 @@ class Baseline:
         return deepcopy(self.model)
 
 
-@lru_cache(maxsize=4)
 def load_baseline(source: str, imgsz: int) -> Baseline:
     """Load and trace a model."""
+    return _load(source, imgsz, _state_of(source))
+
+
+def _state_of(source: str) -> tuple[int, int] | None:
+    """What changes when a model file is overwritten; None for a name."""
+    file = Path(source)
+    return (file.stat().st_mtime_ns, file.stat().st_size) if file.is_file() else None
+
+
+@lru_cache(maxsize=4)
+def _load(source: str, imgsz: int, state: tuple[int, int] | None) -> Baseline:
     model = load_model(source)
     graph = ChannelGraph.trace(model, imgsz=imgsz)
     return Baseline(model, graph, facts_of(model, graph))
 
 
-_MEASURED: dict[tuple[str, str, int], Metrics] = {}
+_MEASURED: dict[tuple[str, str, int, tuple[int, int] | None], Metrics] = {}
 
 
 def baseline_metrics(source: str, data: str, imgsz: int, shown: Progress | None = None) -> Metrics:
     """Evaluate the untouched model on the val split: its mAP."""
-    key = (source, data, imgsz)
+    key = (source, data, imgsz, _state_of(source))
     if key not in _MEASURED:
         model = load_baseline(source, imgsz).model
         _MEASURED[key] = evaluate(model, data=data, imgsz=imgsz, progress=shown or progress(quiet=True))

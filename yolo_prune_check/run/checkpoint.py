@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from copy import deepcopy
 from pathlib import Path
 
 import torch
 from torch import nn
+
+from yolo_prune_check.run.atomic import written_whole
 
 
 def save_checkpoint(model: nn.Module, path: Path) -> None:
@@ -16,21 +16,14 @@ def save_checkpoint(model: nn.Module, path: Path) -> None:
 
     Ultralytics itself saves float16, which would add its rounding to what a session shows.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     args = getattr(model, "args", {})
     content = {
         "model": deepcopy(model).cpu().eval(),
         "ema": None,
         "train_args": dict(args) if isinstance(args, dict) else dict(vars(args)),
     }
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            torch.save(content, file)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    with written_whole(path) as file:
+        torch.save(content, file)
 
 
 def display_path(path: Path) -> str:

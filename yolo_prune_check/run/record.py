@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
-import tempfile
 import types
 import typing
 from dataclasses import dataclass, field
@@ -13,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from yolo_prune_check.errors import UserError
+from yolo_prune_check.run.atomic import written_whole
 
 FORMAT = 1
 _AGAIN = "Run the scenario again, or delete the file."
@@ -225,18 +224,8 @@ def write_record(record: Record, path: Path) -> None:
 
 def write_atomically(path: Path, text: str) -> None:
     """Write text so that a killed process leaves the old file or the whole new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).chmod(0o644)  # mkstemp makes it private to the user; a report is to be read by others
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    with written_whole(path) as file:
+        file.write(text.encode("utf-8"))
 
 
 def read_record(path: Path) -> Record:
