@@ -76,14 +76,14 @@ def test_only_found_objects_of_the_right_class_count(detector: nn.Module, tmp_pa
     with pytest.raises(UserError) as caught:
         collect(detector, [find_layer(detector, "1.0")], data, 128, 10)
     assert str(caught.value).startswith(
-        f"{data}: no activations found: none of the 3 ground-truth objects in 2 images was matched by a prediction of "
+        f"{data}: no activations found: none of the 3 ground-truth objects in 2 training images was matched by a prediction of "
         "its class with confidence above 0.25 and IoU of at least 0.5. Use a model that was trained on this data set"
     )
 
 
 def test_an_untrained_model_finds_nothing() -> None:
     model = load_model("yolov8n.yaml")
-    with pytest.raises(UserError, match=r"no activations found: none of the .* in 4 images"):
+    with pytest.raises(UserError, match=r"no activations found: none of the .* in 4 training images"):
         collect(model, [find_layer(model, "1.0")], "digits", 64, 4)
 
 
