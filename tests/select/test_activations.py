@@ -77,7 +77,8 @@ def test_only_found_objects_of_the_right_class_count(detector: nn.Module, tmp_pa
         collect(detector, [find_layer(detector, "1.0")], data, 128, 10)
     assert str(caught.value).startswith(
         f"{data}: no activations found: none of the 3 ground-truth objects in 2 training images was matched by a "
-        "prediction of its class with confidence above 0.25 and IoU of at least 0.5. Use a model that was trained on this data set"
+        "prediction of its class with confidence above 0.25 and IoU of at least 0.5. Use a model that was trained on "
+        "this data set"
     )
 
 
