@@ -431,3 +431,16 @@ def test_predictions_alone_find_the_hazards_that_execution_finds(tmp_path: Path,
         (h.code, h.layer, h.message) for h in predicted.hazards
     ]
     assert executed.metrics.predicted_params == predicted.metrics.predicted_params
+
+
+def test_a_local_plan_that_runs_can_be_fine_tuned(tmp_path: Path) -> None:
+    """A narrowed layer has no channels left to be silenced: after training nothing is there to compare values with."""
+    record = record_of(
+        tmp_path,
+        "model: yolov8n-digits\ndata: digits\nimgsz: 64\nscenarios:\n  - id: x\n    execution: local\n"
+        "    steps: [{layer: model.2.m.0.cv2.conv, keep: [5]}, {layer: model.4.m.0.cv2.conv, keep: [3]}]\n"
+        "    fine_tune: {epochs: 1, fraction: 0.02}\n    expect: {verdict: unsafe, hazards: [broadcast-add]}\n",
+    )
+    assert record.passed, record.failures
+    assert [step.status for step in record.steps] == ["pruned", "pruned"]
+    assert record.agrees is True

@@ -13,8 +13,9 @@ from yolo_prune_check.channels.prediction import Prediction, Repair
 def find_repair(graph: ChannelGraph, plan: Plan, prediction: Prediction) -> Prediction:
     """Attach a repair to an unsafe prediction, if one is found.
 
-    Tried in this order, each checked by a prediction of its own, and each with steps dropped until it is safe, of which
-    none could stay: silence the masked channels (for ``mask: weights``); the plan as it is; the plan by ``mask``.
+    Tried in this order: silence the masked channels (for ``mask: weights``), keep the plan as it is, carry it out by
+    ``mask``. In each, steps are dropped until a prediction calls the rest safe; none of them could be put back.
+    That is not always the fewest possible.
     """
     bases = [(plan, "")]
     if plan.execution == "mask" and plan.mask == "weights":

@@ -92,7 +92,7 @@ class ScenarioItem(pytest.Item):
         self.user_properties += [(VERDICT, record.verdict), (RECORD, str(path))]
         if not record.passed:
             pytest.fail(failure_text(record, self.scenario), pytrace=False)
-        if record.verdict == "not-run":
+        if record.verdict == "not-run":  # declared for a later version: neither passed nor failed
             pytest.skip("; ".join(record.reasons))
 
     def _run(self, state: State) -> Record | UserError:

@@ -25,6 +25,6 @@ def written_whole(path: Path) -> Iterator[BinaryIO]:
             os.fsync(file.fileno())
         Path(name).chmod(0o644)  # mkstemp makes it private to the user; what is kept is to be read by others
         Path(name).replace(path)
-    except BaseException:
+    except BaseException:  # Ctrl-C too must leave no half-written file; it is raised on
         Path(name).unlink(missing_ok=True)
         raise

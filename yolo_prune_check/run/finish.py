@@ -30,7 +30,9 @@ def confirm_final(state: State) -> None:
     plan = state.plan()
     emitters = {layer.name: layer.emitter for layer in layers_of(state.model)}
     # What was meant is the fine-tuned model itself with the removed channels' outputs silenced: equal if masks held.
-    state.final = observation = observe(state.model, state.model, plan, emitters, state.scenario.imgsz)
+    # A narrowed layer has no such channels, and no wider model has the trained weights.
+    meant = None if state.scenario.execution == "local" else state.model
+    state.final = observation = observe(meant, state.model, plan, emitters, state.scenario.imgsz)
     if not state.standing:
         return  # the masks were let go, so nothing is predicted of what training made of them
     prediction = predict(state.baseline.graph, plan)
