@@ -60,7 +60,7 @@ def interpret(
         rule = RULES.get(op.target)
         try:
             if rule is None:
-                outputs = _unruled(op, operands, program)
+                outputs: Any = _unruled(op, operands, program)
             else:
                 arguments = [_argument(item, operands, result.tensors, program) for item in op.args]
                 outputs = rule(*arguments, **{k: v for k, v in op.kwargs.items() if not isinstance(v, Ref)})

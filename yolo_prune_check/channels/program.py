@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -88,11 +89,18 @@ class Filter:
         live: ``[out]``, False where a whole filter is zero.
         support: ``[out, in / groups]``, False where a kernel slice is zero; None when all slices of live filters are
             non-zero.
+        values: The weight itself where ``in / groups`` is so small that constants can be told apart behind it.
     """
 
     shape: tuple[int, ...]
     live: BoolArray
     support: BoolArray | None
+    values: FloatArray | None = None
+
+    @cached_property
+    def dense(self) -> bool:
+        """Whether no kernel slice is zero."""
+        return self.support is None and bool(self.live.all())
 
 
 @dataclass(frozen=True)
