@@ -12,14 +12,17 @@ from yolo_prune_check.channels.layers import GraphLayer
 from yolo_prune_check.channels.program import Op, Program, Ref
 from yolo_prune_check.channels.provenance import Balance, Channels, Consumer, Frozen, Ids, Origins, Provenance
 from yolo_prune_check.channels.reshape import along, axis_groups, demand, linear
-from yolo_prune_check.channels.rules import ACTIVATIONS, CONVOLUTIONS, LAYOUT, NORMS, POOLS, RULES, UPSAMPLES
+from yolo_prune_check.channels.rules import ACTIVATIONS, CONVOLUTIONS, NORMS, POOLS, RULES, UPSAMPLES
+from yolo_prune_check.channels.rules.layout import SAME
 from yolo_prune_check.channels.sizes import Arithmetic, Axis, Size, evaluate
 from yolo_prune_check.channels.tensors import Tensor
 
 _WEIGHT = ".weight"
 _VIEWS = frozenset({"view", "_unsafe_view", "reshape", "flatten"})
 _UNARY = frozenset({"exp", "log", "sqrt", "rsqrt", "neg", "abs", "clamp", "clamp_min", "cos", "sin", "reciprocal"})
-_PASSING = ACTIVATIONS | POOLS | UPSAMPLES | _UNARY
+_PADS = frozenset({"constant_pad_nd", "reflection_pad2d", "replication_pad2d"})
+_PASSING = ACTIVATIONS | POOLS | UPSAMPLES | _UNARY | _PADS
+_ARRANGING = frozenset({"unsqueeze", "squeeze", "repeat", "flip", "pixel_unshuffle", *SAME})
 _TYING = frozenset({"add", "sub", "mul", "div", "rsub", "maximum", "minimum"})
 _REDUCING = frozenset({"sum", "mean"})
 _SOFTMAX = frozenset({"_softmax", "softmax", "_log_softmax", "log_softmax"})
@@ -72,7 +75,7 @@ class _Flow:
             return None
         if op.target in _PASSING:
             return self._pass
-        return _HANDLERS.get(op.target, _Flow._layout if op.target in LAYOUT else _Flow._refuse).__get__(self)
+        return _HANDLERS.get(op.target, _Flow._refuse).__get__(self)
 
     def _refuse(self, op: Op) -> Results:
         raise _Refused
@@ -298,6 +301,8 @@ class _Flow:
 
     def _view(self, op: Op) -> Results:
         source, output = op.inputs[0], op.outputs[0]
+        if self.entries[source].size == 1 and self._shape(output)[1:2] != (1,):
+            raise _Refused
         if op.target == "flatten":
             sizes = self._flattened(op)
         else:
@@ -396,6 +401,7 @@ _HANDLERS: Mapping[str, Callable[[_Flow, Op], Results]] = {
     **dict.fromkeys(_REDUCING, _Flow._reduce),
     **dict.fromkeys(_SOFTMAX, _Flow._softmax),
     **dict.fromkeys(_MATMUL, _Flow._matmul),
+    **dict.fromkeys(_ARRANGING, _Flow._layout),
     "native_layer_norm": _Flow._layer_norm,
     "linear": _Flow._linear,
     "cat": _Flow._cat,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import takewhile
+
 import numpy as np
 
 from yolo_prune_check.channels.program import Op, Program
@@ -9,15 +11,19 @@ from yolo_prune_check.channels.provenance import Provenance
 
 
 def home_of(program: Program) -> str | None:
-    """The module that makes the model's output, if the last operator of the pass runs in it."""
-    makers = {op.module for op in program.ops if set(op.outputs) & set(program.outputs)}
-    last = program.ops[-1].module if program.ops else ""
-    return last if last in makers else None
+    """The innermost module in which all of the model's outputs are made that nothing in the model reads."""
+    read = {value for op in program.ops for value in op.inputs}
+    ends = set(program.outputs) - read
+    homes = [op.module.split(".") if op.module else [] for op in program.ops if ends & set(op.outputs)]
+    if not homes:
+        return None
+    shared = list(takewhile(lambda parts: len(set(parts)) == 1, zip(*homes, strict=False)))
+    return ".".join(parts[0] for parts in shared)
 
 
 def is_inside(op: Op, home: str | None) -> bool:
-    """Whether an operator runs in that module or a submodule of it."""
-    return home is not None and (op.module == home or op.module.startswith(f"{home}.") or not home)
+    """Whether an operator runs in that module or a submodule of it; of the whole model, in its own forward."""
+    return home is not None and (op.module == home or bool(home) and op.module.startswith(f"{home}."))
 
 
 def find_head_layers(program: Program, provenance: Provenance) -> dict[str, str]:

@@ -62,12 +62,12 @@ def _edges(graph: ChannelGraph, plan: Plan, result: Interpretation) -> tuple[Edg
                     operator=junction.operator,
                     kind=junction.kind,
                     port=port.name,
-                    producers=port.producers,
+                    producers=graph.provenance.producers(port.value),
                     before=before.shape[1],
                     after=None if after is None else after.shape[1],
                     active_before=before.active,
                     active_after=None if after is None else after.active,
-                    touched=not pruned.isdisjoint(port.producers),
+                    touched=not pruned.isdisjoint(graph.provenance.producers(port.value)),
                 )
             )
     return tuple(states)

@@ -223,10 +223,6 @@ class Provenance:
         found = self.entries.get(value)
         if found is None:
             return np.empty(0, dtype=np.int64)
-        shape = self.program.values[value].shape
-        if all(size == 1 for size in found.shape):
-            axis = min(1, len(shape) - 1)
-            return np.broadcast_to(found.reshape(-1), (shape[axis] if shape else 1,))
         return found.reshape(-1)
 
     def producers(self, value: int) -> tuple[str, ...]:
