@@ -11,7 +11,7 @@ from scipy.sparse.csgraph import connected_components
 
 from yolo_prune_check.channels.heads import unread_outputs
 from yolo_prune_check.channels.program import Program
-from yolo_prune_check.channels.provenance import ChannelRange, Ids, Provenance
+from yolo_prune_check.channels.provenance import ChannelRange, Ids, Provenance, operator_in
 
 
 @dataclass(frozen=True)
@@ -36,10 +36,32 @@ class Partition:
     Attributes:
         label: For each channel number, its group's number; groups are numbered by their first channel.
         frozen: By number of a group that cannot be removed, the operator that needs it.
+        levels: Blocks of which equally many must stay.
     """
 
     label: Ids
     frozen: dict[int, str]
+    levels: tuple[Levels, ...]
+
+    @property
+    def count(self) -> int:
+        """Number of groups."""
+        return int(self.label.max()) + 1 if len(self.label) else 0
+
+
+@dataclass(frozen=True)
+class Levels:
+    """A balance in terms of groups.
+
+    Attributes:
+        operator: The operator that needs it, in words.
+        blocks: One row of group numbers for each block, of which equally many must stay; -1 for what always stays.
+        partner: For a grouped convolution, its outputs, row for row: a block may go as a whole with its row.
+    """
+
+    operator: str
+    blocks: Ids
+    partner: Ids | None
 
 
 def find_partition(program: Program, provenance: Provenance) -> Partition:
@@ -60,7 +82,19 @@ def find_partition(program: Program, provenance: Provenance) -> Partition:
             frozen.setdefault(group, item.operator)
     for group in np.unique(label[unread_outputs(program, provenance)]).tolist():
         frozen.setdefault(group, "the model's output")
-    return Partition(label, frozen)
+    levels = tuple(
+        Levels(
+            operator_in(item.op),
+            _numbered(item.blocks, label),
+            None if item.partner is None else _numbered(item.partner, label),
+        )
+        for item in provenance.balances
+    )
+    return Partition(label, frozen, levels)
+
+
+def _numbered(channels: Ids, label: Ids) -> Ids:
+    return np.where(channels < 0, -1, label[channels])
 
 
 def find_groups(partition: Partition, provenance: Provenance) -> tuple[Group, ...]:

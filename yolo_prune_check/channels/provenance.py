@@ -288,6 +288,7 @@ class _Lazy(Mapping[int, Segments]):
         found = self._known.get(value)
         if found is None:
             line = self._provenance.line(value)
+            line = line[np.r_[True, (np.diff(line) != 0) | (line[1:] < 0)]] if len(line) else line
             key = line.tobytes()
             found = self._lines.get(key)
             if found is None:
