@@ -59,6 +59,16 @@ class ChannelGraph:
         return f"ChannelGraph({len(self.layers)} layers, {len(self.program.ops)} operators, {self.imgsz} px)"
 
     @cached_property
+    def made_in(self) -> dict[int, str]:
+        """Layers by the index of their operator."""
+        return {layer.op: name for name, layer in self.layers.items()}
+
+    @cached_property
+    def emitted_by(self) -> dict[int, str]:
+        """Layers by the value in which their channels appear."""
+        return {layer.emission: name for name, layer in self.layers.items()}
+
+    @cached_property
     def provenance(self) -> Provenance:
         """Which channels each value holds."""
         return trace_provenance(self.program, self.layers)

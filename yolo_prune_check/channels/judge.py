@@ -18,7 +18,7 @@ from yolo_prune_check.channels.tensors import Tensor
 def judge(graph: ChannelGraph, plan: Plan) -> Judgement:
     """Run the operators on which a plan has an effect, abstractly, and say all there is to say."""
     changes = carry_out(graph, plan)
-    result = graph.interpreter.rerun(graph.baseline, changes.parameters, changes.scattered)
+    result = graph.interpreter.rerun(graph.baseline, changes.parameters, scattered=changes.scattered)
     failure = result.failure
     if failure is not None:
         failure = replace(failure, path=explain(graph, result))
