@@ -110,6 +110,14 @@ class ChannelGraph:
         return self.interpreter.run(self.parameters)
 
     @cached_property
+    def base_active(self) -> dict[int, int]:
+        """Active channels of the untouched model at the inputs and emissions of layers and at junctions."""
+        values = {port.value for junction in self.junctions for port in junction.ports}
+        for layer in self.layers.values():
+            values |= {layer.emission, self.program.ops[layer.op].inputs[0]}
+        return {value: self.baseline.tensors[value].active for value in values}
+
+    @cached_property
     def costs(self) -> Costs:
         """Parameters and multiply-accumulates."""
         return Costs(self.program)
