@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from yolo_prune_check.channels.heads import home_of
 from yolo_prune_check.channels.layers import GraphLayer
 from yolo_prune_check.channels.program import Op, Program, Ref
-from yolo_prune_check.channels.provenance import Balance, Channels, Consumer, Frozen, Ids, Origins, Provenance
-from yolo_prune_check.channels.reshape import along, axis_groups, demand, linear, sized
+from yolo_prune_check.channels.provenance import Balance, Channels, Consumer, Frozen, Ids, Origins, Provenance, Width
+from yolo_prune_check.channels.reshape import Form, added, along, axis_groups, demand, form_of, linear, sized
 from yolo_prune_check.channels.rules import ACTIVATIONS, CONVOLUTIONS, NORMS, POOLS, RULES, UPSAMPLES
 from yolo_prune_check.channels.rules.layout import SAME
-from yolo_prune_check.channels.sizes import Arithmetic, Axis, Size, evaluate
+from yolo_prune_check.channels.sizes import Arithmetic, AttributeKey, Axis, Size, attributes_in, evaluate
 from yolo_prune_check.channels.tensors import Tensor
 
 _WEIGHT = ".weight"
@@ -39,6 +40,7 @@ def trace_provenance(program: Program, layers: Mapping[str, GraphLayer]) -> Prov
     flow = _Flow(Provenance(program, channels, Origins(channels.total)), layers)
     for op in program.ops:
         flow.follow(op)
+    flow.settle()
     return flow.result
 
 
@@ -54,9 +56,26 @@ class _Flow:
         self.entries = result.entries
         self.layers = {f"{name}{_WEIGHT}": layer for name, layer in layers.items()}
         self.read: dict[str, Ids] = {}
+        self.home = home_of(self.program)
+        self.attributes = {item.key: item for op in self.program.ops for item in attributes_in(op.args)}
+        self.settled = {key for key in self.attributes if self._is_settled(key)}
+        self.counts: dict[AttributeKey, list[tuple[Op, Ids]]] = {}
+        self.sums: dict[tuple[int, int], tuple[Op, Form, Ids]] = {}
+        self.changing: set[AttributeKey] = set()
+
+    def _is_settled(self, key: AttributeKey) -> bool:
+        """Whether an attribute must stay: the pass computed with it, or it belongs to what makes the output."""
+        inside = self.home is not None and (key[0] == self.home or key[0].startswith(f"{self.home}."))
+        return inside or key[:2] in self.program.computed
 
     def follow(self, op: Op) -> None:
         """Find the origins of an operator's results, and what it asks of its operands."""
+        self.changing = set()
+        self._follow(op)
+        if self.attributes:
+            self.settled |= {item.key for item in attributes_in(op.args)} - self.changing
+
+    def _follow(self, op: Op) -> None:
         handler, counted = self._handler(op), self._counted(op)
         if handler is None and not counted:
             return
@@ -79,6 +98,20 @@ class _Flow:
         if op.target in _PASSING:
             return self._pass
         return _HANDLERS.get(op.target, _Flow._refuse).__get__(self)
+
+    def settle(self) -> None:
+        """Balance what one attribute counts, or freeze it where the attribute must stay what it is."""
+        for op, form, rows in self.sums.values():  # no split takes the sum apart again
+            self.settled |= form.keys()
+            self._freeze(op, rows)
+        for key, uses in self.counts.items():
+            if key in self.settled:
+                for op, rows in uses:
+                    self._freeze(op, rows)
+            else:
+                rows = np.concatenate([rows for _, rows in uses])
+                self.result.balances.append(Balance(uses[0][0], rows))
+                self.result.widths[key] = Width(self.attributes[key], rows[0])
 
     def _counted(self, op: Op) -> list[Ids]:
         """Entries along the axes whose sizes are among the operator's arguments."""
@@ -258,7 +291,25 @@ class _Flow:
         axis = op.args[2] if len(op.args) > 2 else 0
         total = self._shape(op.inputs[0])[axis]
         given = op.args[1] if isinstance(op.args[1], tuple) else (op.args[1],) * len(op.outputs)
+        if self.entries[op.inputs[0]].shape[axis] > 1:
+            forms = [form_of(size, self.settled) for size in given]
+            if all(form is not None and list(form.values()) == [1] for form in forms):
+                return self._measured(op, axis, [form for form in forms if form is not None])
         return self._pieces(op, axis, follows=all(self._share(size, op, axis, total) for size in given))
+
+    def _measured(self, op: Op, axis: int, forms: Sequence[Form]) -> Results:
+        """A split into sizes that module attributes hold."""
+        axis %= self.entries[op.inputs[0]].ndim
+        results = self._layout(op)
+        for form, piece in zip(forms, results, strict=True):
+            if piece is None:
+                raise _Refused
+            rows = self.origins.channel(np.moveaxis(piece, axis, -1)).reshape(-1, piece.shape[axis])
+            self.changing |= form.keys()
+            self.counts.setdefault(next(iter(form)), []).append((op, rows))
+        if self.sums.get((op.inputs[0], axis), (op, {}, None))[1] == added(forms):
+            del self.sums[op.inputs[0], axis]
+        return results
 
     def _share(self, size: Size, op: Op, axis: int, total: int) -> bool:
         """Whether a piece's size is the same share of the axis whatever is removed from it."""
@@ -316,10 +367,16 @@ class _Flow:
             sizes = self._flattened(op)
         else:
             sizes = op.args[1]
-        asked = demand(self.program, self.entries, self.origins.channel, source, output, sizes)
+        asked = demand(self.program, self.entries, self.origins.channel, source, output, sizes, self.settled)
         if not asked.fits:
             raise _Refused
         self.result.balances.extend(Balance(op, rows) for rows in asked.balanced)
+        for axis, form, rows in asked.counted:
+            self.changing |= form.keys()
+            if len(form) == 1 and set(form.values()) == {1}:
+                self.counts.setdefault(next(iter(form)), []).append((op, rows))
+            else:
+                self.sums[output, axis] = op, form, rows
         return self._layout(op)
 
     def _flattened(self, op: Op) -> tuple[Size, ...]:

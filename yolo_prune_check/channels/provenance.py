@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from yolo_prune_check.channels.layers import GraphLayer
-from yolo_prune_check.channels.program import BoolArray, Op, Program
+from yolo_prune_check.channels.program import Op, Program
+from yolo_prune_check.channels.sizes import Attribute, AttributeKey
 
 Ids = NDArray[np.int64]
 
@@ -190,6 +191,14 @@ class Consumer:
 
 
 @dataclass(frozen=True)
+class Width:
+    """A module attribute that must hold how many of these channels stay; -1 for what always stays."""
+
+    attribute: Attribute
+    channels: Ids
+
+
+@dataclass(frozen=True)
 class Provenance:
     """Origin of every value's entries, and what follows for their removal.
 
@@ -202,6 +211,7 @@ class Provenance:
         balances: Blocks that must keep equally many channels.
         consumers: Weights that read channels, in execution order.
         norms: By name of a batch norm, the channel of each of its entries.
+        widths: Module attributes that a removal changes.
     """
 
     program: Program
@@ -212,6 +222,7 @@ class Provenance:
     balances: list[Balance] = field(default_factory=list)
     consumers: list[Consumer] = field(default_factory=list)
     norms: dict[str, Ids] = field(default_factory=dict)
+    widths: dict[AttributeKey, Width] = field(default_factory=dict)
 
     @cached_property
     def segments(self) -> Mapping[int, Segments]:
