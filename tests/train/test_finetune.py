@@ -371,7 +371,7 @@ def test_a_model_with_too_few_classes_is_refused(network: Any, tmp_path: Path) -
 
 
 def test_a_module_that_is_no_detector_is_refused(tiny: str, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="not an Ultralytics detection model: got 'Conv2d'"):
+    with pytest.raises(UserError, match="only YOLO detection models can be .*: got 'Conv2d'"):
         tune(nn.Conv2d(3, 3, 1), tiny, tmp_path)
 
 
