@@ -107,7 +107,9 @@ def test_a_removal_is_closed(name: str) -> None:
         assert (again.stays == first.stays).all()
         assert again.returned == ()
         assert again.extensions == () or all(item.layer in first.layers for item in again.extensions)
-    whole = find_removal(graph, Plan([Step(n, range(layer.out_channels)) for n, layer in graph.layers.items()], "group"))
+    whole = find_removal(
+        graph, Plan([Step(n, range(layer.out_channels)) for n, layer in graph.layers.items()], "group")
+    )
     assert whole.layers == {} and whole.norms == {} and whole.columns == {} and whole.hazards == ()
 
 
@@ -126,13 +128,19 @@ def test_a_chunk_keeps_its_halves_equal() -> None:
     assert removal.stays.all()
     assert [str(part) for part in removal.returned] == ["model.4.cv1.conv[0:8]"]
     both = find_removal(graph, Plan([Step("model.4.cv1.conv", [*range(8, 32), *range(44, 64)])], "group"))
-    assert [str(part) for part in both.returned] == ["model.4.cv1.conv[32:36]", "model.4.m.0.cv2.conv[0:4]", "model.4.m.1.cv2.conv[0:4]"]
+    assert [str(part) for part in both.returned] == [
+        "model.4.cv1.conv[32:36]",
+        "model.4.m.0.cv2.conv[0:4]",
+        "model.4.m.1.cv2.conv[0:4]",
+    ]
     assert both.layers["model.4.cv1.conv"].outputs.tolist() == [*range(8, 36), *range(44, 64)]
 
 
 def test_extensions_name_what_goes_with_a_step() -> None:
     graph = graph_of_double("yolov8n.yaml")
-    removal = find_removal(graph, Plan([Step("model.2.m.0.cv2.conv", range(8, 16)), Step("model.2.cv1.conv", range(8, 32))], "group"))
+    removal = find_removal(
+        graph, Plan([Step("model.2.m.0.cv2.conv", range(8, 16)), Step("model.2.cv1.conv", range(8, 32))], "group")
+    )
     assert [(item.layer, [str(part) for part in item.added]) for item in removal.extensions] == [
         ("model.2.m.0.cv2.conv", ["model.2.cv1.conv[16:24]"])
     ]

@@ -11,7 +11,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 AttributeKey = tuple[str, str, int | None]
 Lookup = Callable[[int, int], int]
@@ -117,16 +117,28 @@ def evaluate(size: Size, lookup: Lookup) -> int:
 class Dim(int):
     """An ``int`` read from a tensor's shape, or computed from such, during tracing.
 
-    Operators that are not listed here give a plain ``int``: the number is then taken as a constant.
+    Operators that are not listed here give a plain ``int``: the number is then taken as a constant. Equality is told to
+    ``compared``, if it is set.
     """
 
     expression: Expression
+    compared: ClassVar[Callable[[Dim, int], None] | None] = None
 
     def __new__(cls, number: int, expression: Expression) -> Dim:
         """An int of this value with its expression."""
         dim = super().__new__(cls, number)
         dim.expression = expression
         return dim
+
+    def __eq__(self, other: object) -> bool:
+        mark_computed(self.expression)
+        if isinstance(other, Dim):
+            mark_computed(other.expression)
+        if Dim.compared is not None and isinstance(other, int) and not isinstance(self.expression, Attribute):
+            Dim.compared(self, other)
+        return int.__eq__(self, other)
+
+    __hash__ = int.__hash__
 
 
 def as_size(number: int) -> Size:
@@ -156,12 +168,11 @@ def _other_use(name: str) -> Callable[..., Any]:
     compute = getattr(int, name)
 
     def method(self: Dim, *operands: Any) -> Any:
-        mark_computed(self.expression)
+        mark_computed((self.expression, *(operand.expression for operand in operands if isinstance(operand, Dim))))
         return compute(self, *operands)
 
     return method
 
 
-for _name in ("pow", "rpow", "truediv", "rtruediv", "neg", "float", "bool", "lt", "le", "gt", "ge", "eq", "ne"):
+for _name in ("pow", "rpow", "truediv", "rtruediv", "neg", "float", "bool", "lt", "le", "gt", "ge", "ne"):
     setattr(Dim, f"__{_name}__", _other_use(f"__{_name}__"))
-Dim.__hash__ = int.__hash__  # type: ignore[method-assign]  # an own __eq__ takes it away
