@@ -12,13 +12,16 @@ from typing import Any
 
 from yolo_prune_check.channels.rules import (
     activation,
+    contraction,
     convolution,
     elementwise,
+    indexing,
     join,
     layout,
     norm,
     pooling,
     reduction,
+    tiling,
 )
 
 Rule = Callable[..., Any]
@@ -32,6 +35,9 @@ RULES: Mapping[str, Rule] = {
     **layout.RULES,
     **pooling.RULES,
     **reduction.RULES,
+    **contraction.RULES,
+    **tiling.RULES,
+    **indexing.RULES,
 }
 
 ACTIVATIONS = frozenset(activation.ACTIVATIONS)
@@ -39,7 +45,7 @@ NORMS = frozenset(norm.NORMS)
 CONVOLUTIONS = frozenset(convolution.CONVOLUTIONS)
 POOLS = frozenset(pooling.POOLS)
 UPSAMPLES = frozenset(pooling.UPSAMPLES)
-LAYOUT = frozenset(layout.RULES) | frozenset(join.RULES)
+LAYOUT = frozenset({*layout.RULES, *join.RULES, *tiling.RULES, *indexing.LAYOUT})
 ELEMENTWISE = frozenset(elementwise.TIES)
 
 __all__ = [
