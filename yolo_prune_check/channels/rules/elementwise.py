@@ -149,11 +149,12 @@ def _unlike(x: Tensor, *options: Any, **named: Any) -> Tensor:
 
 
 add = binary(lambda x, y: np.add(x, y), spreads=True)
+sub = binary(lambda x, y: np.subtract(x, y), spreads=True)
 
 TIES: dict[str, Callable[..., Any]] = {
     "add": add,
-    "sub": binary(lambda x, y: np.subtract(x, y), spreads=True),
-    "rsub": binary(lambda x, y: np.subtract(y, x), spreads=True),
+    "sub": sub,
+    "rsub": lambda a, b, **options: sub(b, a, **options),
     "mul": binary(_times, spreads=False),
     "div": binary(_over, spreads=False),
     "maximum": binary(lambda x, y: np.maximum(x, y), spreads=True),

@@ -83,7 +83,7 @@ def constant_pad(x: Tensor, pad: Sequence[int], value: float = 0) -> Tensor:
         state = np.full((1,) * len(shape), np.nan)
     number = value if state.dtype.kind == "f" else blank(state.dtype)
     if (state == number).all():
-        return Tensor(shape, state)
+        return Tensor(shape, np.full((1,) * len(shape), number, dtype=state.dtype))
     for axis, (before, after) in enumerate(margins):
         if before > 0 or after > 0:
             state = spread(state, axis, x.shape[axis])
