@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,19 +13,19 @@ from yolo_prune_check.channels.layers import GraphLayer
 from yolo_prune_check.channels.program import Op, Program, Ref
 from yolo_prune_check.channels.provenance import Balance, Channels, Consumer, Frozen, Ids, Origins, Provenance, Width
 from yolo_prune_check.channels.reshape import Form, added, along, axis_groups, demand, form_of, linear, sized
-from yolo_prune_check.channels.rules import ACTIVATIONS, CONVOLUTIONS, NORMS, POOLS, RULES, UPSAMPLES
+from yolo_prune_check.channels.rules import CONVOLUTIONS, ELEMENTWISE, NORMS, POOLS, RULES, UPSAMPLES, activation
 from yolo_prune_check.channels.rules.layout import SAME
 from yolo_prune_check.channels.sizes import Arithmetic, AttributeKey, Axis, Size, attributes_in, evaluate
 from yolo_prune_check.channels.tensors import Tensor
 
 _WEIGHT = ".weight"
-_VIEWS = frozenset({"view", "_unsafe_view", "reshape", "flatten"})
-_UNARY = frozenset({"exp", "log", "sqrt", "rsqrt", "neg", "abs", "clamp", "clamp_min", "cos", "sin", "reciprocal"})
+_VIEWS = frozenset({"view", "_unsafe_view", "reshape", "_reshape_alias", "flatten"})
+_UNARY = frozenset(activation.RULES) - {"_prelu_kernel"}  # which has a number for each channel
 _PADS = frozenset({"constant_pad_nd", "reflection_pad2d", "replication_pad2d"})
-_PASSING = ACTIVATIONS | POOLS | UPSAMPLES | _UNARY | _PADS
+_PASSING = POOLS | UPSAMPLES | _UNARY | _PADS
 _ARRANGING = frozenset({"unsqueeze", "squeeze", "repeat", "flip", "pixel_unshuffle", *SAME})
-_TYING = frozenset({"add", "sub", "mul", "div", "rsub", "maximum", "minimum"})
-_REDUCING = frozenset({"sum", "mean"})
+_TYING = ELEMENTWISE
+_REDUCING = frozenset({"sum", "mean", "amax", "amin"})
 _SOFTMAX = frozenset({"_softmax", "softmax", "_log_softmax", "log_softmax"})
 _MATMUL = frozenset({"matmul", "bmm", "mm"})
 _SIZED = _VIEWS | {"split", "split_with_sizes", "expand"}
@@ -96,7 +97,7 @@ class _Flow:
             return None
         if op.target in _PASSING:
             return self._pass
-        return _HANDLERS.get(op.target, _Flow._refuse).__get__(self)
+        return partial(_HANDLERS.get(op.target, _Flow._refuse), self)
 
     def settle(self) -> None:
         """Balance what one attribute counts, or freeze it where the attribute must stay what it is."""
@@ -123,7 +124,7 @@ class _Flow:
 
     def _freeze(self, op: Op, *found: Ids) -> None:
         parts = [self.origins.channel(ids).reshape(-1) for ids in found]
-        known = np.unique(np.concatenate(parts))
+        known = np.unique(np.concatenate([np.empty(0, dtype=np.int64), *parts]))
         known = known[known >= 0]
         if len(known):
             self.result.frozen.append(Frozen(op, known))
@@ -334,9 +335,17 @@ class _Flow:
         return results
 
     def _slice(self, op: Op) -> Results:
-        axis, start, end, step = (*op.args[1:], *(0, None, None, 1)[len(op.args) - 1 :])
+        given = (*op.args[1:], *(0, None, None, 1)[len(op.args) - 1 :])
+        axis, start, end, step = given[0], given[1], given[2], given[3]
         whole = start in (0, None) and (end is None or (isinstance(end, int) and end >= _WHOLE)) and step == 1
         if self.entries[op.inputs[0]].shape[axis] > 1 and not whole:
+            raise _Refused
+        return self._layout(op)
+
+    def _taken(self, op: Op) -> Results:
+        """Single entries of an axis, which must hold no channels."""
+        axis = op.args[1] if len(op.args) > 1 else 0
+        if self.entries[op.inputs[0]].shape[axis] > 1:
             raise _Refused
         return self._layout(op)
 
@@ -362,10 +371,7 @@ class _Flow:
         source, output = op.inputs[0], op.outputs[0]
         if self.entries[source].size == 1 and self._shape(output)[1:2] != (1,):
             raise _Refused
-        if op.target == "flatten":
-            sizes = self._flattened(op)
-        else:
-            sizes = op.args[1]
+        sizes = self._flattened(op) if op.target == "flatten" else op.args[1]
         asked = demand(self.program, self.entries, self.origins.channel, source, output, sizes, self.settled)
         if not asked.fits:
             raise _Refused
@@ -475,7 +481,12 @@ _HANDLERS: Mapping[str, Callable[[_Flow, Op], Results]] = {
     "split": _Flow._split,
     "split_with_sizes": _Flow._split,
     "slice": _Flow._slice,
+    "unsafe_split": _Flow._split,
+    "unsafe_split_with_sizes": _Flow._split,
+    "unbind": _Flow._taken,
+    "select": _Flow._taken,
     "permute": _Flow._permute,
+    "t": _Flow._permute,
     "transpose": _Flow._permute,
     "expand": _Flow._expand,
 }

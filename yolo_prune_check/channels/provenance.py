@@ -31,7 +31,10 @@ class ChannelRange:
 
 @dataclass(frozen=True)
 class Segment:
-    """Neighbouring entries of a value; more than one source where an operator tied them, none where no layer made them."""
+    """Neighbouring entries of a value.
+
+    More than one source where an operator tied them, none where no layer made them.
+    """
 
     length: int
     sources: tuple[tuple[str, int], ...]
@@ -205,8 +208,8 @@ class Provenance:
     Attributes:
         channels: Numbers of all layers' channels.
         origins: Sets of channels that an entry can stem from.
-        entries: By value, with as many axes as the value, each of size 1 or the value's; -1 stems from no layer. A value
-            that is missing holds no layer's channels.
+        entries: By value, with as many axes as the value, each of size 1 or the value's; -1 stems from no layer. A
+            value that is missing holds no layer's channels.
         frozen: Where channels are lost from sight.
         balances: Blocks that must keep equally many channels.
         consumers: Weights that read channels, in execution order.

@@ -184,9 +184,9 @@ def level(stays: BoolArray, levels: tuple[Levels, ...]) -> None:
     while uneven:
         uneven = False
         for item in waiting:
-            active = np.ones(len(item.blocks), dtype=np.bool_)
+            active: BoolArray = np.ones(len(item.blocks), dtype=np.bool_)
             if item.partner is not None:
-                active = _kept(item.blocks, stays).any(1) | _kept(item.partner, stays).any(1)
+                active = np.asarray(_kept(item.blocks, stays).any(1) | _kept(item.partner, stays).any(1))
             for blocks in (item.blocks, item.partner):
                 if blocks is not None and _raise(blocks[active], stays, apart=item.apart):
                     uneven = True
@@ -206,7 +206,7 @@ def _raise(blocks: Ids, stays: BoolArray, *, apart: bool) -> bool:
         stays[blocks[~kept & (np.cumsum(~kept, axis=1) <= missing[:, None])]] = True
         return True
     for row in np.flatnonzero(missing).tolist():
-        while not (kept := _kept(blocks, stays))[row].sum() == kept.sum(1).max():
+        while (kept := _kept(blocks, stays))[row].sum() != kept.sum(1).max():
             stays[blocks[row][~kept[row]][0]] = True
     return True
 

@@ -187,8 +187,6 @@ def linear(size: Size, program: Program, entries: Mapping[int, Ids]) -> tuple[Fr
             return Fraction(program.values[size.value].shape[size.axis]), None
         others = [n for axis, n in enumerate(found.shape) if axis != size.axis]
         return (Fraction(1), size) if math.prod(others) == 1 else None
-    if not isinstance(size, Arithmetic):
-        return None
     left, right = linear(size.left, program, entries), linear(size.right, program, entries)
     if left is None or right is None:
         return None

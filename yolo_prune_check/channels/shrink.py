@@ -74,7 +74,7 @@ def _weight(weight: Tensor, cut: Cut, groups: int) -> Tensor:
         return Tensor(shape)
     known, rows = weight.filter, cut.outputs
     support = None if known.support is None else known.support[rows[:, None], columns]
-    live = known.live[rows] if support is None else support.any(1)
+    live = known.live[rows] if support is None else np.asarray(support.any(1))
     values = None if known.values is None else known.values[rows[:, None], columns]
     return Tensor(shape, filter=Filter(shape, live, support, values))
 
