@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from yolo_prune_check.channels.layers import GraphLayer
@@ -82,6 +82,21 @@ def operator_name(module: str, name: str, seen: Counter[str]) -> str:
     return base if seen[base] == 1 else f"{base}#{seen[base]}"
 
 
+def operator_names(program: Program, layers: Mapping[str, GraphLayer], junctions: Sequence[Junction]) -> dict[int, str]:
+    """How edges name each operator, by its index: a layer by its name, all else ``module:operator``.
+
+    Junctions keep their names; where a module runs other operators of the same name, they are counted after them.
+    """
+    names = {layer.op: layer.name for layer in layers.values()}
+    names.update((junction.op.index, junction.operator) for junction in junctions)
+    seen = Counter(junction.operator.partition("#")[0] for junction in junctions)
+    for op in program.ops:
+        if op.index not in names:
+            word = "pool" if op.target in POOLS else "upsample" if op.target in UPSAMPLES else op.target
+            names[op.index] = operator_name(op.module, word, seen)
+    return names
+
+
 def _ports(op: Op, provenance: Provenance) -> tuple[Port, ...]:
     sides = [(f"in{i}", value) for i, value in enumerate(op.inputs)]
     sides += [(f"out{i}", value) for i, value in enumerate(op.outputs)]
@@ -101,29 +116,26 @@ def find_edges(
     """Every edge, in execution order of the consumers."""
     by_op = {layer.op: layer for layer in layers.values()}
     joined = {junction.op.index: junction for junction in junctions}
+    names = operator_names(program, layers, junctions)
     frozen = {item.op.index for item in provenance.frozen}
     edges: list[Edge] = []
     for op in program.ops:
         layer, junction = by_op.get(op.index), joined.get(op.index)
         if layer is not None:
-            consumer, kind = layer.name, _convolution_kind(layer)
+            kind = _convolution_kind(layer)
         elif junction is not None:
-            consumer, kind = junction.operator, junction.kind
+            kind = junction.kind
         elif op.target in POOLS:
-            consumer, kind = f"{op.module}:pool", _kind("pool")
+            kind = "pool"
         elif op.target in UPSAMPLES:
-            consumer, kind = f"{op.module}:upsample", _kind("upsample")
+            kind = "upsample"
         elif op.index in frozen:
-            consumer, kind = f"{op.module}:{op.target}", _kind("head")
+            kind = "head"
         else:
             continue
         for port, value in enumerate(op.inputs):
-            edges += _from_value(value, provenance, consumer, kind, port)
+            edges += _from_value(value, provenance, names[op.index], kind, port)
     return tuple(edges)
-
-
-def _kind(kind: EdgeKind) -> EdgeKind:
-    return kind
 
 
 def _convolution_kind(layer: GraphLayer) -> EdgeKind:

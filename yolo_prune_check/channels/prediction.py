@@ -105,6 +105,8 @@ class Mismatch:
         expected: Channels or elements that the operator needs; of ``residual`` and ``elementwise``, the left operand's.
         got: What it is given; of ``residual`` and ``elementwise``, the right operand's.
         message: First line of PyTorch's error, to the letter, at the traced image size.
+        path: The operators from the pruned layer to the break, such as ``("model.4.cv1", "chunk[1]", "model.4.m.0
+            add")``; empty where the failure was observed, as PyTorch does not say.
     """
 
     module: str
@@ -112,6 +114,7 @@ class Mismatch:
     expected: str
     got: str
     message: str
+    path: tuple[str, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True)

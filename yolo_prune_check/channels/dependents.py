@@ -1,0 +1,121 @@
+"""Everything that depends on one layer's channels, and the path by which it does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from yolo_prune_check.channels.edges import Edge, operator_names
+from yolo_prune_check.channels.graph import ChannelGraph
+from yolo_prune_check.channels.groups import Group
+from yolo_prune_check.channels.prediction import EdgeKind
+from yolo_prune_check.channels.provenance import ChannelRange
+from yolo_prune_check.channels.routes import Route, routes_of, short_name
+from yolo_prune_check.channels.ties import GroupIndex, ties_of
+
+
+@dataclass(frozen=True)
+class Dependent:
+    """An operand that holds channels of the layer.
+
+    Attributes:
+        consumer: The layer that reads them, else ``module:operator``.
+        kind: What the consumer does with them.
+        channels: Which of the layer's channels.
+        port: Position among the consumer's tensor operands.
+        position: Where in the operand's channels they begin.
+        ends: Whether they end here, as a convolution or the head makes something else of them.
+        path: The layer, the operators on the way and the consumer.
+    """
+
+    consumer: str
+    kind: EdgeKind
+    channels: ChannelRange
+    port: int
+    position: int
+    ends: bool
+    path: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Membership:
+    """A group that holds channels of the layer.
+
+    Attributes:
+        number: Its position in ``graph.groups``.
+        group: The group.
+        channels: Which of the layer's channels are in it.
+        partners: The members that are other channels.
+        ties: The operators that tie the members.
+    """
+
+    number: int
+    group: Group
+    channels: tuple[ChannelRange, ...]
+    partners: tuple[ChannelRange, ...]
+    ties: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Dependents:
+    """What a change of one layer's channels reaches.
+
+    Attributes:
+        layer: Qualified name.
+        reached: Every operand that its channels reach, in execution order.
+        memberships: The groups that hold its channels.
+    """
+
+    layer: str
+    reached: tuple[Dependent, ...]
+    memberships: tuple[Membership, ...]
+
+
+def dependents_of(graph: ChannelGraph, layer: str) -> Dependents:
+    """Everything that depends on a layer.
+
+    Args:
+        graph: The traced model.
+        layer: Qualified name of a ``Conv2d``.
+
+    Raises:
+        UserError: The model has no such layer.
+    """
+    graph.layer(layer)
+    return Dependents(layer, tuple(_reached(graph, layer)), tuple(_memberships(graph, layer)))
+
+
+def _reached(graph: ChannelGraph, layer: str) -> Iterator[Dependent]:
+    arrivals = routes_of(graph, layer)
+    called = {name: index for index, name in operator_names(graph.program, graph.layers, graph.junctions).items()}
+    for edge in graph.edges:
+        if edge.producer.layer != layer:
+            continue
+        routes = arrivals.get((called[edge.consumer], edge.port), ())
+        path = _path(graph, edge, routes)
+        ends = edge.kind in ("direct", "depthwise", "head")
+        yield Dependent(edge.consumer, edge.kind, edge.producer, edge.port, edge.position, ends, path)
+
+
+def _path(graph: ChannelGraph, edge: Edge, routes: Sequence[Route]) -> tuple[str, ...]:
+    route = next(route for route in routes if route.holds(edge.producer.start, edge.position))
+    return (*route.path, _end(graph, edge, route.module))
+
+
+def _end(graph: ChannelGraph, edge: Edge, module: str) -> str:
+    """The consumer, as the last entry of a path."""
+    if edge.consumer in graph.layers:
+        return short_name(graph, edge.consumer)
+    home, _, operator = edge.consumer.partition("#")[0].partition(":")
+    words = f"{operator} in{edge.port}" if edge.kind == "concat" else operator
+    return words if f"{module}.".startswith(f"{home}.") else f"{home} {words}"
+
+
+def _memberships(graph: ChannelGraph, layer: str) -> Iterator[Membership]:
+    index = GroupIndex.of(graph)
+    ties = ties_of(graph, index)
+    for number in index.of_layer(layer):
+        group = graph.groups[number]
+        own = tuple(member for member in group.members if member.layer == layer)
+        partners = tuple(member for member in group.members if member.layer != layer)
+        yield Membership(number, group, own, partners, ties.get(number, ()))
