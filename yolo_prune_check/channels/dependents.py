@@ -10,7 +10,7 @@ from yolo_prune_check.channels.graph import ChannelGraph
 from yolo_prune_check.channels.groups import Group
 from yolo_prune_check.channels.prediction import EdgeKind
 from yolo_prune_check.channels.provenance import ChannelRange
-from yolo_prune_check.channels.routes import Route, routes_of, short_name
+from yolo_prune_check.channels.routes import Route, routes_of
 from yolo_prune_check.channels.ties import GroupIndex, ties_of
 
 
@@ -92,23 +92,22 @@ def _reached(graph: ChannelGraph, layer: str) -> Iterator[Dependent]:
         if edge.producer.layer != layer:
             continue
         routes = arrivals.get((called[edge.consumer], edge.port), ())
-        path = _path(graph, edge, routes)
+        path = _path(edge, routes)
         ends = edge.kind in ("direct", "depthwise", "head")
         yield Dependent(edge.consumer, edge.kind, edge.producer, edge.port, edge.position, ends, path)
 
 
-def _path(graph: ChannelGraph, edge: Edge, routes: Sequence[Route]) -> tuple[str, ...]:
-    route = next(route for route in routes if route.holds(edge.producer.start, edge.position))
-    return (*route.path, _end(graph, edge, route.module))
+def _path(edge: Edge, routes: Sequence[Route]) -> tuple[str, ...]:
+    found = (route.path for route in routes if route.holds(edge.producer.start, edge.position))
+    return (*next(found, (edge.producer.layer,)), _end(edge))
 
 
-def _end(graph: ChannelGraph, edge: Edge, module: str) -> str:
+def _end(edge: Edge) -> str:
     """The consumer, as the last entry of a path."""
-    if edge.consumer in graph.layers:
-        return short_name(graph, edge.consumer)
-    home, _, operator = edge.consumer.partition("#")[0].partition(":")
-    words = f"{operator} in{edge.port}" if edge.kind == "concat" else operator
-    return words if f"{module}.".startswith(f"{home}.") else f"{home} {words}"
+    home, colon, operator = edge.consumer.partition("#")[0].partition(":")
+    if not colon:
+        return edge.consumer
+    return f"{home} concat[{edge.port}]" if edge.kind == "concat" else f"{home} {operator}"
 
 
 def _memberships(graph: ChannelGraph, layer: str) -> Iterator[Membership]:

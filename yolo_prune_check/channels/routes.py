@@ -26,14 +26,12 @@ class Route:
         length: Number of channels.
         position: Where they begin along axis 1 of the value; None once an operator has rearranged them.
         path: The layer and the operators passed on the way; batch norms, activations and views are left out.
-        module: Module in which the last of those ran.
     """
 
     start: int
     length: int
     position: int | None
     path: tuple[str, ...]
-    module: str
 
     def holds(self, channel: int, position: int) -> bool:
         """Whether this is how a channel came to a position of the operand."""
@@ -59,9 +57,8 @@ def routes_of(graph: ChannelGraph, name: str) -> Arrivals:
         UserError: The model has no such layer.
     """
     layer, program = graph.layer(name), graph.program
-    module = short_name(graph, name)
     start = program.ops[layer.op].outputs[0]
-    held: dict[int, tuple[Route, ...]] = {start: (Route(0, layer.out_channels, 0, (module,), module),)}
+    held: dict[int, tuple[Route, ...]] = {start: (Route(0, layer.out_channels, 0, (name,)),)}
     arrivals: Arrivals = {}
     for op in program.ops[layer.op + 1 :]:
         found = [(port, value) for port, value in enumerate(op.inputs) if value in held]
@@ -76,26 +73,14 @@ def routes_of(graph: ChannelGraph, name: str) -> Arrivals:
     return arrivals
 
 
-def short_name(graph: ChannelGraph, name: str) -> str:
-    """The module around a layer if it holds no other layer (``model.4.cv1``), else the layer itself."""
-    around = name.rpartition(".")[0]
-    others = any(layer.startswith(f"{around}.") and layer != name for layer in graph.layers)
-    return name if not around or others else around
-
-
-def label(op: Op, port: int, piece: int, module: str) -> str:
-    """An operator on a path: ``chunk[1]``, ``model.4.m.0 add``, ``model.11 cat in1``.
-
-    The module is left out where it is the one that the path is in already, or one around it.
-    """
+def label(op: Op, port: int, piece: int) -> str:
+    """An operator on a path, as in ``Mismatch.path``: ``chunk[1]``, ``model.4.m.0 add``, ``model.11 concat[1]``."""
     if op.target in PIECES:
-        words = f"chunk[{piece}]" if op.target == "chunk" else f"split[{piece}]"
-    elif op.target == "cat":
-        words = f"cat in{port}"
-    else:
-        words = "pool" if op.target in POOLS else "upsample" if op.target in UPSAMPLES else op.target.strip("_")
-    inside = not op.module or f"{module}.".startswith(f"{op.module}.")
-    return words if inside else f"{op.module} {words}"
+        return f"{'chunk' if op.target == 'chunk' else 'split'}[{piece}]"
+    if op.target == "cat":
+        return f"{op.module} concat[{port}]".lstrip()
+    word = "pool" if op.target in POOLS else "upsample" if op.target in UPSAMPLES else op.target.strip("_")
+    return f"{op.module} {word}".lstrip()
 
 
 def _through(op: Op, port: int, piece: int, routes: Sequence[Route], program: Program) -> Iterator[Route]:
@@ -103,11 +88,8 @@ def _through(op: Op, port: int, piece: int, routes: Sequence[Route], program: Pr
     shape = program.values[op.outputs[piece]].shape
     plain = len(shape) == 4 and op.target in RULES
     for route in routes:
-        if op.target in _NAMED:
-            text = label(op, port, piece, route.module)
-            passed = replace(route, path=(*route.path, text), module=op.module or route.module)
-        else:
-            passed = route
+        named = (*route.path, label(op, port, piece)) if op.target in _NAMED else route.path
+        passed = replace(route, path=named)
         if route.position is None or not plain:
             yield replace(passed, position=None)
         elif op.target == "cat" and _axis(op, 1) == 1:

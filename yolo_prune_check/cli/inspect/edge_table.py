@@ -31,8 +31,8 @@ def edge_part(graph: ChannelGraph) -> str:
     kinds = Counter(edge.kind for edge in graph.edges)
     legend = (
         "What flows into what. Read a row as: this slice of what the layer or operator takes in holds these channels "
-        "of that layer; they come by way of this operator, or directly where none is named. in0, in1, … are the inputs of "
-        "an operator, out0, out1, … the pieces of a split; [0:16] is channels 0 to 15; a + b were added up. "
+        "of that layer; they come by way of this operator, or directly where none is named. in0, in1, … are the inputs "
+        "of an operator, out0, out1, … the pieces of a split; [0:16] is channels 0 to 15; a + b were added up. "
         f"Kinds: {'; '.join(f'{kind} = {MEANINGS[kind]}' for kind in MEANINGS if kind in kinds)}."
     )
     rows = list(_rows(slices_of(graph), graph))

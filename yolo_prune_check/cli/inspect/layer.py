@@ -140,8 +140,8 @@ def _paths(dependents: Dependents) -> str:
     lines = [_path_lines(item, margin) for item in ends]
     return section(
         "Paths",
-        "How they get to where they end. chunk[1] is the second piece of a chunk, cat in1 the second operand of a "
-        "concat; an operator stands without its module where the path is inside that module already.",
+        "How they get to where they end: operator by operator, each after the module that runs it. chunk[1] is the "
+        "second piece of a chunk, concat[1] the second input of a concat.",
         "\n".join(lines),
         many(len(ends), "path"),
     )
