@@ -165,7 +165,7 @@ class Interpreter:
         rule = RULES.get(op.target)
         try:
             if rule is None:
-                outputs = self._unruled(op, lookup)
+                outputs: Any = self._unruled(op, lookup)
             else:
                 positional, named = self._arguments[op.index](lookup)
                 outputs = rule(*positional, **named)
@@ -267,5 +267,3 @@ def _sized(item: Any) -> tuple[int, ...]:
     if isinstance(item, tuple):
         return tuple(value for part in item for value in _sized(part))
     return ()
-
-

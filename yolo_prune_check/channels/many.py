@@ -82,7 +82,7 @@ class Predictions(Sequence[Prediction]):
         wrong = steps.cut & (steps.spoils | dirty)
         unclear = steps.cut & ~((clean & lively) | wrong)
         self.unsafe[steps.numbers] = steps.any_of(wrong) | ~steps.any_of(steps.cut)
-        return steps.numbers[steps.any_of(unclear) | steps.repeats].tolist()
+        return map(int, steps.numbers[steps.any_of(unclear) | steps.repeats])
 
     def _local(self, steps: _Steps) -> Iterable[int]:
         """Verdicts by local; the numbers of the plans that are left to be looked at one by one."""
@@ -104,7 +104,7 @@ class Predictions(Sequence[Prediction]):
         plain = breaks & ~(exact | words)[steps.plan]
         for number, effect in zip(steps.numbers[steps.plan[plain]].tolist(), table.index[plain].tolist(), strict=True):
             self._failures[number] = (table.effects[effect].failure,)
-        return steps.numbers[exact].tolist()
+        return map(int, steps.numbers[exact])
 
 
 class _Steps:
@@ -204,7 +204,9 @@ class _Effects:
         number = np.arange(count + 1)
         at[number, number // 64] = np.uint64(1) << (number % 64).astype(np.uint64)
         self.at, self.up_to = at, np.bitwise_or.accumulate(at, axis=0)
-        codes, self.index = np.unique(np.where(steps.cut, steps.layer + steps.width * len(steps.names), -1), return_inverse=True)
+        codes, self.index = np.unique(
+            np.where(steps.cut, steps.layer + steps.width * len(steps.names), -1), return_inverse=True
+        )
         self.effects = [self._effect(graph, steps.names, int(code)) for code in codes]
         self.stop = np.array([effect.stop for effect in self.effects], dtype=np.int64)[self.index]
         self.breaks = np.array([effect.failure is not None for effect in self.effects], dtype=np.bool_)[self.index]

@@ -43,8 +43,8 @@ class Op:
 
     Attributes:
         target: Canonical operator name: ATen's without overload and in-place mark; or a function that ATen does not see
-            as such (``chunk``, ``matmul``, ``linear``, ``reshape``, …); or ``overwritten``: the first operand's memory was
-            written into through the second, which is a view of it.
+            as such (``chunk``, ``matmul``, ``linear``, ``reshape``, …); or ``overwritten``: the first operand's memory
+            was written into through the second, which is a view of it.
         module: Qualified name of the innermost module whose forward was running.
         args: Arguments in schema order; tensors as ``Ref``, sizes as ``sizes.Size``.
         inputs: Ids of all tensor arguments, in order, lists flattened.
