@@ -11,7 +11,7 @@ from yolo_prune_check.channels.groups import Group
 from yolo_prune_check.channels.prediction import EdgeKind
 from yolo_prune_check.channels.provenance import ChannelRange
 from yolo_prune_check.channels.routes import Route, routes_of
-from yolo_prune_check.channels.ties import GroupIndex, ties_of
+from yolo_prune_check.channels.ties import GroupIndex, Tie, ties_of
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Membership:
     group: Group
     channels: tuple[ChannelRange, ...]
     partners: tuple[ChannelRange, ...]
-    ties: tuple[str, ...]
+    ties: tuple[Tie, ...]
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,19 @@ from dataclasses import dataclass
 
 from yolo_prune_check.channels.edges import Edge
 from yolo_prune_check.channels.graph import ChannelGraph
+from yolo_prune_check.channels.prediction import EdgeKind
 from yolo_prune_check.channels.provenance import ChannelRange
+
+
+@dataclass(frozen=True)
+class Tie:
+    """An operator that ties the members of a group, as it is named in edges, and the kind of its edges."""
+
+    operator: str
+    kind: EdgeKind
+
+    def __str__(self) -> str:
+        return f"{self.operator} (depthwise)" if self.kind == "depthwise" else self.operator
 
 
 @dataclass(frozen=True)
@@ -39,19 +51,19 @@ class GroupIndex:
         return {number for start, stop, number in found if start < part.stop and part.start < stop}
 
 
-def ties_of(graph: ChannelGraph, index: GroupIndex) -> dict[int, tuple[str, ...]]:
+def ties_of(graph: ChannelGraph, index: GroupIndex) -> dict[int, tuple[Tie, ...]]:
     """For each group with more than one member, the operators that tie them, in execution order.
 
     An operator ties what arrives in two of its operands at once; a depthwise convolution ties its own channels to
     those it reads.
 
     Returns:
-        By number of the group, operators as they are named in edges; a group of one member is missing.
+        By number of the group; a group that nothing ties is missing.
     """
     by_consumer: dict[str, list[Edge]] = {}
     for edge in graph.edges:
         by_consumer.setdefault(edge.consumer, []).append(edge)
-    ties: dict[int, list[str]] = {}
+    ties: dict[int, list[Tie]] = {}
     for consumer, edges in by_consumer.items():
         layer = graph.layers.get(consumer)
         if layer is not None:
@@ -61,7 +73,7 @@ def ties_of(graph: ChannelGraph, index: GroupIndex) -> dict[int, tuple[str, ...]
             tied = _in_two_operands(edges, index)
         for number in sorted(tied):
             if len(graph.groups[number].members) > 1:
-                ties.setdefault(number, []).append(consumer)
+                ties.setdefault(number, []).append(Tie(consumer, edges[0].kind))
     return {number: tuple(operators) for number, operators in ties.items()}
 
 

@@ -54,7 +54,7 @@ def document(model: str, graph: ChannelGraph, parts: Parts) -> Json:
                 "number": number + 1,
                 "size": group.size,
                 "members": [_range(member) for member in group.members],
-                "ties": list(ties.get(number, ())),
+                "ties": [vars(tie) for tie in ties.get(number, ())],
                 "frozen": why_frozen(graph, group) or None,
             }
             for number, group in enumerate(graph.groups)
@@ -120,7 +120,7 @@ def layer_document(model: str, graph: ChannelGraph, facts: LayerFacts) -> Json:
                 "number": item.number + 1,
                 "channels": [[part.start, part.stop] for part in item.channels],
                 "partners": [_range(part) for part in item.partners],
-                "ties": list(item.ties),
+                "ties": [vars(tie) for tie in item.ties],
                 "frozen": why_frozen(graph, item.group) or None,
             }
             for item in facts.dependents.memberships

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from yolo_prune_check.channels.graph import ChannelGraph
 from yolo_prune_check.channels.groups import Group
+from yolo_prune_check.channels.ties import Tie
 from yolo_prune_check.cli.inspect.counts import Counts, many, share
 from yolo_prune_check.cli.inspect.section import section
 from yolo_prune_check.cli.output import table
@@ -14,7 +15,7 @@ _SHOWN = 4
 """Modules that run an operator without a rule, named before the rest is only counted."""
 
 
-def group_part(graph: ChannelGraph, ties: Mapping[int, tuple[str, ...]]) -> str:
+def group_part(graph: ChannelGraph, ties: Mapping[int, tuple[Tie, ...]]) -> str:
     """Groups with their size, members and what ties them."""
     counts = Counts.of(graph)
     legend = (
@@ -27,7 +28,7 @@ def group_part(graph: ChannelGraph, ties: Mapping[int, tuple[str, ...]]) -> str:
             number + 1,
             group.size,
             ", ".join(map(str, group.members)),
-            ", ".join(ties.get(number, ())),
+            ", ".join(map(str, ties.get(number, ()))),
             "no" if group.frozen else "yes",
         ]
         for number, group in enumerate(graph.groups)
@@ -40,14 +41,14 @@ def group_part(graph: ChannelGraph, ties: Mapping[int, tuple[str, ...]]) -> str:
     return section("Groups", legend, table(["group", "channels", "members", "tied by", "removable"], rows), total)
 
 
-def _example(graph: ChannelGraph, ties: Mapping[int, tuple[str, ...]]) -> str:
+def _example(graph: ChannelGraph, ties: Mapping[int, tuple[Tie, ...]]) -> str:
     """The first tied group in words."""
     for number, group in enumerate(graph.groups):
         if number in ties and not group.frozen:
             first, other = group.members[0], group.members[1]
             return (
                 f"Example, group {number + 1}: channel {first.start} of {first.layer} goes with channel {other.start} "
-                f"of {other.layer}, because {ties[number][0]} ties them. "
+                f"of {other.layer}, because {ties[number][0].operator} ties them. "
             )
     return ""
 

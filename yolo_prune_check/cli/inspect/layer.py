@@ -166,7 +166,7 @@ def _membership(graph: ChannelGraph, membership: Membership) -> list[str | int]:
         membership.number + 1,
         ", ".join(_range(part.start, part.stop) for part in membership.channels),
         ", ".join(map(str, membership.partners)) or "nothing",
-        ", ".join(membership.ties),
+        ", ".join(map(str, membership.ties)),
         f"no: {why_frozen(graph, membership.group)}" if membership.group.frozen else "yes",
     ]
 
