@@ -13,6 +13,9 @@ from yolo_prune_check.channels.provenance import ChannelRange
 from yolo_prune_check.channels.routes import Route, routes_of
 from yolo_prune_check.channels.ties import GroupIndex, Tie, ties_of
 
+_ENDING = frozenset({"direct", "depthwise", "linear", "frozen", "head"})
+"""Kinds of edges behind which there are other channels, or none that are told apart."""
+
 
 @dataclass(frozen=True)
 class Dependent:
@@ -93,7 +96,7 @@ def _reached(graph: ChannelGraph, layer: str) -> Iterator[Dependent]:
             continue
         routes = arrivals.get((called[edge.consumer], edge.port), ())
         path = _path(edge, routes)
-        ends = edge.kind in ("direct", "depthwise", "head")
+        ends = edge.kind in _ENDING
         yield Dependent(edge.consumer, edge.kind, edge.producer, edge.port, edge.position, ends, path)
 
 

@@ -21,7 +21,10 @@ MEANINGS = {
     "residual": "added to others",
     "pool": "pooled",
     "upsample": "upsampled",
-    "head": "taken by an operator behind which channels are no longer told apart",
+    "linear": "read by a linear layer",
+    "attention": "multiplied with others by an attention",
+    "frozen": "taken by an operator behind which channels are no longer told apart",
+    "head": "taken by the head's own arithmetic, which decodes them",
 }
 """What each kind of edge says of the channels."""
 

@@ -90,7 +90,7 @@ def describe_layer(model: str, graph: ChannelGraph, parts: Parts, facts: LayerFa
 def _summary(model: str, graph: ChannelGraph, parts: Parts, facts: LayerFacts) -> str:
     layer, known = facts.layer, graph.layers[facts.layer.name]
     ends = [item for item in facts.dependents.reached if item.ends]
-    readers = dict.fromkeys(item.consumer for item in ends if item.kind != "head")
+    readers = dict.fromkeys(item.consumer for item in ends if item.kind not in ("frozen", "head"))
     home = parts.of_module(layer.name)
     where = f" of block {layer.block} ({home.type})" if home is not None else ""
     blocks = ", ".join(f"{part.index} ({part.type})" for part in facts.parts)
@@ -100,7 +100,11 @@ def _summary(model: str, graph: ChannelGraph, parts: Parts, facts: LayerFacts) -
         f"{layer.in_channels} → {layer.out_channels} channels, {kernel(graph, layer.name)}, "
         + (f"batch norm {known.norm}" if known.norm else "no batch norm"),
         f"its channels end in {many(len(readers), 'layer')}"
-        + (" and in operators that do not tell them apart" if any(item.kind == "head" for item in ends) else ""),
+        + (
+            " and in operators that do not tell them apart"
+            if any(item.consumer not in readers for item in ends)
+            else ""
+        ),
         f"blocks that depend on it: {blocks}" if blocks else "nothing depends on it",
     ]
     return "\n".join(wrapped(line, WIDTH) for line in lines)
