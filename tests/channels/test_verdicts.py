@@ -27,7 +27,7 @@ def test_a_verdict_is_that_of_the_whole_interpretation(data: st.DataObject, mode
     assert prediction.verdict == judgement.verdict
     assert prediction.failure == judgement.failure
     if prediction.failure is not None and judgement.failure is not None:
-        assert prediction.failure.path[-1:] == judgement.failure.path[-1:]
+        assert prediction.failure.path == judgement.failure.path
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -106,3 +106,22 @@ def test_slices_and_negative_indices() -> None:
     assert [prediction.verdict for prediction in many[:2]] == ["unsafe", "unsafe"]
     with pytest.raises(IndexError):
         many[3]
+
+
+@pytest.mark.parametrize(
+    ("layer", "keep", "path"),
+    [
+        ("model.1.conv", 16, ("model.1.conv", "model.2.cv1.conv")),
+        ("model.4.cv1.conv", 32, ("model.4.cv1.conv", "chunk[1]", "model.4.m.0.cv1.conv")),
+        ("model.4.m.0.cv2.conv", 16, ("model.4.m.0.cv2.conv", "model.4.m.0 add")),
+        (
+            "model.9.cv2.conv",
+            128,
+            ("model.9.cv2.conv", "model.10 upsample_nearest2d", "model.11 concat[0]", "model.12.cv1.conv"),
+        ),
+    ],
+)
+def test_the_path_to_a_break(layer: str, keep: int, path: tuple[str, ...]) -> None:
+    failure = predict(graph_of(), Plan([Step(layer, range(keep))], "local")).failure
+    assert failure is not None
+    assert failure.path == path

@@ -22,17 +22,19 @@ def explain(graph: ChannelGraph, result: Interpretation) -> tuple[str, ...]:
     """
     if result.stopped is None:
         return ()
-    made_by = {value: graph.program.ops[index] for value, index in result.made_by.items() if value in result.tensors}
-    op = graph.program.ops[result.stopped]
-    names = {layer.op: layer.name for layer in graph.layers.values()}
+    ops, made_by, names = graph.program.ops, result.made_by, graph.made_in
+    op = ops[result.stopped]
     path = [_words(op, names, None)]
     while True:
-        value = next((value for value in op.inputs if value in made_by and made_by[value].index < op.index), None)
+        value = next((value for value in op.inputs if value in result.tensors and value in made_by), None)
         if value is None:
             break
         if op.target == "cat":
             path[-1] = f"{path[-1]}[{op.inputs.index(value)}]"
-        op = made_by[value]
+        if value in graph.emitted_by:
+            path.append(graph.emitted_by[value])
+            break
+        op = ops[made_by[value]]
         if op.target not in _SILENT:
             path.append(_words(op, names, value))
         if op.index in names:

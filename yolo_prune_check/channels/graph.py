@@ -59,6 +59,16 @@ class ChannelGraph:
         return f"ChannelGraph({len(self.layers)} layers, {len(self.program.ops)} operators, {self.imgsz} px)"
 
     @cached_property
+    def made_in(self) -> dict[int, str]:
+        """Layers by the index of their operator."""
+        return {layer.op: name for name, layer in self.layers.items()}
+
+    @cached_property
+    def emitted_by(self) -> dict[int, str]:
+        """Layers by the value in which their channels appear."""
+        return {layer.emission: name for name, layer in self.layers.items()}
+
+    @cached_property
     def provenance(self) -> Provenance:
         """Which channels each value holds."""
         return trace_provenance(self.program, self.layers)
@@ -98,6 +108,14 @@ class ChannelGraph:
     def baseline(self) -> Interpretation:
         """The untouched model, interpreted."""
         return self.interpreter.run(self.parameters)
+
+    @cached_property
+    def base_active(self) -> dict[int, int]:
+        """Active channels of the untouched model at the inputs and emissions of layers and at junctions."""
+        values = {port.value for junction in self.junctions for port in junction.ports}
+        for layer in self.layers.values():
+            values |= {layer.emission, self.program.ops[layer.op].inputs[0]}
+        return {value: self.baseline.tensors[value].active for value in values}
 
     @cached_property
     def costs(self) -> Costs:

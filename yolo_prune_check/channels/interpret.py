@@ -113,39 +113,49 @@ class Interpreter:
         return result
 
     def rerun(
-        self, base: Interpretation, changed: Mapping[str, Tensor], scattered: Mapping[int, Scatter] | None = None
+        self,
+        base: Interpretation,
+        changed: Mapping[str, Tensor],
+        *,
+        given: Mapping[int, Tensor] | None = None,
+        scattered: Mapping[int, Scatter] | None = None,
     ) -> Interpretation:
         """Run again, with other parameters, whatever they have an effect on.
 
         Args:
             base: The full run to compare with.
             changed: Parameters that differ from that run's, by qualified name.
+            given: Values that differ from that run's, whatever makes them.
             scattered: Values that are widened as soon as they are made.
 
         Returns:
             The same as a full run would give, tensors that did not change being left to ``base``.
         """
         tensors: dict[int, Tensor] = {}
-        result = Interpretation(tensors, base=base, made_by=self._made_by)
+        result = Interpretation(tensors, base=base, made_by=self.made_by)
         unchanged = base.tensors
         waiting: list[int] = []
         queued: set[int] = set()
 
+        readers = self._readers
+
         def queue(value: int) -> None:
-            for reader in self._readers.get(value, ()):
+            for reader in readers.get(value, ()):
                 if reader not in queued:
                     queued.add(reader)
                     heapq.heappush(waiting, reader)
 
         def lookup(value: int) -> Tensor:
-            found = tensors.get(value)
-            return unchanged[value] if found is None else found
+            return tensors.get(value) or unchanged[value]
 
         for name, tensor in changed.items():
             value = self._parameter_values.get(name)
             if value is not None:
                 tensors[value] = tensor
                 queue(value)
+        for value, tensor in (given or {}).items():
+            tensors[value] = tensor
+            queue(value)
         while waiting:
             op = self.program.ops[heapq.heappop(waiting)]
             result.touched.append(op.index)
@@ -208,7 +218,8 @@ class Interpreter:
         return tuple(_prepared(op) for op in self.program.ops)
 
     @cached_property
-    def _made_by(self) -> dict[int, int]:
+    def made_by(self) -> dict[int, int]:
+        """Index of the operator that makes each value."""
         return {value: op.index for op in self.program.ops for value in op.outputs}
 
     @cached_property

@@ -18,7 +18,7 @@ from yolo_prune_check.channels.tensors import Tensor
 def judge(graph: ChannelGraph, plan: Plan) -> Judgement:
     """Run the operators on which a plan has an effect, abstractly, and say all there is to say."""
     changes = carry_out(graph, plan)
-    result = graph.interpreter.rerun(graph.baseline, changes.parameters, changes.scattered)
+    result = graph.interpreter.rerun(graph.baseline, changes.parameters, scattered=changes.scattered)
     failure = result.failure
     if failure is not None:
         failure = replace(failure, path=explain(graph, result))
@@ -37,15 +37,21 @@ def _layers(graph: ChannelGraph, changed: Mapping[str, Tensor], result: Interpre
     counts = {}
     for name, layer in graph.layers.items():
         weight = changed.get(f"{name}.weight")
-        source = result.get(graph.program.ops[layer.op].inputs[0])
-        emitted = result.get(layer.emission)
         counts[name] = ChannelCount(
             in_channels=layer.in_channels if weight is None else weight.shape[1] * layer.groups,
             out_channels=layer.out_channels if weight is None else weight.shape[0],
-            active_in=source.active if source is not None else None,
-            active_out=emitted.active if emitted is not None else None,
+            active_in=_active(graph, result, graph.program.ops[layer.op].inputs[0]),
+            active_out=_active(graph, result, layer.emission),
         )
     return counts
+
+
+def _active(graph: ChannelGraph, result: Interpretation, value: int) -> int | None:
+    """Active channels of a value; None if execution does not get there."""
+    found = result.get(value)
+    if found is None:
+        return None
+    return found.active if value in result.tensors else graph.base_active[value]
 
 
 def _edges(graph: ChannelGraph, plan: Plan, result: Interpretation) -> tuple[EdgeState, ...]:
@@ -65,8 +71,8 @@ def _edges(graph: ChannelGraph, plan: Plan, result: Interpretation) -> tuple[Edg
                     producers=port.producers,
                     before=before.shape[1],
                     after=None if after is None else after.shape[1],
-                    active_before=before.active,
-                    active_after=None if after is None else after.active,
+                    active_before=graph.base_active[port.value],
+                    active_after=None if after is None else _active(graph, result, port.value),
                     touched=not pruned.isdisjoint(port.producers),
                 )
             )

@@ -22,6 +22,7 @@ from yolo_prune_check.channels.parameters import masked, narrowed
 from yolo_prune_check.channels.plan import MaskKind, Plan, Step
 from yolo_prune_check.channels.prediction import Mismatch, Verdict
 from yolo_prune_check.channels.program import BoolArray
+from yolo_prune_check.channels.tensors import Tensor
 
 
 @dataclass(frozen=True)
@@ -123,14 +124,29 @@ class Verdicts:
 
     def _work_out(self, layer: GraphLayer, width: int) -> Effect:
         graph = self.graph
-        result = graph.interpreter.rerun(graph.baseline, narrowed(graph.parameters, layer, width))
         touched = 0
+        if layer.groups == 1 and width:  # then the layer, its norm and its activation fit themselves, however wide
+            emission = graph.baseline.tensors[layer.emission].shape
+            given = {layer.emission: Tensor((emission[0], width, *emission[2:]))}
+            result = graph.interpreter.rerun(graph.baseline, {}, given=given)
+            touched = self._inner(layer)
+        else:
+            result = graph.interpreter.rerun(graph.baseline, narrowed(graph.parameters, layer, width))
         for index in result.touched:
             touched |= 1 << index
         if result.stopped != layer.op:
             touched &= ~(1 << layer.op)
         stop = len(graph.program.ops) if result.stopped is None else result.stopped
         return Effect(self._explained(result), stop, touched, _wrong(result))
+
+    def _inner(self, layer: GraphLayer) -> int:
+        """The operators between a layer's convolution and its emission."""
+        value, found = layer.emission, 0
+        made_by = self.graph.interpreter.made_by
+        while made_by[value] != layer.op:
+            found |= 1 << made_by[value]
+            value = self.graph.program.ops[made_by[value]].inputs[0]
+        return found
 
     def _explained(self, result: Interpretation) -> Mismatch | None:
         return None if result.failure is None else replace(result.failure, path=explain(self.graph, result))
