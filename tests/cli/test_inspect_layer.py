@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import pytest
+from torch import nn
 
 from tests.cli.conftest import CommandLine
+from yolo_prune_check.channels.graph import ChannelGraph
+from yolo_prune_check.cli.inspect.layer import examine
+from yolo_prune_check.cli.inspect.parts import parts_of
 from yolo_prune_check.cli.output import WIDTH
+from yolo_prune_check.errors import UserError
+from yolo_prune_check.model.addresses import find_layer
+from yolo_prune_check.model.load import load_model
 
 
 @pytest.mark.parametrize("name", ["4.0", "model.4.cv1.conv", "model.4.cv1"])
@@ -64,7 +71,9 @@ def test_a_wrong_layer_is_told_with_exit_code_2(name: str, told: str, command_li
     assert told in ran.err
 
 
-def test_a_layer_that_only_training_uses_is_refused(command_line: CommandLine) -> None:
-    ran = command_line("inspect", "yolov10n.yaml", "--layer", "model.23.cv2.0.0.conv")
-    assert ran.code == 2
-    assert "does not run when the model predicts" in ran.err
+def test_a_layer_that_does_not_run_is_refused() -> None:
+    model = load_model("yolov8n.yaml")
+    model.get_submodule("model.0").spare = nn.Conv2d(3, 8, 1)  # as the heads that some models only train with
+    graph = ChannelGraph.trace(model, imgsz=64)
+    with pytest.raises(UserError, match="does not run when the model predicts"):
+        examine(graph, parts_of(model, graph), find_layer(model, "model.0.spare"))
