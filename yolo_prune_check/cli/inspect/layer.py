@@ -99,15 +99,16 @@ def _summary(model: str, graph: ChannelGraph, parts: Parts, facts: LayerFacts) -
         "",
         f"{layer.in_channels} → {layer.out_channels} channels, {kernel(graph, layer.name)}, "
         + (f"batch norm {known.norm}" if known.norm else "no batch norm"),
-        f"its channels end in {many(len(readers), 'layer')}"
-        + (
-            " and in operators that do not tell them apart"
-            if any(item.consumer not in readers for item in ends)
-            else ""
-        ),
+        _endings(len(readers), any(item.consumer not in readers for item in ends)),
         f"blocks that depend on it: {blocks}" if blocks else "nothing depends on it",
     ]
     return "\n".join(wrapped(line, WIDTH) for line in lines)
+
+
+def _endings(layers: int, others: bool) -> str:
+    found = [many(layers, "layer")] if layers else []
+    found += ["operators that do not tell them apart"] if others else []
+    return f"its channels end in {' and in '.join(found)}" if found else "its channels end nowhere"
 
 
 def _reached(dependents: Dependents) -> str:

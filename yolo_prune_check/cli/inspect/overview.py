@@ -43,7 +43,7 @@ def summary(model: str, graph: ChannelGraph, parts: Parts) -> str:
         "",
         f"{many(len(parts.all), noun)}, {many(counts.layers, 'layer')} (Conv2d), {counts.parameters:,} parameters",
         f"{many(counts.channels, 'channel')}: {counts.removable:,} can be removed "
-        f"({share(counts.removable, counts.channels)}), {counts.frozen:,} cannot (frozen: see the part on them)",
+        f"({share(counts.removable, counts.channels)}), {counts.frozen:,} cannot (frozen, see below)",
         f"{many(counts.groups, 'dependency group')}: a channel alone, or channels that can only be removed together; "
         f"{counts.tied:,} hold more than one channel",
     ]

@@ -18,7 +18,7 @@ def part_part(parts: Parts) -> str:
     convolutions = sum(len(part.layers) for part in parts.all)
     return section(
         "Blocks" if parts.blocks else "Top-level modules (this model has no list of blocks)",
-        f"in and out are channels, – where there is no feature map; from and feeds name {noun}s; a + b are two "
+        f"in and out count channels (– where there is no feature map); from and feeds name {noun}s; a + b are two "
         "inputs, in that order.",
         table([noun, *([] if parts.blocks else ["name"]), "type", "in", "out", "Conv2d", "from", "feeds"], rows),
         f"{many(len(rows), noun)}, {many(convolutions, 'layer')} (Conv2d)",
