@@ -95,14 +95,25 @@ def _reached(graph: ChannelGraph, layer: str) -> Iterator[Dependent]:
         if edge.producer.layer != layer:
             continue
         routes = arrivals.get((called[edge.consumer], edge.port), ())
-        path = _path(edge, routes)
-        ends = edge.kind in _ENDING
-        yield Dependent(edge.consumer, edge.kind, edge.producer, edge.port, edge.position, ends, path)
+        yield from _pieces(edge, routes)
 
 
-def _path(edge: Edge, routes: Sequence[Route]) -> tuple[str, ...]:
-    found = (route.path for route in routes if route.holds(edge.producer.start, edge.position))
-    return (*next(found, (edge.producer.layer,)), _end(edge))
+def _pieces(edge: Edge, routes: Sequence[Route]) -> Iterator[Dependent]:
+    """The channels of one edge by the routes on which they came: the pieces of a split may meet again in a concat."""
+    start, stop = edge.producer.start, edge.producer.stop
+    told = [(route.path, part) for route in routes if (part := route.shared(start, stop, edge.position))]
+    if not told:  # a convolution that runs more than once: only its first call has routes
+        told = [((edge.producer.layer,), range(start, stop))]
+    for path, part in told:
+        yield Dependent(
+            consumer=edge.consumer,
+            kind=edge.kind,
+            channels=ChannelRange(edge.producer.layer, part.start, part.stop),
+            port=edge.port,
+            position=edge.position + part.start - start,
+            ends=edge.kind in _ENDING,
+            path=(*path, _end(edge)),
+        )
 
 
 def _end(edge: Edge) -> str:

@@ -33,10 +33,11 @@ class Route:
     position: int | None
     path: tuple[str, ...]
 
-    def holds(self, channel: int, position: int) -> bool:
-        """Whether this is how a channel came to a position of the operand."""
-        offset = channel - self.start
-        return 0 <= offset < self.length and self.position in (None, position - offset)
+    def shared(self, start: int, stop: int, position: int) -> range:
+        """Which of the channels ``start`` to ``stop`` came this way, where they begin at a position of the operand."""
+        if self.position is not None and self.position - self.start != position - start:
+            return range(0)
+        return range(max(start, self.start), min(stop, self.start + self.length))
 
 
 Arrivals = dict[tuple[int, int], tuple[Route, ...]]
