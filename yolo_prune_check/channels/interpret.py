@@ -12,7 +12,7 @@ import numpy as np
 
 from yolo_prune_check.channels.prediction import Mismatch
 from yolo_prune_check.channels.program import Op, Program, Ref
-from yolo_prune_check.channels.rules import RULES
+from yolo_prune_check.channels.rules import ELEMENTWISE, RULES
 from yolo_prune_check.channels.sizes import Arithmetic, Axis, evaluate
 from yolo_prune_check.channels.tensors import Breaks, Tensor, varying
 
@@ -179,6 +179,8 @@ class Interpreter:
             else:
                 positional, named = self._arguments[op.index](lookup)
                 outputs = rule(*positional, **named)
+                if op.unpacked is not None and len(outputs) < op.unpacked:
+                    raise _unpacking(op.unpacked, len(outputs))
         except Breaks as broken:
             result.failure = Mismatch(op.module, broken.kind, broken.expected, broken.got, broken.message)
             result.stopped = op.index
@@ -239,6 +241,12 @@ class Interpreter:
 _BROADCASTING = frozenset({"add", "sub", "mul", "div"})
 
 
+def _unpacking(names: int, pieces: int) -> Breaks:
+    """Python's complaint where a line unpacks the pieces of a chunk, and there are fewer than it has names for."""
+    message = f"not enough values to unpack (expected {names}, got {pieces})"
+    return Breaks("split", names, pieces, message)
+
+
 def _same(a: Tensor, b: Tensor) -> bool:
     if a.shape != b.shape:
         return False
@@ -252,6 +260,8 @@ def _prepared(op: Op) -> Callable[[Lookup], tuple[list[Any], dict[str, Any]]]:
     """How to fetch the arguments of an operator."""
     getters = [_getter(item) for item in op.args]
     named = {name: _getter(item) for name, item in op.kwargs.items()}
+    if op.in_place and op.target in ELEMENTWISE:
+        named["in_place"] = lambda lookup: True
     if named:
         return lambda lookup: ([get(lookup) for get in getters], {name: get(lookup) for name, get in named.items()})
     return lambda lookup: ([get(lookup) for get in getters], {})
