@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from yolo_prune_check.channels.prediction import Prediction
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from yolo_prune_check.channels.prediction import Prediction
 
 
 def explain(prediction: Prediction) -> list[str]:
