@@ -110,7 +110,7 @@ def test_a_removal_is_closed(name: str) -> None:
     whole = find_removal(
         graph, Plan([Step(n, range(layer.out_channels)) for n, layer in graph.layers.items()], "group")
     )
-    assert whole.layers == {} and whole.norms == {} and whole.columns == {} and whole.hazards == ()
+    assert (whole.layers, whole.norms, whole.columns, whole.hazards) == ({}, {}, {}, ())
 
 
 def test_the_order_of_steps_changes_nothing() -> None:

@@ -21,7 +21,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from yolo_prune_check.channels.program import Filter, FloatArray, ModuleCall, Op, Program, Ref, Value
 from yolo_prune_check.channels.rules import CONVOLUTIONS
-from yolo_prune_check.channels.sizes import Arithmetic, Axis, Dim, as_size
+from yolo_prune_check.channels.sizes import Arithmetic, Attribute, Axis, Dim, as_size, mark_computed
 from yolo_prune_check.channels.source import assertion, unpacked_into
 
 _CHUNKS = (torch.chunk, torch.Tensor.chunk)
@@ -59,11 +59,27 @@ def trace_program(model: nn.Module, imgsz: int) -> Program:
     recorder = _Recorder(model)
     with _unchanged(model), torch.no_grad():
         model.eval()
+        _name_numbers(recorder)
         image = torch.zeros(1, 3, imgsz, imgsz, device=device, dtype=dtype)
         recorder.image = recorder.add(image, derived=True)
         with recorder.module_calls(), recorder.comparisons(), _Dispatch(recorder), _Functions(recorder):
             output = model(image)
     return recorder.program(output)
+
+
+def _name_numbers(recorder: _Recorder) -> None:
+    """Make the whole numbers that modules hold tell which attribute they are; PyTorch's own hold no sizes."""
+    for module, owner in recorder.names.items():
+        if type(module).__module__.startswith("torch."):
+            continue
+        for name, item in list(module.__dict__.items()):
+            if type(item) is int:
+                module.__dict__[name] = Dim(item, Attribute(item, owner, name, recorder.computed))
+            elif type(item) in (list, tuple) and item and all(type(part) is int for part in item):
+                module.__dict__[name] = type(item)(
+                    Dim(part, Attribute(part, owner, name, recorder.computed, index, tuple(item)))
+                    for index, part in enumerate(item)
+                )
 
 
 @contextmanager
@@ -119,6 +135,7 @@ class _Recorder:
         self.image = 0
         self.storages: dict[int, list[int]] = {}
         self.composite = False
+        self.computed: set[tuple[str, str]] = set()
         self.chunk: tuple[int, int] | None = None
         self.dims: list[int] | None = None
         self.unpacked: int | None = None
@@ -184,7 +201,7 @@ class _Recorder:
             return
         arguments = self._arguments(args)
         if target == "split" and self.chunk is not None:
-            count, axis = self.chunk
+            count, axis = map(int, self.chunk)
             target, arguments, kwargs = "chunk", (arguments[0], count, axis), {}
         self._append(target, arguments, self._converted(kwargs), tensors, _tensors(output), in_place=in_place)
         if in_place:
@@ -236,6 +253,9 @@ class _Recorder:
         symbolic = iter(self.dims or ())
         concrete = list(_integers(args))
         matched = self.dims is not None and [int(n) for n in self.dims] == concrete
+        if not matched:
+            for dim in self.dims or ():
+                mark_computed(as_size(dim))
 
         def convert(item: Any) -> Any:
             if isinstance(item, torch.Tensor):
@@ -280,6 +300,7 @@ class _Recorder:
             filters,
             constants,
             sizes,
+            frozenset(self.computed),
         )
 
 
@@ -337,6 +358,7 @@ class _Functions(TorchFunctionMode):
 
 
 def _chunk(tensor: torch.Tensor, chunks: int, dim: int = 0) -> tuple[int, int]:
+    mark_computed((as_size(chunks), as_size(dim)))
     return chunks, dim
 
 
