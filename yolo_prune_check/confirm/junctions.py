@@ -16,12 +16,19 @@ from torch.overrides import TorchFunctionMode
 from yolo_prune_check.prune.oplog import OpLog
 from yolo_prune_check.prune.running import Running
 
-_NAMES = {
-    **dict.fromkeys((torch.cat, torch.concat, torch.concatenate), "cat"),
-    **dict.fromkeys((torch.chunk, torch.Tensor.chunk, torch.split, torch.Tensor.split), "split"),
-    **dict.fromkeys((torch.split_with_sizes, torch.Tensor.split_with_sizes), "split"),
-    **dict.fromkeys((torch.add, torch.Tensor.add, torch.Tensor.add_), "add"),
-    **dict.fromkeys((torch.Tensor.__add__, torch.Tensor.__radd__, torch.Tensor.__iadd__), "add"),
+_CATS = (torch.cat, torch.concat, torch.concatenate)
+_SPLITS = (
+    *(torch.chunk, torch.split, torch.split_with_sizes),
+    *(torch.Tensor.chunk, torch.Tensor.split, torch.Tensor.split_with_sizes),
+)
+_ADDS = (
+    *(torch.add, torch.Tensor.add, torch.Tensor.add_),
+    *(torch.Tensor.__add__, torch.Tensor.__radd__, torch.Tensor.__iadd__),
+)
+_NAMES: dict[Any, str] = {
+    **dict.fromkeys(_CATS, "cat"),
+    **dict.fromkeys(_SPLITS, "split"),
+    **dict.fromkeys(_ADDS, "add"),
 }
 
 
@@ -33,16 +40,27 @@ class SeenPort:
     active: int
 
 
+class Stopped(Exception):
+    """The pass came to where it was to break off."""
+
+
 class JunctionWatch(TorchFunctionMode):
     """Record the operands and results of each junction by ``module:operator`` and port, while the mode is on.
 
     Args:
         running: Which module runs.
         log: The log that is kept of the same pass, to which this adds nothing.
+        until: Number of calls after which the pass is to break off; never if None.
+
+    Attributes:
+        returned: Number of calls that returned. Unlike those that an operator makes inside, their number does not
+            depend on how many images there are.
     """
 
-    def __init__(self, running: Running, log: OpLog) -> None:
+    def __init__(self, running: Running, log: OpLog, until: int | None = None) -> None:
         super().__init__()
+        self.returned = 0
+        self._until = until
         self.ports: dict[tuple[str, str], SeenPort] = {}
         self._running = running
         self._log = log
@@ -52,11 +70,11 @@ class JunctionWatch(TorchFunctionMode):
         kwargs = kwargs or {}
         name = _NAMES.get(func)
         if name is None:
-            return func(*args, **kwargs)
+            return self._call(func, args, kwargs)
         inputs = _flat((*args, *kwargs.values()))
         # Before the call, which may write into its operand.
         seen = self._ports("in", inputs) if _joins(name, inputs, args, kwargs) else None
-        output = func(*args, **kwargs)
+        output = self._call(func, args, kwargs)
         outputs = _flat(output)
         if seen is not None and _maps(outputs):
             base = f"{self._running.innermost}:{name}"
@@ -64,6 +82,13 @@ class JunctionWatch(TorchFunctionMode):
             operator = base if self._seen[base] == 1 else f"{base}#{self._seen[base]}"
             for port, state in {**seen, **self._ports("out", outputs)}.items():
                 self.ports[operator, port] = state
+        return output
+
+    def _call(self, func: Any, args: Any, kwargs: Any) -> Any:
+        output = func(*args, **kwargs)
+        if self.returned == self._until:
+            raise Stopped
+        self.returned += 1
         return output
 
     def _ports(self, side: str, tensors: list[torch.Tensor]) -> dict[str, SeenPort]:

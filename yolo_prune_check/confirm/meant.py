@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
@@ -11,17 +12,20 @@ from torch import nn
 
 from yolo_prune_check.channels.plan import Plan
 from yolo_prune_check.confirm.probe import probe_images, tensors_of
+from yolo_prune_check.confirm.structure import Structure, structure_of
 from yolo_prune_check.prune.borrowed import borrowed
-from yolo_prune_check.prune.oplog import Execution, OpLog
+from yolo_prune_check.prune.oplog import Call, Execution, OpLog
 from yolo_prune_check.prune.running import watch
 
 
 def difference(model: nn.Module, pruned: nn.Module, plan: Plan, imgsz: int) -> tuple[float | None, float | None]:
     """Largest difference between what was meant and what a pruned model computes, in float64.
 
-    Compared are the inputs of the last block and all outputs: decoded boxes alone hide errors. Where a detector picks
-    its queries by their scores, equal scores are picked in the same order, as a masked model computes the same numbers
-    to the last bit, zeros included.
+    Decoded boxes alone hide errors, so the inputs of the last block are compared as well. Even there, dozens of layers
+    of random weights may have let an error decay to nothing, so the relative error is looked for at every convolution.
+
+    Where a detector picks its queries by their scores, equal scores are picked in the same order, as a masked model
+    computes the same numbers to the last bit, zeros included.
 
     Args:
         model: The model before the plan; a removed channel is silenced where its layer emits it.
@@ -30,99 +34,128 @@ def difference(model: nn.Module, pruned: nn.Module, plan: Plan, imgsz: int) -> t
         imgsz: Image size in pixels.
 
     Returns:
-        The absolute difference, and the same divided by the largest magnitude that was meant; None and None if the
-        shapes differ.
+        The largest absolute difference of the last block's inputs and of all outputs; and the largest difference of
+        these or of any convolution's input, each divided by the largest magnitude that was meant there. None and None
+        if the last block's inputs or the outputs have other shapes.
     """
-    log, last = _log(model, imgsz)
-    wanted = _features(model, last, imgsz, _silencing(log, plan, model))
-    got = _features(pruned, last, imgsz, {})
-    if [tensor.shape for tensor in wanted] != [tensor.shape for tensor in got]:
+    structure = structure_of(model, imgsz)
+    wanted = _Meant()
+    _run(model, structure.last, imgsz, wanted, _Silence(structure, _removed(model, plan)))
+    got = _Compared(wanted.tensors)
+    _run(pruned, structure.last, imgsz, got)
+    if got.other_shapes:
         return None, None
-    pairs = [(a, b) for a, b in zip(wanted, got, strict=True) if a.numel()]
-    error = max((float((a - b).abs().max()) for a, b in pairs), default=0.0)
-    scale = max((float(a.abs().max()) for a, _ in pairs), default=0.0)
-    return error, error / scale if scale else error
+    return got.absolute, got.relative
 
 
-def _log(model: nn.Module, imgsz: int) -> tuple[OpLog, str]:
-    with borrowed(model, torch.float64), watch(model) as running, torch.no_grad():
-        images = probe_images(model, imgsz)
-        log = OpLog(model, running, images)
-        with log:
-            model(images)
-    return log, last_block(model, running.entered)
+_Place = tuple[str, int]
+"""A module and the how-manieth tensor that it took; the model's outputs have the name ``->``."""
 
 
-def _silencing(log: OpLog, plan: Plan, model: nn.Module) -> dict[int, torch.Tensor]:
-    """Channels to set to zero in what each call makes."""
-    calls = log.convolutions()
+class _Meant:
+    """Keeps what the untouched model computes."""
+
+    def __init__(self) -> None:
+        self.tensors: dict[_Place, torch.Tensor] = {}
+        self._seen: Counter[str] = Counter()
+
+    def note(self, name: str, tensors: Iterable[torch.Tensor], *, final: bool) -> None:
+        """Take note of a module's inputs; ``final`` ones are those of the last block and the outputs."""
+        for tensor in tensors:
+            place = name, self._seen[name]
+            self._seen[name] += 1
+            self.take(place, tensor, final=final)
+
+    def take(self, place: _Place, tensor: torch.Tensor, *, final: bool) -> None:
+        """Keep a copy, as an in-place operator may follow."""
+        self.tensors[place] = tensor.clone()
+
+
+class _Compared(_Meant):
+    """Compares with it what a pruned model computes."""
+
+    def __init__(self, wanted: Mapping[_Place, torch.Tensor]) -> None:
+        super().__init__()
+        self.absolute = self.relative = 0.0
+        self.other_shapes = False
+        self._wanted = wanted
+
+    def take(self, place: _Place, tensor: torch.Tensor, *, final: bool) -> None:
+        """Compare; an input of other shape than was meant is no error in itself, unless it is final."""
+        wanted = self._wanted.get(place)
+        if wanted is None or wanted.shape != tensor.shape:
+            self.other_shapes = self.other_shapes or final
+        elif not torch.equal(wanted, tensor):
+            error, scale = float((wanted - tensor).abs().max()), float(wanted.abs().max())
+            self.relative = max(self.relative, error / scale if scale else 1.0)
+            if final:
+                self.absolute = max(self.absolute, error)
+
+
+def _removed(model: nn.Module, plan: Plan) -> dict[str, torch.Tensor]:
     found = {}
     for layer, keep in plan.kept().items():
         conv = model.get_submodule(layer)
         if not isinstance(conv, nn.Conv2d):
             raise TypeError(f"{layer} is a {type(conv).__name__}, not a Conv2d")
-        removed = torch.ones(conv.out_channels, dtype=torch.bool, device=conv.weight.device)
-        removed[list(keep)] = False
-        for call in calls.get(layer, ()):
-            chain = log.emission(call) or (call,)
-            found[chain[-1]] = removed.nonzero().flatten()
+        gone = sorted(set(range(conv.out_channels)) - set(keep))
+        if gone:
+            found[layer] = torch.tensor(gone, dtype=torch.long, device=conv.weight.device)
     return found
 
 
 class _Silence(Execution):
-    def __init__(self, channels: Mapping[int, torch.Tensor]) -> None:
-        self._channels = channels
+    """Sets removed channels to zero where their layer emits them."""
 
-    def run(self, index: int, func: Any, args: Any, kwargs: Any, varies: bool) -> Any:
-        output = super().run(index, func, args, kwargs, varies)
-        if index in self._channels:
-            # In place, so that an in-place operator still gives back its operand.
-            tensors_of(output)[0].index_fill_(1, self._channels[index], 0)
-        return output
+    def __init__(self, structure: Structure, removed: Mapping[str, torch.Tensor]) -> None:
+        self._lengths = {layer: iter(structure.lengths.get(layer, ())) for layer in removed}
+        self._removed = removed
+        self._ahead: dict[int, tuple[str, int]] = {}  # by value: whose channels, and calls until they are emitted
+
+    def wrote(self, index: int, call: Call, outputs: list[torch.Tensor]) -> None:
+        for layer, length in self._arriving(call):
+            if length:
+                self._ahead[(call.writes or ())[0]] = layer, length
+            else:
+                outputs[0].index_fill_(1, self._removed[layer], 0)
+
+    def _arriving(self, call: Call) -> Iterator[tuple[str, int]]:
+        if call.name == "convolution":
+            yield from ((layer, next(self._lengths[layer])) for layer in call.owners if layer in self._removed)
+        elif call.reads and call.reads[0] in self._ahead:
+            layer, length = self._ahead[call.reads[0]]
+            yield layer, length - 1
 
 
-def _features(model: nn.Module, last: str, imgsz: int, silenced: Mapping[int, torch.Tensor]) -> Sequence[torch.Tensor]:
+def _run(model: nn.Module, last: str, imgsz: int, notes: _Meant, silence: _Silence | None = None) -> None:
     with borrowed(model, torch.float64), watch(model) as running, torch.no_grad():
         images = probe_images(model, imgsz)
-        log = OpLog(model, running, images, _Silence(silenced))
-        with _inputs(model.get_submodule(last), log) as found, log if silenced else nullcontext():
+        log = OpLog(model, running, images, silence)
+        with _inputs(model, last, notes, log), nullcontext() if silence is None else log:
             output = model(images)
-    return [*found, *_floating(output)]
+    notes.note("->", _floating(output), final=True)
 
 
 @contextmanager
-def _inputs(module: nn.Module, log: OpLog) -> Iterator[list[torch.Tensor]]:
-    found: list[torch.Tensor] = []
+def _inputs(model: nn.Module, last: str, notes: _Meant, log: OpLog) -> Iterator[None]:
+    def note(name: str) -> Any:
+        def hook(module: nn.Module, args: Any, kwargs: Any) -> None:
+            with log.pause():
+                notes.note(name, _floating((args, kwargs)), final=name == last)
 
-    def hook(module: nn.Module, args: Any, kwargs: Any) -> None:
-        with log.pause():
-            found.extend(tensor.clone() for tensor in _floating((args, kwargs)))
+        return hook
 
-    handle = module.register_forward_pre_hook(hook, with_kwargs=True)
+    handles = [
+        module.register_forward_pre_hook(note(name), with_kwargs=True)
+        for name, module in model.named_modules()
+        if name == last or isinstance(module, nn.Conv2d)
+    ]
     try:
-        yield found
+        yield
     finally:
-        handle.remove()
+        for handle in handles:
+            handle.remove()
 
 
 def _floating(tree: object) -> list[torch.Tensor]:
     return [tensor for tensor in tensors_of(tree) if tensor.is_floating_point()]
-
-
-def last_block(model: nn.Module, entered: Sequence[str]) -> str:
-    """The part of a model that ran last, at the highest level that is more than a list of parts.
-
-    An Ultralytics head, a classifier's last linear layer.
-
-    Args:
-        model: The model.
-        entered: Names of its modules in the order in which their forward began.
-    """
-    name = ""
-    while name == "" or name not in entered or isinstance(model.get_submodule(name), nn.Sequential):
-        inside = [other for other in entered if other.startswith(f"{name}." if name else "") and other != name]
-        if not inside:
-            break
-        start = len(name) + 1 if name else 0
-        name = name + ("." if name else "") + inside[-1][start:].partition(".")[0]
-    return name

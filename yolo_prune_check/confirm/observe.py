@@ -10,8 +10,9 @@ from yolo_prune_check.channels.plan import Plan
 from yolo_prune_check.channels.prediction import Mismatch
 from yolo_prune_check.confirm.junctions import SeenPort
 from yolo_prune_check.confirm.meant import difference
-from yolo_prune_check.confirm.passes import emission_lengths, leaking_pass, plain_pass
+from yolo_prune_check.confirm.passes import leaking_pass, plain_pass
 from yolo_prune_check.confirm.sizes import parameter_count
+from yolo_prune_check.confirm.structure import structure_of
 from yolo_prune_check.prune.mask import weight_norm_count
 
 
@@ -29,9 +30,10 @@ class Observation:
         params: Parameters, as torchinfo counts those of the whole model; None if the pass raised.
         macs: Multiply-accumulates of one image, as torchinfo counts; None if the pass raised.
         max_abs_error: Largest difference to the model that was meant (the one before the plan with the removed
-            channels' outputs set to zero), over the inputs of the last module and all outputs, in float64; None if
-            the pass raised, the outputs have other shapes, or no model was given to compare with.
-        relative_error: The same divided by the largest magnitude that was meant.
+            channels' outputs set to zero), over the inputs of the last block and all outputs, in float64; None if
+            the pass raised, these have other shapes, or no model was given to compare with.
+        relative_error: Largest difference there or at any convolution's input, divided by the largest magnitude that
+            was meant at that place.
     """
 
     failure: Mismatch | None
@@ -61,15 +63,14 @@ def observe(model: nn.Module | None, pruned: nn.Module, plan: Plan, imgsz: int) 
         name: weight_norm_count(module) for name, module in pruned.named_modules() if isinstance(module, nn.Conv2d)
     }
     plain = plain_pass(pruned, imgsz)
-    lengths = None
-    if plain.failure is not None and model is not None:
-        lengths = emission_lengths(model, imgsz)
-        plain = plain_pass(pruned, imgsz, lengths)
-    seen = leaking_pass(pruned, imgsz, plain, lengths) if plain.clipped else plain
+    seen = leaking_pass(pruned, imgsz, plain) if plain.clipped else plain
+    if seen.failure is not None and seen.returned < plain.returned:
+        seen = plain  # a model that takes one image only
     if plain.failure is not None:
-        return Observation(plain.failure, seen.active, norms, seen.ports, {}, None, None, None, None)
+        active = seen.active(None if model is None else structure_of(model, imgsz).lengths)
+        return Observation(plain.failure, active, norms, seen.ports, {}, None, None, None, None)
     sizes = plain.sizes
     error, relative = (None, None) if model is None else difference(model, pruned, plan, imgsz)
     return Observation(
-        None, seen.active, norms, seen.ports, sizes.shapes, parameter_count(pruned), sizes.macs, error, relative
+        None, seen.active(), norms, seen.ports, sizes.shapes, parameter_count(pruned), sizes.macs, error, relative
     )
