@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from yolo_prune_check.channels.prediction import Mismatch
-from yolo_prune_check.channels.program import Op, Program, Ref, Value
+from yolo_prune_check.channels.program import Op, Program, Ref
 from yolo_prune_check.channels.rules import RULES
 from yolo_prune_check.channels.sizes import Arithmetic, Axis, evaluate
 from yolo_prune_check.channels.tensors import Breaks, Tensor, varying
@@ -56,7 +56,9 @@ def interpret(
     start = {program.image: varying(program.values[program.image].shape)} if given is None else dict(given)
     result = Interpretation(start)
     for op in program.ops if ops is None else ops:
-        operands = {index: _operand(program.values[index], result.tensors, parameters) for index in op.inputs}
+        operands = {
+            index: _operand(program.values[index], result.tensors, parameters, program.constants) for index in op.inputs
+        }
         rule = RULES.get(op.target)
         try:
             if rule is None:
@@ -82,11 +84,12 @@ def interpret(
     return result
 
 
-def _operand(value: Value, tensors: Mapping[int, Tensor], parameters: Mapping[str, Tensor]) -> Tensor:
+def _operand(program: Program, index: int, tensors: Mapping[int, Tensor], parameters: Mapping[str, Tensor]) -> Tensor:
+    value = program.values[index]
     if value.parameter is not None:
         return parameters[value.parameter]
-    found = tensors.get(value.id)
-    return Tensor(value.shape) if found is None else found
+    found = tensors.get(index)
+    return Tensor(value.shape, program.constants.get(index)) if found is None else found
 
 
 def _argument(item: Any, operands: Mapping[int, Tensor], tensors: Mapping[int, Tensor], program: Program) -> Any:

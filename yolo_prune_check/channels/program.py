@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -116,6 +116,8 @@ class Program:
         vectors: One-dimensional parameters and buffers by qualified name, in float64.
         filters: Weights of more dimensions by qualified name.
         sizes: Number of elements of every parameter of the model, by qualified name.
+        constants: By value, the numbers of small parameters of more dimensions and of other small tensors that do not
+            depend on the image, where operators other than convolutions and matrix products read them.
     """
 
     values: tuple[Value, ...]
@@ -126,3 +128,4 @@ class Program:
     vectors: dict[str, FloatArray]
     filters: dict[str, Filter]
     sizes: dict[str, int]
+    constants: dict[int, FloatArray] = field(default_factory=dict)
