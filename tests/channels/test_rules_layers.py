@@ -103,6 +103,7 @@ def test_batch_norm(running: bool, data: Numbers) -> None:
         lambda t: F.batch_norm(t, numbers[2], numbers[3], gamma, beta, not running, 0.1, 1e-3),
         x,
         exact=running,
+        rounded=not running,
     )
 
 
@@ -120,12 +121,14 @@ def test_layer_norm(data: Numbers) -> None:
         lambda t: F.layer_norm(t, sizes, weight, bias, 1e-3),
         data.draw(tensors(shape)),
         exact=bool(np.prod(sizes) > 1),
+        rounded=True,
     )
     check(
         lambda t: RULES["native_layer_norm"](t, sizes, None, None, 1e-3),
         lambda t: torch.native_layer_norm(t, sizes, None, None, 1e-3),
         data.draw(tensors(shape)),
         exact=False,
+        rounded=True,
     )
 
 
@@ -139,6 +142,7 @@ def test_group_norm(data: Numbers) -> None:
         lambda t: RULES["native_group_norm"](t, vector(weight), vector(bias), 0, 0, 0, groups, 1e-3)[0],
         lambda t: F.group_norm(t, groups, weight, bias, 1e-3),
         data.draw(tensors((2, channels, 2, 2))),
+        rounded=True,
     )
 
 

@@ -56,9 +56,7 @@ def interpret(
     start = {program.image: varying(program.values[program.image].shape)} if given is None else dict(given)
     result = Interpretation(start)
     for op in program.ops if ops is None else ops:
-        operands = {
-            index: _operand(program.values[index], result.tensors, parameters, program.constants) for index in op.inputs
-        }
+        operands = {index: _operand(program, index, result.tensors, parameters) for index in op.inputs}
         rule = RULES.get(op.target)
         try:
             if rule is None:
