@@ -67,8 +67,7 @@ def _embed_classes(model: nn.Module) -> None:
     from ultralytics.nn.tasks import YOLOEModel
 
     if isinstance(model, YOLOEModel):
-        head = model.model[-1]
-        model.pe = nn.functional.normalize(torch.randn(1, head.nc, head.embed), dim=-1)
+        model.pe = nn.functional.normalize(torch.randn(1, model.yaml["nc"], model.model[-1].embed), dim=-1)
 
 
 @lru_cache(maxsize=1)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any, Final
 
 from torch import nn
 
@@ -16,7 +15,6 @@ from yolo_prune_check.model.quiet import prepare_ultralytics
 from yolo_prune_check.model.tasks import task_of
 
 _KINDS = f"a shipped name ({', '.join(SHIPPED_MODELS)}), a .pt checkpoint or a model .yaml"
-_YOLOE_CLASSES: Final = 80
 _URL = re.compile(r"[a-z][a-z0-9+.-]+:/", re.IGNORECASE)  # two letters before the colon: not a Windows drive
 
 
@@ -83,23 +81,8 @@ def _prepared(model: nn.Module, name: str) -> nn.Module:
     if task_of(model) is None:
         last = model.model[-1] if isinstance(getattr(model, "model", None), nn.Sequential) else None
         raise UserError("its last block is no head of Ultralytics", where=name, value=type(last).__name__)
-    _refuse_missing_embeddings(model, name)
     for module in model.modules():
         if isinstance(module, nn.Upsample) and not hasattr(module, "recompute_scale_factor"):
             module.recompute_scale_factor = None  # checkpoints from before PyTorch 1.11 lack it
     loaded: nn.Module = model.float().eval()
     return loaded
-
-
-def _refuse_missing_embeddings(model: Any, name: str) -> None:
-    """Without `pe` YOLOE runs on 80 embeddings that are zero, which fits heads of 80 classes only."""
-    from ultralytics.nn.tasks import YOLOEModel
-
-    classes = getattr(model.model[-1], "nc", None)
-    open_ended = isinstance(model, YOLOEModel) and not hasattr(model.model[-1], "lrpc")
-    if open_ended and not hasattr(model, "pe") and classes != _YOLOE_CLASSES:
-        raise UserError(
-            f"the checkpoint holds no embeddings of its {classes} classes, so it does not run on an image alone",
-            where=name,
-            hint="Call set_classes() on the model in Ultralytics and save it again.",
-        )
