@@ -13,7 +13,6 @@ from yolo_prune_check.channels.plan import Plan
 from yolo_prune_check.channels.predict import predict
 from yolo_prune_check.confirm.compare import compare
 from yolo_prune_check.confirm.observe import observe
-from yolo_prune_check.model.layers import layers_of
 from yolo_prune_check.prune.apply import prune
 
 
@@ -28,7 +27,6 @@ class Trial:
     def __init__(self, model: nn.Module, graph: ChannelGraph) -> None:
         self.model = model
         self.graph = graph
-        self.emitters = {layer.name: layer.emitter for layer in layers_of(model)}
 
     def run(self, plan: Plan, result: Result) -> None:
         """Try a plan and add it to a result. An exception of this package's own code refutes it, too."""
@@ -48,12 +46,12 @@ class Trial:
         verdict = prediction.verdict
         middle = time.perf_counter()
         pruned = prune(self.model, plan, graph=self.graph)
-        observation = observe(self.model, pruned, plan, self.emitters, self.graph.imgsz)
+        observation = observe(self.model, pruned, plan, self.graph.imgsz)
         result.predicting += middle - start
         result.executing += time.perf_counter() - middle
         result.broke += observation.failure is not None
         result.wrong += observation.failure is None and verdict == "unsafe"
-        return compare(prediction, observation, self.emitters).differences
+        return compare(prediction, observation).differences
 
 
 def _described(plan: Plan, differences: tuple[str, ...]) -> dict[str, Any]:
