@@ -11,7 +11,7 @@ from yolo_prune_check.channels.graph import ChannelGraph
 from yolo_prune_check.channels.plan import Plan, Step
 from yolo_prune_check.channels.predict import predict
 from yolo_prune_check.channels.prediction import HAZARDS, Prediction
-from yolo_prune_check.errors import UnavailableError, UserError
+from yolo_prune_check.errors import UserError
 from yolo_prune_check.prune import prune
 from yolo_prune_check.strategies import plans
 
@@ -131,10 +131,15 @@ def test_local_parameters_are_those_of_the_cut_filters() -> None:
     assert 3157200 - one("model.1.conv", range(16)).params == 16 * (16 * 9) + 2 * 16
 
 
-@pytest.mark.parametrize("execution", ["group", "adapter"])
-def test_later_executions_say_so(execution: str) -> None:
-    with pytest.raises(UnavailableError, match=f"execution `{execution}` is declared but not carried out"):
-        one("model.1.conv", range(16), execution)
+def test_an_adapter_fits_and_is_smaller_by_the_cut_filters() -> None:
+    adapted, cut = one("model.1.conv", range(16), "adapter"), one("model.1.conv", range(16))
+    masked = one("model.1.conv", range(16), "mask")
+    assert adapted.verdict == "safe"
+    assert adapted.failure is None
+    assert adapted.params == cut.params
+    assert adapted.layers["model.1.conv"].out_channels == 16
+    assert adapted.layers["model.2.cv1.conv"] == masked.layers["model.2.cv1.conv"]
+    assert adapted.edges == masked.edges
 
 
 def test_a_channel_out_of_range_is_refused() -> None:
@@ -186,7 +191,7 @@ def test_order_of_steps_changes_nothing(data: st.DataObject) -> None:
 
 def test_predict_many_predicts_each() -> None:
     many = [Plan([Step("model.1.conv", range(count))], "local") for count in (8, 16, 32)]
-    assert graph_of().predict_many(many) == [predict(graph_of(), plan) for plan in many]
+    assert list(graph_of().predict_many(many)) == [predict(graph_of(), plan) for plan in many]
 
 
 def test_weight_masks_on_the_head_are_repaired_by_silence_and_a_drop() -> None:

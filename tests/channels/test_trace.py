@@ -93,3 +93,61 @@ def test_attributes_are_constants_and_chunks_are_not() -> None:
 def test_tracing_a_half_precision_model() -> None:
     model = copy.deepcopy(stock()).half()
     assert ChannelGraph.trace(model, imgsz=32).layers.keys() == graph_of().layers.keys()
+
+
+def test_lists_and_buffers_that_a_pass_changes_are_put_back() -> None:
+    class Remembers(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv2d(3, 4, 1)
+            self.seen: list[torch.Tensor] = [torch.zeros(2)]
+            self.register_buffer("count", torch.zeros(1))
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            self.seen.append(x)
+            self.count += 1
+            return self.conv(x)
+
+    model = Remembers()
+    seen, first, count = model.seen, model.seen[0], model.count
+    trace_program(model, 8)
+    assert model.seen is seen
+    assert len(seen) == 1
+    assert seen[0] is first
+    assert model.count is count
+    assert float(count) == 0
+
+
+def test_writing_through_a_view_is_noticed() -> None:
+    """``y[:, :2] = 1`` changes ``y``, which ATen only sees as a copy into a slice of it."""
+
+    class Writes(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv2d(3, 4, 1)
+            self.last = nn.Conv2d(4, 4, 1)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            y = self.conv(x)
+            y[:, :2] = y[:, :2].sigmoid()
+            return self.last(y)
+
+    program = trace_program(Writes(), 8)
+    last = next(op for op in program.ops if op.module == "last")
+    maker = next(op for op in program.ops if last.inputs[0] in op.outputs)
+    assert maker.target == "overwritten"
+
+
+def test_matmul_flatten_and_reshape_stay_whole() -> None:
+    class Mixes(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv2d(3, 4, 1)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            y = self.conv(x).flatten(2)
+            return (y.transpose(1, 2) @ y).reshape(1, -1)
+
+    ops = trace_program(Mixes(), 8).ops
+    assert [op.target for op in ops] == ["convolution", "flatten", "transpose", "matmul", "reshape"]
+    assert ops[-1].args[1] == (1, -1)

@@ -10,25 +10,29 @@ from typing import TYPE_CHECKING
 
 from torch import nn
 
+from yolo_prune_check.channels.costs import Costs
 from yolo_prune_check.channels.edges import Edge, Junction, find_edges, find_junctions
-from yolo_prune_check.channels.groups import Group, find_groups
-from yolo_prune_check.channels.interpret import Interpretation, interpret
+from yolo_prune_check.channels.flow import trace_provenance
+from yolo_prune_check.channels.groups import Group, Partition, find_groups, find_partition
+from yolo_prune_check.channels.heads import find_head_layers
+from yolo_prune_check.channels.interpret import Interpretation, Interpreter
 from yolo_prune_check.channels.layers import GraphLayer, consumers_of, find_layers
 from yolo_prune_check.channels.parameters import untouched
 from yolo_prune_check.channels.plan import Plan
 from yolo_prune_check.channels.prediction import Mismatch
 from yolo_prune_check.channels.program import Program
-from yolo_prune_check.channels.provenance import Provenance, trace_provenance
+from yolo_prune_check.channels.provenance import Provenance
 from yolo_prune_check.channels.rules import RULES
 from yolo_prune_check.channels.tensors import Tensor
 from yolo_prune_check.channels.trace import trace_program
 from yolo_prune_check.errors import UserError
 
 if TYPE_CHECKING:
-    from yolo_prune_check.channels.prediction import Prediction
+    from yolo_prune_check.channels.many import Predictions
+    from yolo_prune_check.channels.verdicts import Verdicts
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ChannelGraph:
     """Layers, edges and groups of a traced model.
 
@@ -36,19 +40,11 @@ class ChannelGraph:
         program: The traced forward pass.
         imgsz: Image size of the trace, in pixels.
         layers: Convolutions by qualified name, in execution order.
-        junctions: Concats, splits and residual adds of feature maps.
-        edges: From each layer's channels to every operator that consumes them.
-        provenance: Which channels each value holds.
-        unsupported: Operators without a rule, with the module that runs them.
     """
 
     program: Program
     imgsz: int
     layers: Mapping[str, GraphLayer]
-    junctions: tuple[Junction, ...]
-    edges: tuple[Edge, ...]
-    provenance: Provenance
-    unsupported: tuple[str, ...]
 
     @classmethod
     def trace(cls, model: nn.Module, imgsz: int = 64) -> ChannelGraph:
@@ -59,19 +55,51 @@ class ChannelGraph:
             imgsz: Height and width in pixels.
         """
         program = trace_program(model, imgsz)
-        layers = find_layers(program, consumers_of(program))
-        provenance = trace_provenance(program, layers)
-        junctions = find_junctions(program, provenance)
-        edges = find_edges(program, layers, provenance, junctions)
-        unsupported = tuple(
-            dict.fromkeys(f"{op.target} in {op.module or 'model'}" for op in program.ops if op.target not in RULES)
-        )
-        return cls(program, imgsz, layers, junctions, edges, provenance, unsupported)
+        return cls(program, imgsz, find_layers(program, consumers_of(program)))
+
+    def __repr__(self) -> str:
+        return f"ChannelGraph({len(self.layers)} layers, {len(self.program.ops)} operators, {self.imgsz} px)"
+
+    @cached_property
+    def made_in(self) -> dict[int, str]:
+        """Layers by the index of their operator."""
+        return {layer.op: name for name, layer in self.layers.items()}
+
+    @cached_property
+    def emitted_by(self) -> dict[int, str]:
+        """Layers by the value in which their channels appear."""
+        return {layer.emission: name for name, layer in self.layers.items()}
+
+    @cached_property
+    def provenance(self) -> Provenance:
+        """Which channels each value holds."""
+        return trace_provenance(self.program, self.layers)
+
+    @cached_property
+    def junctions(self) -> tuple[Junction, ...]:
+        """Concats, splits and residual adds of feature maps."""
+        return find_junctions(self.program)
+
+    @cached_property
+    def edges(self) -> tuple[Edge, ...]:
+        """From each layer's channels to every operator that consumes them."""
+        return find_edges(self.program, self.layers, self.provenance, self.junctions)
+
+    @cached_property
+    def unsupported(self) -> tuple[str, ...]:
+        """Operators without a rule, with the module that runs them."""
+        names = (f"{op.target} in {op.module or 'model'}" for op in self.program.ops if op.target not in RULES)
+        return tuple(dict.fromkeys(names))
+
+    @cached_property
+    def partition(self) -> Partition:
+        """Which channels can only be removed together, and which not at all."""
+        return find_partition(self.program, self.provenance)
 
     @cached_property
     def groups(self) -> tuple[Group, ...]:
         """Dependency groups, alike neighbours bundled."""
-        return find_groups(self.program, self.layers, self.provenance)
+        return find_groups(self.partition, self.provenance)
 
     @cached_property
     def parameters(self) -> dict[str, Tensor]:
@@ -79,26 +107,39 @@ class ChannelGraph:
         return untouched(self.program)
 
     @cached_property
+    def interpreter(self) -> Interpreter:
+        """Runs the traced pass on abstract tensors."""
+        return Interpreter(self.program)
+
+    @cached_property
     def baseline(self) -> Interpretation:
         """The untouched model, interpreted."""
-        return interpret(self.program, self.parameters)
+        return self.interpreter.run(self.parameters)
+
+    @cached_property
+    def base_active(self) -> dict[int, int]:
+        """Active channels of the untouched model at the inputs and emissions of layers and at junctions."""
+        values = {port.value for junction in self.junctions for port in junction.ports}
+        for layer in self.layers.values():
+            values |= {layer.emission, self.program.ops[layer.op].inputs[0]}
+        return {value: self.baseline.tensors[value].active for value in values}
+
+    @cached_property
+    def costs(self) -> Costs:
+        """Parameters and multiply-accumulates."""
+        return Costs(self.program)
+
+    @cached_property
+    def verdicts(self) -> Verdicts:
+        """The verdicts of plans, put together from the effects of single steps."""
+        from yolo_prune_check.channels.verdicts import Verdicts  # that module imports this one
+
+        return Verdicts(self)
 
     @cached_property
     def head_layers(self) -> dict[str, str]:
-        """Layers whose channels the head decodes, with the operator that takes them.
-
-        A frozen operator is the head's if it runs in the module, or a submodule of the module, that makes the
-        model's output.
-        """
-        makers = {op.module for op in self.program.ops if set(op.outputs) & set(self.program.outputs)}
-        last = self.program.ops[-1].module if self.program.ops else ""
-        home = last if last in makers else ""
-        return {
-            part.layer: f"{item.op.target} in {item.op.module or 'model'}"
-            for item in self.provenance.frozen
-            if item.op.module == home or item.op.module.startswith(f"{home}.")
-            for part in item.ranges
-        }
+        """Layers whose channels the head decodes, with the operator that takes them."""
+        return find_head_layers(self.program, self.provenance)
 
     def layer(self, name: str) -> GraphLayer:
         """The layer of that name.
@@ -130,11 +171,15 @@ class ChannelGraph:
                     hint=f"The layer has channels 0 to {layer.out_channels - 1}.",
                 )
 
-    def predict_many(self, plans: Iterable[Plan]) -> list[Prediction]:
-        """Predict each plan."""
-        from yolo_prune_check.channels.predict import predict  # that module imports this one
+    def predict_many(self, plans: Iterable[Plan]) -> Predictions:
+        """Predict each plan; the fast path for thousands.
 
-        return [predict(self, plan) for plan in plans]
+        Raises:
+            UserError: A plan names a layer or channel that does not exist.
+        """
+        from yolo_prune_check.channels.many import Predictions  # that module imports this one
+
+        return Predictions(self, plans)
 
     def predict_sequence(self, modules: Sequence[str], plan: Plan | None = None) -> Mismatch | None:
         """Predict an ``nn.Sequential`` over these modules; see ``channels.sequence``."""

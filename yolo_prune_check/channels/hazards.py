@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import numpy as np
-
 from yolo_prune_check.channels.edges import Junction
 from yolo_prune_check.channels.graph import ChannelGraph
 from yolo_prune_check.channels.interpret import Interpretation
-from yolo_prune_check.channels.plan import Plan
+from yolo_prune_check.channels.plan import Plan, Step
+from yolo_prune_check.channels.planned import Changes
 from yolo_prune_check.channels.prediction import HAZARDS, Hazard
 
 _ALIGNMENT = 8
 
 
-def find_hazards(graph: ChannelGraph, plan: Plan, result: Interpretation) -> tuple[Hazard, ...]:
+def find_hazards(graph: ChannelGraph, plan: Plan, changes: Changes, result: Interpretation) -> tuple[Hazard, ...]:
     """All hazards of a plan, errors first.
 
     Args:
         graph: The traced model.
         plan: The plan.
+        changes: What carrying it out changes.
         result: The program, interpreted with the plan's parameters.
     """
     found = [
@@ -31,8 +31,10 @@ def find_hazards(graph: ChannelGraph, plan: Plan, result: Interpretation) -> tup
         *_broadcasts(result),
     ]
     if plan.execution == "mask":
-        found += [*_phantoms(graph, plan, result), *_kept_alive(graph, plan, result)]
-    else:
+        found += _phantoms(graph, plan, result)
+    if plan.execution in ("mask", "adapter"):
+        found += _kept_alive(graph, plan, result)
+    if plan.execution != "mask":
         found += _unaligned(graph, plan)
     return tuple(sorted(found, key=lambda hazard: hazard.severity != "error"))
 
@@ -52,11 +54,8 @@ def _no_op(graph: ChannelGraph, plan: Plan) -> Iterator[Hazard]:
 def _masks_anything(graph: ChannelGraph, name: str, keep: tuple[int, ...]) -> bool:
     """Whether a channel that is not kept has a filter with weights, or emits anything, on the untouched model."""
     layer = graph.layers[name]
-    removed = np.ones(layer.out_channels, dtype=np.bool_)
-    removed[list(keep)] = False
-    weight = graph.parameters[f"{name}.weight"].filter
-    alive = graph.baseline.tensors[layer.emission].emits
-    return bool(((alive if weight is None else alive | weight.live) & removed).any())
+    alive = graph.verdicts.silence(name, "silent").alive
+    return bool((alive & Step(name, keep).removed_of(layer.out_channels)).any())
 
 
 def _empty_layers(plan: Plan) -> Iterator[Hazard]:
@@ -89,7 +88,7 @@ def _unknown(plan: Plan, result: Interpretation) -> Iterator[Hazard]:
 
 def _broadcasts(result: Interpretation) -> Iterator[Hazard]:
     for op in result.broadcasts:
-        sizes = [result.tensors[value].shape[1] for value in op.inputs]
+        sizes = [tensor.shape[1] for value in op.inputs if (tensor := result.get(value)) is not None]
         yield _hazard(
             "broadcast-add", op.module, f"1 channel is broadcast over {max(sizes)} by {op.target} in {op.module}"
         )
@@ -98,11 +97,10 @@ def _broadcasts(result: Interpretation) -> Iterator[Hazard]:
 def _phantoms(graph: ChannelGraph, plan: Plan, result: Interpretation) -> Iterator[Hazard]:
     for name, keep in plan.kept().items():
         layer = graph.layers[name]
-        emitted = result.tensors.get(layer.emission)
+        emitted = result.get(layer.emission)
         if emitted is None:
             continue
-        removed = np.ones(layer.out_channels, dtype=np.bool_)
-        removed[list(keep)] = False
+        removed = Step(name, keep).removed_of(layer.out_channels)
         count = int((emitted.emits & removed).sum())
         if count:
             yield _hazard(
@@ -129,13 +127,14 @@ def _kept_alive(graph: ChannelGraph, plan: Plan, result: Interpretation) -> Iter
 def _alive(graph: ChannelGraph, junction: Junction, pruned: set[str], result: Interpretation) -> dict[str, int]:
     """For each pruned layer, how many of its channels are silenced before the add and emitted behind it."""
     operands, out = junction.op.inputs, junction.op.outputs[0]
-    if len(operands) != 2 or any(value not in result.tensors for value in (*operands, out)):
+    tensors = [result.get(value) for value in (*operands, out)]
+    if any(tensor is None for tensor in tensors):
         return {}
-    emitted = result.tensors[out].emits
+    states = [tensor.emits for tensor in tensors if tensor is not None]
     counts: dict[str, int] = {}
-    for value in operands:
-        silenced = graph.baseline.tensors[value].emits & ~result.tensors[value].emits
-        revived = silenced & emitted
+    for value, emits in zip(operands, states, strict=False):
+        silenced = graph.baseline.tensors[value].emits & ~emits
+        revived = silenced & states[-1]
         start = 0
         for segment in graph.provenance.segments[value]:
             count = int(revived[start : start + segment.length].sum())

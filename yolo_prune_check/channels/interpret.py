@@ -2,15 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import heapq
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
+import numpy as np
+
 from yolo_prune_check.channels.prediction import Mismatch
-from yolo_prune_check.channels.program import Op, Program, Ref, Value
+from yolo_prune_check.channels.program import Op, Program, Ref
 from yolo_prune_check.channels.rules import RULES
 from yolo_prune_check.channels.sizes import Arithmetic, Axis, evaluate
 from yolo_prune_check.channels.tensors import Breaks, Tensor, varying
+
+Lookup = Callable[[int], Tensor]
+
+
+@dataclass(frozen=True)
+class Scatter:
+    """Put channels back to their places in a wider tensor, silent ones between them: the adapter's operator."""
+
+    keep: tuple[int, ...]
+    total: int
+
+    def __call__(self, x: Tensor) -> Tensor:
+        shape = (x.shape[0], self.total, *x.shape[2:])
+        axes = tuple(1 for _ in x.shape[2:]) if x.state is None else x.state.shape[2:]
+        state = np.zeros((1, self.total, *axes))
+        state[:, list(self.keep)] = np.nan if x.state is None else x.state
+        return Tensor(shape, state)
 
 
 @dataclass
@@ -18,102 +39,242 @@ class Interpretation:
     """What became of every value.
 
     Attributes:
-        tensors: Abstract tensor of each value that was reached.
+        tensors: Abstract tensors of the values; after ``rerun`` of those alone that changed.
         failure: Where the program broke, or None.
-        failed_at: Index of the operator that broke.
-        broadcasts: Operators that broadcast an axis that they did not broadcast when traced.
+        stopped: Index of the operator at which the run ended early, because it broke or has no rule; else None.
         unknown: An operator without a rule that was given another shape than when traced; nothing after it is known.
+        broadcasts: Operators that broadcast an axis that they did not broadcast when traced.
         absent: Results that do not exist under the plan: the second piece of a chunk of a single channel.
+        touched: Indices of the operators that were given something new, in order (``rerun`` only).
     """
 
     tensors: dict[int, Tensor]
     failure: Mismatch | None = None
-    failed_at: int | None = None
-    broadcasts: list[Op] = field(default_factory=list)
+    stopped: int | None = None
     unknown: Op | None = None
+    broadcasts: list[Op] = field(default_factory=list)
     absent: set[int] = field(default_factory=set)
+    touched: list[int] = field(default_factory=list)
+    base: Interpretation | None = None
+    made_by: Mapping[int, int] = field(default_factory=dict)
+
+    def get(self, value: int) -> Tensor | None:
+        """Tensor of a value; None if execution does not get there."""
+        found = self.tensors.get(value)
+        if found is not None or self.base is None:
+            return found
+        if self.stopped is not None and self.made_by.get(value, -1) >= self.stopped:
+            return None
+        return self.base.tensors.get(value)
 
     def ran(self, op: Op) -> bool:
         """Whether execution gets past this operator."""
-        return all(value in self.tensors for value in op.outputs)
+        return all(self.get(value) is not None for value in op.outputs)
 
 
-def interpret(
-    program: Program,
-    parameters: Mapping[str, Tensor],
-    *,
-    ops: Iterable[Op] | None = None,
-    given: Mapping[int, Tensor] | None = None,
-) -> Interpretation:
-    """Run the operators in order until one breaks.
+@dataclass(frozen=True)
+class Interpreter:
+    """A traced program, ready to be run on abstract tensors."""
 
-    Args:
-        program: The traced pass.
-        parameters: Abstract parameters by qualified name, as the plan leaves them.
-        ops: The operators to run; all by default.
-        given: Tensors to start from; by default the image.
-    """
-    start = {program.image: varying(program.values[program.image].shape)} if given is None else dict(given)
-    result = Interpretation(start)
-    for op in program.ops if ops is None else ops:
-        operands = {index: _operand(program.values[index], result.tensors, parameters) for index in op.inputs}
+    program: Program
+
+    def run(
+        self,
+        parameters: Mapping[str, Tensor],
+        *,
+        ops: Iterable[Op] | None = None,
+        given: Mapping[int, Tensor] | None = None,
+    ) -> Interpretation:
+        """Run operators in order until one breaks.
+
+        Args:
+            parameters: Abstract parameters by qualified name.
+            ops: The operators to run; all by default.
+            given: Tensors to start from; by default the image.
+        """
+        program = self.program
+        tensors = {
+            value.id: parameters[value.parameter] if value.parameter is not None else self._constant(value.id)
+            for value in program.values
+            if not value.derived
+        }
+        tensors |= {program.image: varying(program.values[program.image].shape)} if given is None else given
+        result = Interpretation(tensors)
+
+        def lookup(value: int) -> Tensor:
+            found = tensors.get(value)
+            return varying(program.values[value].shape) if found is None else found
+
+        for op in program.ops if ops is None else ops:
+            pieces = self._apply(op, lookup, result)
+            if pieces is None:
+                break
+            tensors.update(pieces)
+        return result
+
+    def rerun(
+        self,
+        base: Interpretation,
+        changed: Mapping[str, Tensor],
+        *,
+        given: Mapping[int, Tensor] | None = None,
+        scattered: Mapping[int, Scatter] | None = None,
+    ) -> Interpretation:
+        """Run again, with other parameters, whatever they have an effect on.
+
+        Args:
+            base: The full run to compare with.
+            changed: Parameters that differ from that run's, by qualified name.
+            given: Values that differ from that run's, whatever makes them.
+            scattered: Values that are widened as soon as they are made.
+
+        Returns:
+            The same as a full run would give, tensors that did not change being left to ``base``.
+        """
+        tensors: dict[int, Tensor] = {}
+        result = Interpretation(tensors, base=base, made_by=self.made_by)
+        unchanged = base.tensors
+        waiting: list[int] = []
+        queued: set[int] = set()
+
+        readers = self._readers
+
+        def queue(value: int) -> None:
+            for reader in readers.get(value, ()):
+                if reader not in queued:
+                    queued.add(reader)
+                    heapq.heappush(waiting, reader)
+
+        def lookup(value: int) -> Tensor:
+            return tensors.get(value) or unchanged[value]
+
+        for name, tensor in changed.items():
+            value = self._parameter_values.get(name)
+            if value is not None:
+                tensors[value] = tensor
+                queue(value)
+        for value, tensor in (given or {}).items():
+            tensors[value] = tensor
+            queue(value)
+        while waiting:
+            op = self.program.ops[heapq.heappop(waiting)]
+            result.touched.append(op.index)
+            pieces = self._apply(op, lookup, result)
+            if pieces is None:
+                break
+            for value, tensor in pieces:
+                if scattered and value in scattered:
+                    tensor = scattered[value](tensor)
+                if value in result.absent or not _same(tensor, unchanged[value]):
+                    tensors[value] = tensor
+                    queue(value)
+        return result
+
+    def _apply(self, op: Op, lookup: Lookup, result: Interpretation) -> list[tuple[int, Tensor]] | None:
+        """Results of one operator, or None where the run ends."""
         rule = RULES.get(op.target)
         try:
             if rule is None:
-                outputs = _unruled(op, operands, program)
+                outputs: Any = self._unruled(op, lookup)
             else:
-                arguments = [_argument(item, operands, result.tensors, program) for item in op.args]
-                outputs = rule(*arguments, **{k: v for k, v in op.kwargs.items() if not isinstance(v, Ref)})
+                positional, named = self._arguments[op.index](lookup)
+                outputs = rule(*positional, **named)
         except Breaks as broken:
             result.failure = Mismatch(op.module, broken.kind, broken.expected, broken.got, broken.message)
-            result.failed_at = op.index
-            return result
+            result.stopped = op.index
+            return None
         if outputs is None:
-            result.unknown = op
-            return result
-        if _broadcasts(op, operands, program):
+            result.unknown, result.stopped = op, op.index
+            return None
+        if op.target in _BROADCASTING and self._broadcasts(op, lookup):
             result.broadcasts.append(op)
-        pieces = (outputs,) if isinstance(outputs, Tensor) else tuple(outputs)
-        for position, index in enumerate(op.outputs):
-            # A chunk of a short axis has fewer pieces; code that goes on with "the last one" gets the last there is.
-            result.tensors[index] = pieces[min(position, len(pieces) - 1)]
-            if position >= len(pieces):
-                result.absent.add(index)
-    return result
+        if isinstance(outputs, Tensor):
+            return [(op.outputs[0], outputs)]
+        last = len(outputs) - 1
+        # A chunk of a short axis has fewer pieces; code that goes on with "the last one" gets the last there is.
+        result.absent.update(op.outputs[last + 1 :])
+        return [(value, outputs[min(position, last)]) for position, value in enumerate(op.outputs)]
+
+    def _unruled(self, op: Op, lookup: Lookup) -> tuple[Tensor, ...] | None:
+        values = self.program.values
+        if any(lookup(index).shape != values[index].shape for index in op.inputs):
+            return None
+        return tuple(varying(values[index].shape) for index in op.outputs)
+
+    def _broadcasts(self, op: Op, lookup: Lookup) -> bool:
+        """Whether an axis of size 1 meets a larger one where the traced sizes were equal."""
+        if len(op.inputs) != 2:
+            return False
+        first, second = (lookup(index).shape for index in op.inputs)
+        values = self.program.values
+        return first != second and values[op.inputs[0]].shape == values[op.inputs[1]].shape
+
+    def _constant(self, value: int) -> Tensor:
+        shape, numbers = self.program.values[value].shape, self.program.constants.get(value)
+        return Tensor(shape, numbers)
+
+    @cached_property
+    def _arguments(self) -> tuple[Callable[[Lookup], tuple[list[Any], dict[str, Any]]], ...]:
+        return tuple(_prepared(op) for op in self.program.ops)
+
+    @cached_property
+    def made_by(self) -> dict[int, int]:
+        """Index of the operator that makes each value."""
+        return {value: op.index for op in self.program.ops for value in op.outputs}
+
+    @cached_property
+    def _readers(self) -> dict[int, tuple[int, ...]]:
+        """Operators that read each value, or its size."""
+        found: dict[int, dict[int, None]] = {}
+        for op in self.program.ops:
+            for value in (*op.inputs, *_sized(op.args), *_sized(tuple(op.kwargs.values()))):
+                found.setdefault(value, {})[op.index] = None
+        return {value: tuple(ops) for value, ops in found.items()}
+
+    @cached_property
+    def _parameter_values(self) -> dict[str, int]:
+        return {value.parameter: value.id for value in self.program.values if value.parameter is not None}
 
 
-def _operand(value: Value, tensors: Mapping[int, Tensor], parameters: Mapping[str, Tensor]) -> Tensor:
-    if value.parameter is not None:
-        return parameters[value.parameter]
-    found = tensors.get(value.id)
-    return Tensor(value.shape) if found is None else found
+_BROADCASTING = frozenset({"add", "sub", "mul", "div"})
 
 
-def _argument(item: Any, operands: Mapping[int, Tensor], tensors: Mapping[int, Tensor], program: Program) -> Any:
-    if isinstance(item, Ref):
-        return operands[item.value]
-    if isinstance(item, tuple):
-        return tuple(_argument(part, operands, tensors, program) for part in item)
-    if isinstance(item, (Axis, Arithmetic)):
-        return evaluate(item, lambda value, axis: _size(value, axis, tensors, program))
-    return item
-
-
-def _size(value: int, axis: int, tensors: Mapping[int, Tensor], program: Program) -> int:
-    found = tensors.get(value)
-    return (program.values[value].shape if found is None else found.shape)[axis]
-
-
-def _unruled(op: Op, operands: Mapping[int, Tensor], program: Program) -> tuple[Tensor, ...] | None:
-    if any(tensor.shape != program.values[index].shape for index, tensor in operands.items()):
-        return None
-    return tuple(varying(program.values[index].shape) for index in op.outputs)
-
-
-def _broadcasts(op: Op, operands: Mapping[int, Tensor], program: Program) -> bool:
-    """Whether an axis of size 1 meets a larger one where the traced sizes were equal."""
-    if op.target not in {"add", "sub", "mul", "div"} or len(op.inputs) != 2:
+def _same(a: Tensor, b: Tensor) -> bool:
+    if a.shape != b.shape:
         return False
-    shapes = [operands[index].shape for index in op.inputs]
-    traced = [program.values[index].shape for index in op.inputs]
-    return shapes[0] != shapes[1] and traced[0] == traced[1]
+    x, y = a.state, b.state
+    if x is None or y is None:
+        return x is y
+    return x.shape == y.shape and bool(((x == y) | ((x != x) & (y != y))).all())
+
+
+def _prepared(op: Op) -> Callable[[Lookup], tuple[list[Any], dict[str, Any]]]:
+    """How to fetch the arguments of an operator."""
+    getters = [_getter(item) for item in op.args]
+    named = {name: _getter(item) for name, item in op.kwargs.items()}
+    if named:
+        return lambda lookup: ([get(lookup) for get in getters], {name: get(lookup) for name, get in named.items()})
+    return lambda lookup: ([get(lookup) for get in getters], {})
+
+
+def _getter(item: Any) -> Callable[[Lookup], Any]:
+    if isinstance(item, Ref):
+        number = item.value
+        return lambda lookup: lookup(number)
+    if isinstance(item, (Axis, Arithmetic)):
+        return lambda lookup: evaluate(item, lambda value, axis: lookup(value).shape[axis])
+    if isinstance(item, tuple) and not all(isinstance(part, (int, float)) for part in item):
+        parts = [_getter(part) for part in item]
+        return lambda lookup: tuple(get(lookup) for get in parts)
+    return lambda lookup: item
+
+
+def _sized(item: Any) -> tuple[int, ...]:
+    """Values whose sizes occur in an argument."""
+    if isinstance(item, Axis):
+        return (item.value,)
+    if isinstance(item, Arithmetic):
+        return (*_sized(item.left), *_sized(item.right))
+    if isinstance(item, tuple):
+        return tuple(value for part in item for value in _sized(part))
+    return ()

@@ -10,7 +10,7 @@ import numpy as np
 from yolo_prune_check.channels.layers import GraphLayer
 from yolo_prune_check.channels.plan import MaskKind
 from yolo_prune_check.channels.program import BoolArray, Filter, FloatArray, Program
-from yolo_prune_check.channels.tensors import Tensor
+from yolo_prune_check.channels.tensors import Tensor, along
 
 _NORM_VECTORS = ("weight", "bias", "running_mean", "running_var")
 
@@ -28,38 +28,51 @@ def untouched(program: Program) -> dict[str, Tensor]:
 def masked(
     parameters: Mapping[str, Tensor], layer: GraphLayer, keep: tuple[int, ...], kind: MaskKind
 ) -> dict[str, Tensor]:
-    """Zero the filters of the channels that are not kept; for ``silent`` also bias and batch-norm weight and bias."""
+    """The layer's parameters with the filters of the channels that are not kept zeroed.
+
+    For ``silent`` bias and batch-norm weight and bias are zeroed as well.
+    """
     stays = np.zeros(layer.out_channels, dtype=np.bool_)
     stays[list(keep)] = True
-    result = dict(parameters)
-    weight = result[f"{layer.name}.weight"]
+    weight = parameters[f"{layer.name}.weight"]
+    changed = {}
     if weight.filter is not None:
-        result[f"{layer.name}.weight"] = replace(weight, filter=_zeroed(weight.filter, stays))
+        changed[f"{layer.name}.weight"] = replace(weight, filter=_zeroed(weight.filter, stays))
     if kind == "silent":
         names = [f"{layer.name}.bias"] if layer.bias else []
         names += [f"{layer.norm}.weight", f"{layer.norm}.bias"] if layer.norm else []
         for name in names:
-            vector = result[name].vector
-            if vector is not None:
-                result[name] = replace(result[name], vector=np.where(stays, vector, 0.0))
-    return result
+            tensor = parameters.get(name)
+            if tensor is not None and tensor.vector is not None:
+                changed[name] = replace(tensor, vector=np.where(stays, tensor.vector, 0.0))
+    return changed
 
 
 def shrunk(parameters: Mapping[str, Tensor], layer: GraphLayer, keep: tuple[int, ...]) -> dict[str, Tensor]:
-    """Remove the filters of the channels that are not kept from the layer and its batch norm, and nothing else."""
+    """The layer's parameters and its batch norm's without the channels that are not kept."""
     rows = np.asarray(keep, dtype=np.int64)
-    result = dict(parameters)
-    weight = result[f"{layer.name}.weight"]
+    changed = {}
+    weight = parameters[f"{layer.name}.weight"]
     if weight.filter is not None:
         kept = _rows(weight.filter, rows)
-        result[f"{layer.name}.weight"] = Tensor(kept.shape, filter=kept)
+        changed[f"{layer.name}.weight"] = Tensor(kept.shape, filter=kept)
+    for name in _vectors(layer):
+        tensor = parameters.get(name)
+        if tensor is not None and tensor.vector is not None:
+            changed[name] = _vector(tensor.vector[rows])
+    return changed
+
+
+def narrowed(parameters: Mapping[str, Tensor], layer: GraphLayer, width: int) -> dict[str, Tensor]:
+    """As ``shrunk`` to so many channels, whichever they are: shapes alone."""
+    weight = f"{layer.name}.weight"
+    changed = {weight: Tensor((width, *parameters[weight].shape[1:]))}
+    return changed | {name: Tensor((width,)) for name in _vectors(layer) if name in parameters}
+
+
+def _vectors(layer: GraphLayer) -> list[str]:
     names = [f"{layer.name}.bias"] if layer.bias else []
-    names += [f"{layer.norm}.{part}" for part in _NORM_VECTORS] if layer.norm else []
-    for name in names:
-        vector = result[name].vector if name in result else None
-        if vector is not None:
-            result[name] = _vector(vector[rows])
-    return result
+    return names + [f"{layer.norm}.{part}" for part in _NORM_VECTORS] if layer.norm else names
 
 
 def _vector(numbers: FloatArray) -> Tensor:
@@ -68,9 +81,11 @@ def _vector(numbers: FloatArray) -> Tensor:
 
 def _zeroed(weight: Filter, stays: BoolArray) -> Filter:
     support = None if weight.support is None else weight.support & stays[:, None]
-    return Filter(weight.shape, weight.live & stays, support)
+    values = None if weight.values is None else np.where(along(stays, 0, weight.values.ndim), weight.values, 0.0)
+    return Filter(weight.shape, weight.live & stays, support, values)
 
 
 def _rows(weight: Filter, rows: np.ndarray[tuple[int], np.dtype[np.int64]]) -> Filter:
     support = None if weight.support is None else weight.support[rows]
-    return Filter((len(rows), *weight.shape[1:]), weight.live[rows], support)
+    values = None if weight.values is None else weight.values[rows]
+    return Filter((len(rows), *weight.shape[1:]), weight.live[rows], support, values)

@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Literal, get_args
 
+import numpy as np
+from numpy.typing import NDArray
+
 from yolo_prune_check.errors import UserError
 
 Execution = Literal["mask", "local", "group", "adapter"]
@@ -45,6 +48,12 @@ class Step:
         object.__setattr__(self, "layer", layer)
         object.__setattr__(self, "keep", tuple(kept))
 
+    def removed_of(self, width: int) -> NDArray[np.bool_]:
+        """For each of a layer's channels, whether it goes."""
+        removed = np.ones(width, dtype=np.bool_)
+        removed[list(self.keep)] = False
+        return removed
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -73,6 +82,13 @@ class Plan:
         object.__setattr__(self, "steps", tuple(steps))
         object.__setattr__(self, "execution", execution)
         object.__setattr__(self, "mask", mask)
+
+    def widths(self) -> dict[str, int]:
+        """Number of channels that stay, by layer."""
+        widths = {step.layer: len(step.keep) for step in self.steps}
+        if len(widths) == len(self.steps):
+            return widths
+        return {layer: len(keep) for layer, keep in self.kept().items()}
 
     def kept(self) -> dict[str, tuple[int, ...]]:
         """Channels that stay, by layer, in order of each layer's first step."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from yolo_prune_check.channels.graph import ChannelGraph
 from yolo_prune_check.channels.judge import judge
 from yolo_prune_check.channels.plan import Plan
@@ -22,14 +24,11 @@ def predict(graph: ChannelGraph, plan: Plan) -> Prediction:
 
     Raises:
         UserError: The plan names a layer or channel that does not exist.
-        UnavailableError: The execution is declared but not carried out in this version.
 
     >>> from yolo_prune_check import ChannelGraph, Plan, Step, load_model, predict
     >>> graph = ChannelGraph.trace(load_model("yolov8n.yaml"), imgsz=64)
     >>> print(predict(graph, Plan([Step("model.1.conv", range(16))], execution="local")).failure.message)
     Given groups=1, weight of size [32, 32, 1, 1], expected input[1, 16, 16, 16] to have 32 channels, but got 16 channels instead
     """  # noqa: E501  # PyTorch's message is one line
-    prediction = judge(graph, plan)
-    if prediction.verdict == "safe":
-        return prediction
-    return find_repair(graph, plan, prediction)
+    verdict, failure = graph.verdicts.of(plan)
+    return Prediction(plan, graph.imgsz, verdict, failure, partial(judge, graph), partial(find_repair, graph))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -9,8 +10,22 @@ from yolo_prune_check.channels.plan import Execution, Plan
 
 Severity = Literal["error", "warning"]
 Verdict = Literal["safe", "unsafe"]
-EdgeKind = Literal["direct", "split", "concat", "residual", "depthwise", "pool", "upsample", "head"]
-MismatchKind = Literal["direct", "depthwise", "residual", "concat", "split", "view", "norm", "elementwise", "linear"]
+EdgeKind = Literal[
+    "direct",
+    "split",
+    "concat",
+    "residual",
+    "depthwise",
+    "pool",
+    "upsample",
+    "linear",
+    "attention",
+    "head",
+    "frozen",
+]
+MismatchKind = Literal[
+    "direct", "depthwise", "residual", "concat", "split", "view", "norm", "elementwise", "linear", "pool"
+]
 
 
 @dataclass(frozen=True)
@@ -105,6 +120,8 @@ class Mismatch:
         expected: Channels or elements that the operator needs; of ``residual`` and ``elementwise``, the left operand's.
         got: What it is given; of ``residual`` and ``elementwise``, the right operand's.
         message: First line of PyTorch's error, to the letter, at the traced image size.
+        path: How it comes about: the operators from a pruned layer to the one that breaks. Of a prediction only, and
+            not compared.
     """
 
     module: str
@@ -112,6 +129,7 @@ class Mismatch:
     expected: str
     got: str
     message: str
+    path: tuple[str, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True)
@@ -167,26 +185,9 @@ class Repair:
 
 
 @dataclass(frozen=True)
-class Prediction:
-    """What a plan will do, known without running the model.
+class Judgement:
+    """What takes a run through the operators to find out; attributes as in ``Prediction``."""
 
-    Attributes:
-        execution: How the plan is carried out.
-        imgsz: Image size of the trace, in pixels: shapes, MACs and the words of an error depend on it.
-        verdict: ``unsafe`` if execution breaks or a hazard of severity error is present, else ``safe``.
-        failure: The first mismatch, or None when every operator fits.
-        hazards: All hazards found, errors first.
-        layers: Channels per layer after the plan.
-        edges: Every concat, split and residual operand.
-        shapes: Output shapes of every module that returns one tensor, one for each time it runs.
-        params: Number of parameters of the pruned model.
-        macs: Multiply-accumulates of one image at the traced size; None when execution breaks.
-        repair: For an unsafe plan, the smallest change that makes it safe.
-    """
-
-    execution: Execution
-    imgsz: int
-    verdict: Verdict
     failure: Mismatch | None
     hazards: tuple[Hazard, ...]
     layers: dict[str, ChannelCount]
@@ -194,4 +195,116 @@ class Prediction:
     shapes: dict[str, tuple[tuple[int, ...], ...]]
     params: int
     macs: int | None
-    repair: Repair | None = field(default=None)
+
+    @property
+    def verdict(self) -> Verdict:
+        """``unsafe`` if execution breaks or a hazard of severity error is present, else ``safe``."""
+        wrong = self.failure is not None or any(hazard.severity == "error" for hazard in self.hazards)
+        return "unsafe" if wrong else "safe"
+
+
+class Prediction:
+    """What a plan will do, known without running the model.
+
+    The verdict is known at once, everything else is worked out when it is first asked for.
+
+    Attributes:
+        plan: The plan.
+        imgsz: Image size of the trace, in pixels: shapes, MACs and the words of an error depend on it.
+        verdict: ``unsafe`` if execution breaks or a hazard of severity error is present, else ``safe``.
+    """
+
+    __slots__ = ("_failure", "_judge", "_judgement", "_repair", "_repaired", "imgsz", "plan", "verdict")
+
+    def __init__(
+        self,
+        plan: Plan,
+        imgsz: int,
+        verdict: Verdict,
+        failure: tuple[Mismatch | None] | None,
+        judge: Callable[[Plan], Judgement],
+        repair: Callable[[Plan], Repair | None],
+    ) -> None:
+        """A prediction whose details ``judge`` and ``repair`` find when they are asked for.
+
+        ``failure`` is a tuple that holds it, or None if it is left to ``judge`` as well.
+        """
+        self.plan = plan
+        self.imgsz = imgsz
+        self.verdict = verdict
+        self._failure = failure
+        self._judge = judge
+        self._repair = repair
+        self._judgement: Judgement | None = None
+        self._repaired: tuple[Repair | None] | None = None
+
+    @property
+    def failure(self) -> Mismatch | None:
+        """The first mismatch, or None when every operator fits."""
+        return self.judgement.failure if self._failure is None else self._failure[0]
+
+    @property
+    def execution(self) -> Execution:
+        """How the plan is carried out."""
+        return self.plan.execution
+
+    @property
+    def judgement(self) -> Judgement:
+        """All details but the repair."""
+        if self._judgement is None:
+            self._judgement = self._judge(self.plan)
+        return self._judgement
+
+    @property
+    def hazards(self) -> tuple[Hazard, ...]:
+        """All hazards found, errors first."""
+        return self.judgement.hazards
+
+    @property
+    def layers(self) -> dict[str, ChannelCount]:
+        """Channels per layer after the plan."""
+        return self.judgement.layers
+
+    @property
+    def edges(self) -> tuple[EdgeState, ...]:
+        """Every concat, split and residual operand."""
+        return self.judgement.edges
+
+    @property
+    def shapes(self) -> dict[str, tuple[tuple[int, ...], ...]]:
+        """Output shapes of every module that returns one tensor, one for each time it runs."""
+        return self.judgement.shapes
+
+    @property
+    def params(self) -> int:
+        """Number of parameters of the pruned model."""
+        return self.judgement.params
+
+    @property
+    def macs(self) -> int | None:
+        """Multiply-accumulates of one image at the traced size; None when execution breaks."""
+        return self.judgement.macs
+
+    @property
+    def repair(self) -> Repair | None:
+        """For an unsafe plan, the smallest change that makes it safe; None if there is none."""
+        if self._repaired is None:
+            self._repaired = (self._repair(self.plan) if self.verdict == "unsafe" else None,)
+        return self._repaired[0]
+
+    def to_dict(self) -> dict[str, object]:
+        """Everything, for JSON."""
+        return {"execution": self.execution, "imgsz": self.imgsz} | {name: getattr(self, name) for name in _SHOWN}
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Prediction):
+            return NotImplemented
+        return self.to_dict() == other.to_dict()
+
+    __hash__ = None  # type: ignore[assignment]  # compared by contents, which hold dicts
+
+    def __repr__(self) -> str:
+        return f"Prediction({self.execution}, {self.verdict}, failure={self.failure!r})"
+
+
+_SHOWN = ("verdict", "failure", "hazards", "layers", "edges", "shapes", "params", "macs", "repair")

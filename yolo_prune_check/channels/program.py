@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -41,7 +43,9 @@ class Op:
     """One operator call on values that depend on the image.
 
     Attributes:
-        target: Canonical operator name: ATen's without overload and in-place mark, or ``chunk``.
+        target: Canonical operator name: ATen's without overload and in-place mark; or a function that ATen does not see
+            as such (``chunk``, ``matmul``, ``linear``, ``reshape``, …); or ``overwritten``: the first operand's memory
+            was written into through the second, which is a view of it.
         module: Qualified name of the innermost module whose forward was running.
         args: Arguments in schema order; tensors as ``Ref``, sizes as ``sizes.Size``.
         inputs: Ids of all tensor arguments, in order, lists flattened.
@@ -88,11 +92,23 @@ class Filter:
         live: ``[out]``, False where a whole filter is zero.
         support: ``[out, in / groups]``, False where a kernel slice is zero; None when all slices of live filters are
             non-zero.
+        values: The numbers, where a filter reads few input channels; else None.
     """
 
     shape: tuple[int, ...]
     live: BoolArray
     support: BoolArray | None
+    values: FloatArray | None = None
+
+    @cached_property
+    def dense(self) -> bool:
+        """Whether no kernel slice is zero."""
+        return self.support is None and bool(self.live.all())
+
+    @cached_property
+    def dense(self) -> bool:
+        """Whether no kernel slice is zero."""
+        return self.support is None and bool(self.live.all())
 
 
 @dataclass(frozen=True)
@@ -106,7 +122,8 @@ class Program:
         image: Value of the input.
         outputs: Values of the model's output tensors.
         vectors: One-dimensional parameters and buffers by qualified name, in float64.
-        filters: Weights of more dimensions by qualified name.
+        filters: Weights of convolutions by qualified name.
+        constants: Numbers of other small tensors that do not depend on the image, by value.
         sizes: Number of elements of every parameter of the model, by qualified name.
     """
 
@@ -117,4 +134,5 @@ class Program:
     outputs: tuple[int, ...]
     vectors: dict[str, FloatArray]
     filters: dict[str, Filter]
+    constants: dict[int, FloatArray]
     sizes: dict[str, int]

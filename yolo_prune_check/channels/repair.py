@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from yolo_prune_check.channels.graph import ChannelGraph
-from yolo_prune_check.channels.judge import judge
 from yolo_prune_check.channels.plan import Plan, Step
-from yolo_prune_check.channels.prediction import Prediction, Repair
+from yolo_prune_check.channels.prediction import Repair
 
 
-def find_repair(graph: ChannelGraph, plan: Plan, prediction: Prediction) -> Prediction:
-    """Attach a repair to an unsafe prediction, if one is found.
+def find_repair(graph: ChannelGraph, plan: Plan) -> Repair | None:
+    """The repair of an unsafe plan, if one is found.
 
     Tried in this order: silence the masked channels (for ``mask: weights``), keep the plan as it is, carry it out by
     ``mask``. In each, steps are dropped until a prediction calls the rest safe; none of them could be put back.
@@ -29,15 +26,15 @@ def find_repair(graph: ChannelGraph, plan: Plan, prediction: Prediction) -> Pred
         if found is not None:
             repaired, dropped = found
             drop = f"Drop the step on {', '.join(dropped)}." if dropped else ""
-            return replace(prediction, repair=Repair(repaired, dropped, " ".join(filter(None, (words, drop)))))
-    return prediction
+            return Repair(repaired, dropped, " ".join(filter(None, (words, drop))))
+    return None
 
 
 def _fewest_drops(graph: ChannelGraph, plan: Plan) -> tuple[Plan, tuple[str, ...]] | None:
     """Drop steps until the plan is safe, then put back each that was not needed to be dropped."""
 
     def safe(steps: tuple[Step, ...]) -> bool:
-        return bool(steps) and judge(graph, _with(plan, steps)).verdict == "safe"
+        return bool(steps) and graph.verdicts.of(_with(plan, steps))[0] == "safe"
 
     steps = tuple(step for step in plan.steps if safe((step,)))
     while steps and not safe(steps):

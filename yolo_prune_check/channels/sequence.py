@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from yolo_prune_check.channels.graph import ChannelGraph
-from yolo_prune_check.channels.interpret import interpret
-from yolo_prune_check.channels.judge import planned_parameters
 from yolo_prune_check.channels.plan import Plan
+from yolo_prune_check.channels.planned import carry_out
 from yolo_prune_check.channels.prediction import Mismatch
 from yolo_prune_check.channels.program import ModuleCall
 from yolo_prune_check.channels.tensors import varying
@@ -32,14 +31,14 @@ def predict_sequence(graph: ChannelGraph, modules: Sequence[str], plan: Plan | N
     Raises:
         UserError: A module did not run in the trace, or does not take and return exactly one tensor.
     """
-    parameters = graph.parameters if plan is None else planned_parameters(graph, plan)
+    parameters = graph.parameters if plan is None else graph.parameters | carry_out(graph, plan).parameters
     calls = {call.name: call for call in graph.program.calls}
     tensor = varying(graph.program.values[graph.program.image].shape)
     for name in modules:
         call = _single(calls.get(name), name)
         source, output = call.inputs[0], call.output
         ops = graph.program.ops[call.first : call.stop]
-        result = interpret(graph.program, parameters, ops=ops, given={source: tensor})
+        result = graph.interpreter.run(parameters, ops=ops, given={source: tensor})
         if result.failure is not None:
             return result.failure
         if output is None or output not in result.tensors:

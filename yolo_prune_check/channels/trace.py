@@ -1,8 +1,8 @@
 """Record one small forward pass: which operators ran, on which values, inside which module.
 
-ATen calls are recorded by a ``TorchDispatchMode``. Two things are gone by the time ATen sees them, so that a
-``TorchFunctionMode`` around it keeps them: that a ``split`` was a ``chunk`` (whose sizes follow the tensor), and that a
-size was read from a tensor's shape.
+ATen calls are recorded by a ``TorchDispatchMode``. Some things are gone by the time ATen sees them, so that a
+``TorchFunctionMode`` around it keeps them: that a ``split`` was a ``chunk`` (whose sizes follow the tensor), that a
+size was read from a tensor's shape, and that several calls with computed sizes were one ``matmul`` or ``reshape``.
 """
 
 from __future__ import annotations
@@ -18,11 +18,26 @@ from torch.nn.modules.module import register_module_forward_hook, register_modul
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from yolo_prune_check.channels.program import Filter, ModuleCall, Op, Program, Ref, Value
+from yolo_prune_check.channels.program import Filter, FloatArray, ModuleCall, Op, Program, Ref, Value
+from yolo_prune_check.channels.rules import CONVOLUTIONS
 from yolo_prune_check.channels.sizes import Axis, Dim, as_size
 
 _CHUNKS = (torch.chunk, torch.Tensor.chunk)
 _SHAPES = (torch.Tensor.shape.__get__, torch.Tensor.size)  # type: ignore[attr-defined]  # a C descriptor
+# Functions that ATen sees as several calls, with sizes between them that it computed from those of the operands.
+_COMPOSITES: dict[Any, str] = {
+    torch.matmul: "matmul",
+    torch.Tensor.matmul: "matmul",
+    torch.Tensor.__matmul__: "matmul",
+    nn.functional.linear: "linear",
+    torch.flatten: "flatten",
+    torch.Tensor.flatten: "flatten",
+    torch.reshape: "reshape",
+    torch.Tensor.reshape: "reshape",
+    torch.einsum: "einsum",
+}
+_SMALL = 65536  # entries of a constant that are worth keeping
+_FEW = 4  # input channels of each filter up to which its numbers are kept
 
 
 def trace_program(model: nn.Module, imgsz: int) -> Program:
@@ -49,19 +64,38 @@ def trace_program(model: nn.Module, imgsz: int) -> Program:
 
 @contextmanager
 def _unchanged(model: nn.Module) -> Iterator[None]:
-    """Put every attribute of every module back, as heads cache anchors and shapes in theirs."""
+    """Put everything back that a forward pass may change: heads cache anchors and shapes in their attributes."""
     saved = [(module, _shallow(module.__dict__)) for module in model.modules()]
+    buffers = [(buffer, buffer._version, buffer.clone()) for buffer in model.buffers()]
     try:
         yield
     finally:
         for module, attributes in saved:
             module.__dict__.clear()
-            module.__dict__.update(attributes)
+            module.__dict__.update({name: _restored(*item) for name, item in attributes.items()})
+        for buffer, version, contents in buffers:
+            if buffer._version != version:
+                buffer.data.copy_(contents)
 
 
-def _shallow(attributes: dict[str, Any]) -> dict[str, Any]:
-    containers = ("_parameters", "_buffers", "_modules")
-    return {name: dict(item) if name in containers else item for name, item in attributes.items()}
+def _shallow(attributes: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
+    containers = (dict, list, set)
+    return {name: (item, item.copy() if type(item) in containers else None) for name, item in attributes.items()}
+
+
+def _restored(item: Any, contents: Any) -> Any:
+    """The object itself, with the contents it had if it is a plain container."""
+    if contents is not None and not _identical(item, contents):
+        item.clear()
+        item.extend(contents) if isinstance(item, list) else item.update(contents)
+    return item
+
+
+def _identical(one: Any, other: Any) -> bool:
+    """Whether two containers hold the same objects; tensors cannot be asked whether they are equal."""
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(one[key] is other[key] for key in one)
+    return len(one) == len(other) and all(a is b for a, b in zip(one, other, strict=True))
 
 
 class _Recorder:
@@ -79,6 +113,8 @@ class _Recorder:
         self.stack: list[str] = []
         self.starts: list[int] = []
         self.image = 0
+        self.storages: dict[int, list[int]] = {}
+        self.composite = False
         self.chunk: tuple[int, int] | None = None
         self.dims: list[int] | None = None
 
@@ -88,6 +124,8 @@ class _Recorder:
         self.values.append(value)
         self.ids[id(tensor)] = value.id
         self.alive.append(tensor)
+        if derived:
+            self.storages.setdefault(tensor.untyped_storage().data_ptr(), []).append(value.id)
         return value.id
 
     def value_of(self, tensor: torch.Tensor) -> int:
@@ -123,28 +161,43 @@ class _Recorder:
     def record(self, func: Any, args: Any, kwargs: Any, output: Any) -> None:
         """Add an ATen call whose result depends on the image; all others are constants."""
         tensors = _tensors((args, kwargs))
-        if not any(self.is_derived(t) for t in tensors):
+        if self.composite or not any(self.is_derived(t) for t in tensors):
             return
-        target = func._schema.name.split("::")[1].removesuffix("_")
-        inputs = tuple(self.value_of(t) for t in tensors)
+        target = func._schema.name.split("::")[1]
+        in_place = target.endswith("_") and not target.endswith("__")
+        target = target.removesuffix("_")
         if target.startswith("new_"):  # takes only dtype and device from its operand
             return
         arguments = self._arguments(args)
         if target == "split" and self.chunk is not None:
             count, axis = self.chunk
             target, arguments, kwargs = "chunk", (arguments[0], count, axis), {}
-        outputs = tuple(self.add(t, derived=True) for t in _tensors(output))
-        self.ops.append(
-            Op(
-                len(self.ops),
-                target,
-                self.stack[-1] if self.stack else "",
-                arguments,
-                self._keywords(kwargs),
-                inputs,
-                outputs,
-            )
-        )
+        self._append(target, arguments, self._converted(kwargs), tensors, _tensors(output))
+        if in_place:
+            self._overwritten(tensors[0])
+
+    def record_composite(self, target: str, args: Any, kwargs: Any, output: torch.Tensor) -> None:
+        """Add a function whose ATen calls were not recorded."""
+        tensors = _tensors((args, kwargs))
+        if output is tensors[0]:  # flatten and reshape return their operand where there is nothing to do
+            return
+        self._append(target, self._converted(args), self._converted(kwargs), tensors, [output])
+
+    def _append(
+        self, target: str, args: Any, kwargs: Any, operands: list[torch.Tensor], results: list[torch.Tensor]
+    ) -> None:
+        inputs = tuple(self.value_of(t) for t in operands)
+        outputs = tuple(self.add(t, derived=True) for t in results)
+        module = self.stack[-1] if self.stack else ""
+        self.ops.append(Op(len(self.ops), target, module, args, kwargs, inputs, outputs))
+
+    def _overwritten(self, tensor: torch.Tensor) -> None:
+        """Note that other tensors that share the memory of one that was written into have new contents as well."""
+        source = self.ids[id(tensor)]
+        for value in tuple(self.storages.get(tensor.untyped_storage().data_ptr(), ())):
+            other = self.alive[value]
+            if other is not tensor and self.ids[id(other)] == value:
+                self._append("overwritten", (Ref(value), Ref(source)), {}, [other, tensor], [other])
 
     def _arguments(self, args: Any) -> tuple[Any, ...]:
         symbolic = iter(self.dims or ())
@@ -162,25 +215,38 @@ class _Recorder:
 
         return tuple(convert(item) for item in args)
 
-    def _keywords(self, kwargs: Any) -> dict[str, Any]:
-        return {
-            name: Ref(self.value_of(item)) if isinstance(item, torch.Tensor) else item for name, item in kwargs.items()
-        }
+    def _converted(self, item: Any) -> Any:
+        if isinstance(item, torch.Tensor):
+            return Ref(self.value_of(item))
+        if isinstance(item, dict):
+            return {name: self._converted(part) for name, part in item.items()}
+        if isinstance(item, (list, tuple)):
+            return tuple(self._converted(part) for part in item)
+        return as_size(item) if isinstance(item, int) and not isinstance(item, bool) else item
 
     def program(self, output: Any) -> Program:
-        vectors, filters = {}, {}
+        vectors, filters, constants = {}, {}, {}
+        filtering = {op.inputs[1] for op in self.ops if op.target in CONVOLUTIONS}
         for value in self.values:
-            if value.parameter is None:
-                continue
             tensor = self.alive[value.id].detach()
-            if tensor.ndim == 1:
-                vectors[value.parameter] = tensor.double().cpu().numpy().copy()
-            elif tensor.ndim > 1:
+            if value.parameter is not None and tensor.ndim == 1:
+                vectors[value.parameter] = _numbers(tensor)
+            elif value.parameter is not None and value.id in filtering:
                 filters[value.parameter] = _filter(tensor)
+            elif not value.derived and tensor.numel() <= _SMALL:
+                constants[value.id] = _numbers(tensor)
         outputs = tuple(self.ids[id(t)] for t in _tensors(output) if self.is_derived(t))
         sizes = {name: parameter.numel() for name, parameter in self.model.named_parameters()}
         return Program(
-            tuple(self.values), tuple(self.ops), tuple(self.calls), self.image, outputs, vectors, filters, sizes
+            tuple(self.values),
+            tuple(self.ops),
+            tuple(self.calls),
+            self.image,
+            outputs,
+            vectors,
+            filters,
+            constants,
+            sizes,
         )
 
 
@@ -210,6 +276,9 @@ class _Functions(TorchFunctionMode):
         recorder = self.recorder
         if func in _SHAPES and recorder.is_derived(args[0]):
             return _sizes(func(*args, **kwargs), recorder.value_of(args[0]), *args[1:], **kwargs)
+        target = _COMPOSITES.get(func)
+        if target is not None and not recorder.composite and any(map(recorder.is_derived, _tensors((args, kwargs)))):
+            return self._whole(target, func, args, kwargs)
         recorder.chunk = _chunk(*args, **kwargs) if func in _CHUNKS else None
         integers = _integers((args, kwargs))
         recorder.dims = integers if any(isinstance(n, Dim) for n in integers) else None
@@ -217,6 +286,17 @@ class _Functions(TorchFunctionMode):
             return func(*args, **kwargs)
         finally:
             recorder.chunk = recorder.dims = None
+
+    def _whole(self, target: str, func: Any, args: Any, kwargs: Any) -> torch.Tensor:
+        self.recorder.composite = True
+        try:
+            output: torch.Tensor = func(*args, **kwargs)
+        finally:
+            self.recorder.composite = False
+        if target == "reshape":  # x.reshape(a, b) and x.reshape((a, b)) are the same
+            args = (args[0], tuple(args[1:]) if len(args) > 2 or isinstance(args[1], int) else args[1])
+        self.recorder.record_composite(target, args, kwargs, output)
+        return output
 
 
 def _chunk(tensor: torch.Tensor, chunks: int, dim: int = 0) -> tuple[int, int]:
@@ -249,10 +329,17 @@ def _integers(tree: Any) -> list[int]:
     return []
 
 
+def _numbers(tensor: torch.Tensor) -> FloatArray:
+    return np.array(tensor.double().cpu().numpy())
+
+
 def _filter(weight: torch.Tensor) -> Filter:
     slices = (weight != 0).flatten(2).any(2) if weight.ndim > 2 else weight != 0
     live = slices.any(1)
     dense = bool((slices | ~live[:, None]).all())
     return Filter(
-        tuple(weight.shape), np.asarray(live.cpu().numpy()), None if dense else np.asarray(slices.cpu().numpy())
+        tuple(weight.shape),
+        np.asarray(live.cpu().numpy()),
+        None if dense else np.asarray(slices.cpu().numpy()),
+        _numbers(weight) if weight.shape[1] <= _FEW else None,
     )

@@ -51,7 +51,7 @@ def predict(
     graph = ChannelGraph.trace(loaded, imgsz=imgsz)
     prediction = predict_plan(graph, plan)
     if as_json:
-        say_json({"model": model, "imgsz": imgsz, "plan": plan, "prediction": prediction})
+        say_json({"model": model, "imgsz": imgsz, "plan": plan, "prediction": prediction.to_dict()})
     else:
         say(_describe(graph, plan, prediction))
     if prediction.verdict != "safe":

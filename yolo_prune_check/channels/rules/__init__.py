@@ -1,6 +1,6 @@
 """One rule per operator: from abstract operands to abstract results, or ``Breaks`` in PyTorch's words.
 
-A rule is a pure function of shapes and channel states. It takes the operator's arguments in schema order, tensors as
+A rule is a pure function of shapes and states. It takes the operator's arguments in schema order, tensors as
 ``Tensor`` and sizes as ``int``, and returns one ``Tensor`` or a tuple of them. An operator that is not in ``RULES``
 freezes what flows into it and is listed as unsupported.
 """
@@ -10,7 +10,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from yolo_prune_check.channels.rules import activation, convolution, elementwise, join, layout, norm, pooling
+from yolo_prune_check.channels.rules import (
+    activation,
+    convolution,
+    elementwise,
+    join,
+    layout,
+    norm,
+    pooling,
+    reduction,
+)
 
 Rule = Callable[..., Any]
 
@@ -22,12 +31,25 @@ RULES: Mapping[str, Rule] = {
     **join.RULES,
     **layout.RULES,
     **pooling.RULES,
+    **reduction.RULES,
 }
 
-ACTIVATIONS = frozenset(activation.RULES)
-NORMS = frozenset(norm.RULES)
-CONVOLUTIONS = frozenset(convolution.RULES)
+ACTIVATIONS = frozenset(activation.ACTIVATIONS)
+NORMS = frozenset(norm.NORMS)
+CONVOLUTIONS = frozenset(convolution.CONVOLUTIONS)
 POOLS = frozenset(pooling.POOLS)
 UPSAMPLES = frozenset(pooling.UPSAMPLES)
+LAYOUT = frozenset(layout.RULES) | frozenset(join.RULES)
+ELEMENTWISE = frozenset(elementwise.TIES)
 
-__all__ = ["ACTIVATIONS", "CONVOLUTIONS", "NORMS", "POOLS", "RULES", "UPSAMPLES", "Rule"]
+__all__ = [
+    "ACTIVATIONS",
+    "CONVOLUTIONS",
+    "ELEMENTWISE",
+    "LAYOUT",
+    "NORMS",
+    "POOLS",
+    "RULES",
+    "UPSAMPLES",
+    "Rule",
+]

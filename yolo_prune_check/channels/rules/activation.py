@@ -1,19 +1,21 @@
-"""Activations pass channels; a constant channel becomes another constant."""
+"""Functions of one entry; a constant becomes another constant."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from yolo_prune_check.channels.program import FloatArray
-from yolo_prune_check.channels.tensors import Tensor
+from yolo_prune_check.channels.tensors import Tensor, known
+
+_erf = np.vectorize(math.erf, otypes=[np.float64])
 
 
 def _sigmoid(x: FloatArray) -> FloatArray:
-    return np.asarray(1 / (1 + np.exp(-x)))
+    return np.exp(-np.logaddexp(0, -x))
 
 
 def _leaky(x: FloatArray, slope: float = 0.01) -> FloatArray:
@@ -24,22 +26,70 @@ def _gate(x: FloatArray) -> FloatArray:
     return np.clip(x / 6 + 0.5, 0, 1)
 
 
-def _pointwise(function: Callable[..., FloatArray]) -> Callable[..., Tensor]:
-    def rule(x: Tensor, *options: Any, **ignored: Any) -> Tensor:
-        if x.channels is None:
+def _gelu(x: FloatArray, approximate: str = "none") -> FloatArray:
+    if approximate == "tanh":
+        return np.asarray(0.5 * x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))))
+    return np.asarray(0.5 * x * (1 + _erf(x / math.sqrt(2))))
+
+
+def _elu(x: FloatArray, alpha: float = 1.0, scale: float = 1.0, input_scale: float = 1.0) -> FloatArray:
+    return np.asarray(scale * np.where(x > 0, x, alpha * np.expm1(np.minimum(x * input_scale, 0))))
+
+
+def _softplus(x: FloatArray, beta: float = 1.0, threshold: float = 20.0) -> FloatArray:
+    return np.where(x * beta > threshold, x, np.logaddexp(0, x * beta) / beta)
+
+
+def _clamp(x: FloatArray, low: float | None = None, high: float | None = None) -> FloatArray:
+    raised = x if low is None else np.maximum(x, low)
+    return raised if high is None else np.minimum(raised, high)
+
+
+def pointwise(function: Callable[..., FloatArray]) -> Callable[..., Tensor]:
+    """Rule of a function of one tensor and some numbers."""
+
+    def rule(x: Tensor, *options: Any, **named: Any) -> Tensor:
+        state = known(x)
+        if state is None:
             return x
-        return replace(x, channels=function(x.channels, *options))
+        with np.errstate(all="ignore"):  # log(0) and 1 / 0 are what PyTorch makes of them, too
+            return Tensor(x.shape, function(state, *options, **named))
 
     return rule
 
 
-RULES = {
-    "silu": _pointwise(lambda x: np.asarray(x * _sigmoid(x))),
-    "relu": _pointwise(lambda x: np.maximum(x, 0)),
-    "leaky_relu": _pointwise(_leaky),
-    "hardswish": _pointwise(lambda x: np.asarray(x * _gate(x))),
-    "hardsigmoid": _pointwise(_gate),
-    "hardtanh": _pointwise(lambda x, low=-1.0, high=1.0: np.clip(x, low, high)),
-    "sigmoid": _pointwise(_sigmoid),
-    "tanh": _pointwise(lambda x: np.tanh(x)),
+ACTIVATIONS: dict[str, Callable[..., Tensor]] = {
+    "silu": pointwise(lambda x: np.asarray(x * _sigmoid(x))),
+    "relu": pointwise(lambda x: np.maximum(x, 0)),
+    "leaky_relu": pointwise(_leaky),
+    "hardswish": pointwise(lambda x: np.asarray(x * _gate(x))),
+    "hardsigmoid": pointwise(_gate),
+    "hardtanh": pointwise(lambda x, low=-1.0, high=1.0: np.clip(x, low, high)),
+    "sigmoid": pointwise(_sigmoid),
+    "tanh": pointwise(lambda x: np.tanh(x)),
+    "gelu": pointwise(_gelu),
+    "elu": pointwise(_elu),
+    "mish": pointwise(lambda x: np.asarray(x * np.tanh(np.logaddexp(0, x)))),
+    "softplus": pointwise(_softplus),
 }
+
+FUNCTIONS: dict[str, Callable[..., Tensor]] = {
+    "exp": pointwise(lambda x: np.exp(x)),
+    "log": pointwise(lambda x: np.log(x)),
+    "cos": pointwise(lambda x: np.cos(x)),
+    "sin": pointwise(lambda x: np.sin(x)),
+    "sqrt": pointwise(lambda x: np.sqrt(x)),
+    "rsqrt": pointwise(lambda x: np.asarray(1 / np.sqrt(x))),
+    "abs": pointwise(lambda x: np.asarray(np.abs(x))),
+    "neg": pointwise(lambda x: np.negative(x)),
+    "reciprocal": pointwise(lambda x: np.asarray(1 / x)),
+    "clamp": pointwise(_clamp),
+    "clamp_min": pointwise(_clamp),
+    "clamp_max": pointwise(lambda x, high: _clamp(x, None, high)),
+    "floor": pointwise(lambda x: np.floor(x)),
+    "ceil": pointwise(lambda x: np.ceil(x)),
+    "round": pointwise(lambda x: np.round(x)),
+    "erf": pointwise(_erf),
+}
+
+RULES: dict[str, Callable[..., Any]] = {**ACTIVATIONS, **FUNCTIONS}

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from yolo_prune_check.channels.program import BoolArray, Filter
-from yolo_prune_check.channels.tensors import Breaks, Tensor
+from yolo_prune_check.channels.rules.phantom import of_constants
+from yolo_prune_check.channels.tensors import Breaks, Tensor, along, stated
 
 
 def convolution(
@@ -21,9 +22,39 @@ def convolution(
     transposed: bool,
     output_padding: Sequence[int],
     groups: int,
+    *options: bool,
 ) -> Tensor:
-    """``aten.convolution``, with the checks PyTorch makes, in its order."""
-    shape, size = weight.shape, list(weight.shape)
+    """``aten.convolution`` over any number of spatial axes, with the checks PyTorch makes, in its order."""
+    shape, spatial = weight.shape, len(weight.shape) - 2
+    _check(x, shape, None if bias is None else bias.shape, transposed, groups)
+    steps, margins, reaches, extra = (_per_axis(n, spatial) for n in (stride, padding, dilation, output_padding))
+    if not transposed:
+        _check_kernel(x.shape[2:], shape[2:], margins, reaches)
+    measure = _transposed if transposed else _forward
+    sizes = tuple(map(measure, x.shape[2:], shape[2:], steps, margins, reaches, extra))
+    out = shape[1] * groups if transposed else shape[0]
+    result = (x.shape[0], out, *sizes)
+    if x.state is None and (weight.filter is None or weight.filter.dense):
+        return Tensor(result)
+    silent, constant = _inputs(x)
+    reached = _reaching(~silent, weight, groups, transposed=transposed)
+    if reached.all() and not constant.any():
+        return Tensor(result)
+    shift = np.zeros(out) if bias is None else np.full(out, np.nan) if bias.vector is None else bias.vector
+    state = along(np.where(reached, np.nan, shift), 1, len(result))
+    phantom = reached & ~_reaching(~silent & ~constant, weight, groups, transposed=transposed)
+    values = None if weight.filter is None else weight.filter.values
+    if phantom.any() and values is not None and not transposed and x.state is not None:
+        rows = np.flatnonzero(phantom)
+        found = of_constants(x, values, rows, groups, steps, margins, reaches, result[2:])
+        state = np.broadcast_to(state, np.broadcast_shapes(state.shape, (1, 1, *found.shape[2:]))).copy()
+        state = np.broadcast_to(state, (found.shape[0], *state.shape[1:])).copy()
+        state[:, rows] = found + along(shift[rows], 1, len(result))
+    return stated(result, state)
+
+
+def _check(x: Tensor, shape: tuple[int, ...], bias: tuple[int, ...] | None, transposed: bool, groups: int) -> None:
+    size = list(shape)
     if shape[0] < groups:
         raise Breaks(
             "depthwise" if groups > 1 else "direct",
@@ -51,33 +82,32 @@ def convolution(
             f"to have {expected} channels, but got {x.shape[1]} channels instead",
         )
     out = shape[1] * groups if transposed else shape[0]
-    if bias is not None and bias.shape != (out,):
+    if bias is not None and bias != (out,):
         raise Breaks(
             "direct",
             out,
-            bias.shape[0],
-            f"Given weight of size {size}, expected bias to be 1-dimensional with {out} elements, "
-            f"but got bias of size {list(bias.shape)} instead",
+            bias[0],
+            f"Given {'transposed=1, ' if transposed else ''}weight of size {size}, expected bias to be 1-dimensional "
+            f"with {out} elements, but got bias of size {list(bias)} instead",
         )
-    spatial = tuple(
-        _transposed(*axis) if transposed else _forward(*axis)
-        for axis in zip(
-            x.shape[2:],
-            shape[2:],
-            _per_axis(stride, x),
-            _per_axis(padding, x),
-            _per_axis(dilation, x),
-            _per_axis(output_padding, x),
-            strict=True,
-        )
-    )
-    reached = np.ones(out, dtype=np.bool_) if transposed else _reached(x.emits, weight.filter, groups, out)
-    constant = np.zeros(out) if bias is None or bias.vector is None else bias.vector
-    return Tensor((x.shape[0], out, *spatial), np.where(reached, np.nan, constant))
 
 
-def _per_axis(numbers: Sequence[int], x: Tensor) -> Sequence[int]:
-    return numbers if len(numbers) == len(x.shape) - 2 else list(numbers) * (len(x.shape) - 2)
+def _check_kernel(sizes: Sequence[int], kernel: Sequence[int], padding: Sequence[int], dilation: Sequence[int]) -> None:
+    padded = [size + 2 * margin for size, margin in zip(sizes, padding, strict=True)]
+    reach = [step * (size - 1) + 1 for size, step in zip(kernel, dilation, strict=True)]
+    if any(have < need for have, need in zip(padded, reach, strict=True)):
+        have, need = " x ".join(map(str, padded)), " x ".join(map(str, reach))
+        raise Breaks(
+            "direct",
+            f"at least ({need})",
+            f"({have})",
+            f"Calculated padded input size per channel: ({have}). Kernel size: ({need}). "
+            f"Kernel size can't be greater than actual input size",
+        )
+
+
+def _per_axis(numbers: Sequence[int], axes: int) -> Sequence[int]:
+    return numbers if len(numbers) == axes else list(numbers) * axes
 
 
 def _forward(size: int, kernel: int, stride: int, padding: int, dilation: int, _: int) -> int:
@@ -88,14 +118,35 @@ def _transposed(size: int, kernel: int, stride: int, padding: int, dilation: int
     return (size - 1) * stride - 2 * padding + dilation * (kernel - 1) + extra + 1
 
 
-def _reached(emits: BoolArray, weight: Filter | None, groups: int, out: int) -> BoolArray:
-    """For each output channel, whether a non-silent input channel meets a non-zero weight."""
-    live = np.ones(out, dtype=np.bool_) if weight is None else weight.live
-    by_group = emits.reshape(groups, -1)
-    if weight is None or weight.support is None:
-        return live & np.repeat(by_group.any(1), out // groups)
-    support = weight.support.reshape(groups, out // groups, -1)
+def _inputs(x: Tensor) -> tuple[BoolArray, BoolArray]:
+    """For each input channel, whether it is silent everywhere, and whether it is constant (and not silent)."""
+    count = x.shape[1]
+    if x.state is None:
+        return np.zeros(count, dtype=np.bool_), np.zeros(count, dtype=np.bool_)
+    others = tuple(axis for axis in range(x.state.ndim) if axis != 1)
+    silent = np.broadcast_to((x.state == 0).all(others), (count,))
+    constant = np.broadcast_to(~np.isnan(x.state).any(others), (count,)) & ~silent
+    return silent, constant
+
+
+def _reaching(inputs: BoolArray, weight: Tensor, groups: int, *, transposed: bool) -> BoolArray:
+    """For each output channel, whether one of these input channels meets a non-zero kernel slice of it."""
+    known: Filter | None = weight.filter
+    by_group = inputs.reshape(groups, -1)
+    if transposed:
+        each = weight.shape[1]
+        if known is None or known.support is None:
+            live = by_group if known is None else by_group & known.live.reshape(groups, -1)
+            return np.repeat(live.any(1), each)
+        support = known.support.reshape(groups, -1, each)
+        return np.asarray((support & by_group[:, :, None]).any(1).reshape(groups * each))
+    out = weight.shape[0]
+    if known is None or known.support is None:
+        reached = np.repeat(by_group.any(1), out // groups)
+        return reached if known is None else np.asarray(known.live & reached)
+    support = known.support.reshape(groups, out // groups, -1)
     return np.asarray((support & by_group[:, None, :]).any(2).reshape(out))
 
 
-RULES: dict[str, Callable[..., Any]] = {"convolution": convolution, "_convolution": convolution}
+CONVOLUTIONS: dict[str, Callable[..., Any]] = {"convolution": convolution, "_convolution": convolution}
+RULES: dict[str, Callable[..., Any]] = {**CONVOLUTIONS}

@@ -7,15 +7,24 @@ from typing import Any
 
 import numpy as np
 
-from yolo_prune_check.channels.program import FloatArray
-from yolo_prune_check.channels.tensors import Breaks, Tensor
+from yolo_prune_check.channels.tensors import Breaks, State, Tensor, blank, known
 
 
 def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     """``aten.cat``; all axes but ``dim`` must agree."""
-    first, rank = tensors[0].shape, len(tensors[0].shape)
+    parts = [t for t in tensors if t.shape != (0,)] or tensors[:1]  # PyTorch leaves out empty vectors
+    first, rank = parts[0].shape, len(parts[0].shape)
     axis = dim % rank
-    for number, tensor in enumerate(tensors[1:], start=1):
+    for number, tensor in enumerate(tensors):
+        if tensor.shape == (0,):
+            continue
+        if len(tensor.shape) != rank:
+            raise Breaks(
+                "concat",
+                rank,
+                len(tensor.shape),
+                f"Tensors must have same number of dimensions: got {rank} and {len(tensor.shape)}",
+            )
         for other in range(rank):
             if other != axis and tensor.shape[other] != first[other]:
                 raise Breaks(
@@ -25,14 +34,49 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
                     f"Sizes of tensors must match except in dimension {axis}. Expected size {first[other]} "
                     f"but got size {tensor.shape[other]} for tensor number {number} in the list.",
                 )
-    shape = tuple(sum(t.shape[i] for t in tensors) if i == axis else n for i, n in enumerate(first))
-    if axis == 1:
-        return Tensor(shape, np.concatenate([_states(t) for t in tensors]))
-    states = np.stack([_states(t) for t in tensors]) if rank > 1 else None
-    if states is None:
-        return Tensor(shape)
-    same = (states == states[0]).all(0)  # NaN is never the same, so that a varying channel stays varying
-    return Tensor(shape, np.where(same, states[0], np.nan))
+    total = 0
+    for tensor in parts:
+        total += tensor.shape[axis]
+    return Tensor((*first[:axis], total, *first[axis + 1 :]), _joined(parts, axis))
+
+
+def _joined(parts: Sequence[Tensor], axis: int) -> State | None:
+    states = [known(part) for part in parts]
+    found = next((state for state in states if state is not None), None)
+    if found is None:
+        return None
+    unknown = np.full((1,) * found.ndim, blank(found.dtype), dtype=found.dtype)
+    whole = [unknown if state is None else state for state in states]
+    if found.shape[axis] == 1 and all(np.array_equal(s, found, equal_nan=True) for s in whole):
+        return found
+    sizes = [max(state.shape[other] for state in whole) for other in range(found.ndim)]
+    return np.concatenate(
+        [
+            np.broadcast_to(state, (*sizes[:axis], part.shape[axis], *sizes[axis + 1 :]))
+            for state, part in zip(whole, parts, strict=True)
+        ],
+        axis,
+    )
+
+
+def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
+    """``aten.stack``; all shapes must agree."""
+    first = tensors[0].shape
+    for number, tensor in enumerate(tensors):
+        if tensor.shape != first:
+            raise Breaks(
+                "concat",
+                list(first),
+                list(tensor.shape),
+                f"stack expects each tensor to be equal size, but got {list(first)} at entry 0 "
+                f"and {list(tensor.shape)} at entry {number}",
+            )
+    axis = dim % (len(first) + 1)
+    raised = [
+        Tensor((*first[:axis], 1, *first[axis:]), None if (s := known(t)) is None else np.expand_dims(s, axis))
+        for t in tensors
+    ]
+    return cat(raised, axis)
 
 
 def chunk(x: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
@@ -60,28 +104,47 @@ def split_with_sizes(x: Tensor, sizes: Sequence[int], dim: int = 0) -> tuple[Ten
             f"split_with_sizes expects split_sizes to sum exactly to {x.shape[axis]} (input tensor's size at "
             f"dimension {dim}), but got split_sizes={list(sizes)}",
         )
-    return _pieces(x, list(sizes), axis)
+    return _pieces(x, sizes, axis)
 
 
-def _pieces(x: Tensor, sizes: list[int], axis: int) -> tuple[Tensor, ...]:
+def unbind(x: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
+    """``aten.unbind``: one piece per entry of the axis, without the axis."""
+    axis = dim % len(x.shape)
+    state = known(x)
+    shape = (*x.shape[:axis], *x.shape[axis + 1 :])
+    return tuple(
+        Tensor(shape, None if state is None else part(state, axis, number, number + 1).squeeze(axis))
+        for number in range(x.shape[axis])
+    )
+
+
+def part(state: State, axis: int, start: int, stop: int) -> State:
+    """Entries of one axis; where they are alike, they stay one."""
+    if state.shape[axis] == 1:
+        return state
+    return state[(slice(None),) * axis + (slice(start, stop),)]
+
+
+def _pieces(x: Tensor, sizes: Sequence[int], axis: int) -> tuple[Tensor, ...]:
+    state, before, after = known(x), x.shape[:axis], x.shape[axis + 1 :]
+    if state is None:
+        return tuple(Tensor((*before, size, *after)) for size in sizes)
     pieces, start = [], 0
     for size in sizes:
-        shape = (*x.shape[:axis], size, *x.shape[axis + 1 :])
-        channels = x.channels
-        if axis == 1 and channels is not None:
-            channels = channels[start : start + size]
-        pieces.append(Tensor(shape, channels if axis != 0 else None))
+        taken = part(state, axis, start, start + size)
+        # `taken != taken`: NaN, in the one type of entry that has it
+        pieces.append(Tensor((*before, size, *after), None if size and (taken != taken).all() else taken))
         start += size
     return tuple(pieces)
 
 
-def _states(tensor: Tensor) -> FloatArray:
-    return np.full(tensor.shape[1], np.nan) if tensor.channels is None else tensor.channels
-
-
 RULES: dict[str, Callable[..., Any]] = {
     "cat": cat,
+    "stack": stack,
     "chunk": chunk,
     "split": split,
     "split_with_sizes": split_with_sizes,
+    "unsafe_split": split,
+    "unsafe_split_with_sizes": split_with_sizes,
+    "unbind": unbind,
 }

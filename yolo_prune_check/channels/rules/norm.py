@@ -1,4 +1,4 @@
-"""Batch normalisation passes channels, scaled and shifted."""
+"""Normalisation scales and shifts; only batch norm, in eval mode, does so by numbers that the image does not change."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from yolo_prune_check.channels.tensors import Breaks, Tensor
+from yolo_prune_check.channels.program import FloatArray
+from yolo_prune_check.channels.tensors import Breaks, Tensor, along, stated
+
+_NOTHING = Tensor((0,))
 
 
 def batch_norm(
@@ -29,19 +32,33 @@ def batch_norm(
                 channels,
                 f"{name} should contain {channels} elements not {vector.shape[0]}",
             )
-    gamma = np.ones(channels) if weight is None or weight.vector is None else weight.vector
-    beta = np.zeros(channels) if bias is None or bias.vector is None else bias.vector
-    mean = np.zeros(channels) if running_mean is None or running_mean.vector is None else running_mean.vector
-    variance = np.ones(channels) if running_var is None or running_var.vector is None else running_var.vector
-    values = np.full(channels, np.nan) if x.channels is None else x.channels
-    # 0 x NaN is NaN in numpy, but a channel that varies times zero is silent.
-    scaled = np.where(gamma == 0, 0.0, (values - mean) * gamma / np.sqrt(variance + options[-1]))
-    empty = Tensor((0,))
-    return Tensor(x.shape, scaled + beta), empty, empty
+    gamma = None if weight is None else weight.vector
+    if x.state is None and (gamma is None or np.count_nonzero(gamma) == channels):
+        return Tensor(x.shape), _NOTHING, _NOTHING
+    rank = len(x.shape)
+    mean, variance = _row(running_mean, rank, 0.0), _row(running_var, rank, 1.0)
+    values = np.full((1,) * rank, np.nan) if x.state is None else x.state
+    if running_mean is None:  # the image's own mean and variance: a map of one constant comes out as 0
+        flat = max((n for axis, n in enumerate(values.shape) if axis != 1), default=1) == 1
+        values = np.where(np.isnan(values) | (not flat), np.nan, 0.0)
+    normal = (values - mean) / np.sqrt(variance + options[-1])
+    return stated(x.shape, scaled(normal, _row(weight, rank, 1.0), _row(bias, rank, 0.0))), _NOTHING, _NOTHING
 
 
-RULES: dict[str, Callable[..., Any]] = {
+def scaled(normal: FloatArray, gamma: FloatArray, beta: FloatArray) -> FloatArray:
+    """``normal x gamma + beta``; what varies is silenced by a factor of 0, though 0 x NaN is NaN in numpy."""
+    return np.asarray(np.where(gamma == 0, 0.0, normal * gamma) + beta)
+
+
+def _row(vector: Tensor | None, rank: int, default: float) -> FloatArray:
+    if vector is None or vector.vector is None:
+        return np.full((1,) * rank, default if vector is None else np.nan)
+    return along(vector.vector, 1, rank)
+
+
+NORMS: dict[str, Callable[..., Any]] = {
     "native_batch_norm": batch_norm,
     "cudnn_batch_norm": batch_norm,
     "_native_batch_norm_legit_no_training": batch_norm,
 }
+RULES: dict[str, Callable[..., Any]] = {**NORMS}

@@ -1,0 +1,127 @@
+"""The fast paths say what the slow one says."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.models import graph_of
+from yolo_prune_check.channels.judge import judge
+from yolo_prune_check.channels.parameters import untouched
+from yolo_prune_check.channels.plan import Plan, Step
+from yolo_prune_check.channels.planned import carry_out
+from yolo_prune_check.channels.predict import predict
+from yolo_prune_check.errors import UserError
+from yolo_prune_check.strategies import plans
+
+MODELS = ("yolov8n.yaml", "yolov5n.yaml", "yolov8n-ghost.yaml")
+
+
+@pytest.mark.parametrize("model", MODELS)
+@given(data=st.data())
+def test_a_verdict_is_that_of_the_whole_interpretation(data: st.DataObject, model: str) -> None:
+    graph = graph_of(model)
+    plan = data.draw(plans(graph, executions=("local", "mask", "adapter")))
+    prediction, judgement = predict(graph, plan), judge(graph, plan)
+    assert prediction.verdict == judgement.verdict
+    assert prediction.failure == judgement.failure
+    if prediction.failure is not None and judgement.failure is not None:
+        assert prediction.failure.path == judgement.failure.path
+
+
+@pytest.mark.parametrize("model", MODELS)
+@given(data=st.data())
+def test_running_again_gives_what_a_whole_run_gives(data: st.DataObject, model: str) -> None:
+    graph = graph_of(model)
+    plan = data.draw(plans(graph, executions=("local", "mask")))
+    changed = carry_out(graph, plan).parameters
+    whole = graph.interpreter.run(untouched(graph.program) | changed)
+    again = graph.interpreter.rerun(graph.baseline, changed)
+    assert again.failure == whole.failure
+    assert again.stopped == whole.stopped
+    assert again.absent == whole.absent
+    assert [op.index for op in again.broadcasts] == [op.index for op in whole.broadcasts]
+    for op in graph.program.ops:
+        assert again.ran(op) == whole.ran(op)
+        for value in op.outputs:
+            one, other = again.get(value), whole.get(value)
+            assert (one is None) == (other is None)
+            if one is not None and other is not None:
+                assert one.shape == other.shape
+                assert one.emits.tolist() == other.emits.tolist()
+
+
+@pytest.mark.parametrize("model", MODELS)
+@given(data=st.data())
+def test_many_at_once_are_predicted_as_one_by_one(data: st.DataObject, model: str) -> None:
+    graph = graph_of(model)
+    drawn = data.draw(st.lists(plans(graph, executions=("local", "mask")), max_size=12))
+    drawn += [Plan(), Plan(execution="local")]
+    many = graph.predict_many(drawn)
+    assert len(many) == len(drawn)
+    assert many.unsafe.tolist() == [predict(graph, plan).verdict == "unsafe" for plan in drawn]
+    for one, plan in zip(many, drawn, strict=True):
+        alone = predict(graph, plan)
+        assert one.failure == alone.failure
+        assert one.verdict == alone.verdict
+
+
+def test_many_random_plans_are_predicted_as_one_by_one() -> None:
+    """Thousands, so that pairs of steps that meet in an operator are among them."""
+    import random
+
+    graph = graph_of("yolov8n.yaml")
+    draw = random.Random(0)
+    names = list(graph.layers)
+    drawn = []
+    for _ in range(1500):
+        steps = []
+        for name in draw.sample(names, draw.randint(1, 12)):
+            width = graph.layers[name].out_channels
+            steps.append(Step(name, draw.sample(range(width), draw.choice([1, width // 2 or 1, width]))))
+        drawn.append(Plan(steps, "local"))
+    for one, plan in zip(graph.predict_many(drawn), drawn, strict=True):
+        judgement = judge(graph, plan)
+        assert one.failure == judgement.failure
+        assert one.verdict == judgement.verdict
+
+
+def test_a_plan_that_does_not_fit_is_refused_among_many() -> None:
+    graph = graph_of("yolov8n.yaml")
+    good = Plan([Step("model.1.conv", range(8))])
+    for bad in (Plan([Step("model.1.conv", [999])]), Plan([Step("model.1.conf", [0])], "local")):
+        with pytest.raises(UserError):
+            graph.predict_many([good, bad])
+
+
+def test_no_plans() -> None:
+    assert list(graph_of("yolov8n.yaml").predict_many([])) == []
+
+
+def test_slices_and_negative_indices() -> None:
+    graph = graph_of("yolov8n.yaml")
+    many = graph.predict_many([Plan([Step("model.1.conv", range(n))], "local") for n in (1, 16, 32)])
+    assert many[-1].verdict == "unsafe"
+    assert [prediction.verdict for prediction in many[:2]] == ["unsafe", "unsafe"]
+    with pytest.raises(IndexError):
+        many[3]
+
+
+@pytest.mark.parametrize(
+    ("layer", "keep", "path"),
+    [
+        ("model.1.conv", 16, ("model.1.conv", "model.2.cv1.conv")),
+        ("model.4.cv1.conv", 32, ("model.4.cv1.conv", "chunk[1]", "model.4.m.0.cv1.conv")),
+        ("model.4.m.0.cv2.conv", 16, ("model.4.m.0.cv2.conv", "model.4.m.0 add")),
+        (
+            "model.9.cv2.conv",
+            128,
+            ("model.9.cv2.conv", "model.10 upsample_nearest2d", "model.11 concat[0]", "model.12.cv1.conv"),
+        ),
+    ],
+)
+def test_the_path_to_a_break(layer: str, keep: int, path: tuple[str, ...]) -> None:
+    failure = predict(graph_of(), Plan([Step(layer, range(keep))], "local")).failure
+    assert failure is not None
+    assert failure.path == path

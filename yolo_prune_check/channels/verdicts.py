@@ -1,0 +1,193 @@
+"""Verdicts in microseconds: each step's effect alone is worked out once, and plans are put together from those.
+
+A step that shrinks a layer touches a set of operators until one of them breaks. If the steps of a plan touch no
+operator in common before the first of their breaks, each runs as it would alone, and the plan breaks where the
+first of them does. Otherwise the plan is interpreted as a whole. A mask changes no shape; whether masked channels still
+emit depends on their own layer alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from yolo_prune_check.channels.explain import explain
+from yolo_prune_check.channels.graph import ChannelGraph
+from yolo_prune_check.channels.interpret import Interpretation
+from yolo_prune_check.channels.judge import judge
+from yolo_prune_check.channels.layers import GraphLayer
+from yolo_prune_check.channels.parameters import masked, narrowed
+from yolo_prune_check.channels.plan import MaskKind, Plan, Step
+from yolo_prune_check.channels.prediction import Mismatch, Verdict
+from yolo_prune_check.channels.program import BoolArray
+from yolo_prune_check.channels.tensors import Tensor
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What shrinking one layer to some width does, nothing else being pruned.
+
+    Attributes:
+        failure: Where it breaks, or None.
+        stop: Index of the operator at which the run ends; the number of operators if it does not end early.
+        touched: The operators that are given something new, bit i for operator i: the one at which it ends included,
+            the layer's own convolution not.
+        wrong: Whether it runs into a silent broadcast or an operator without a rule.
+    """
+
+    failure: Mismatch | None
+    stop: int
+    touched: int
+    wrong: bool
+
+
+@dataclass(frozen=True)
+class Silence:
+    """What masking does to the channels of one layer.
+
+    Attributes:
+        emits: For each channel, whether it still emits when masked.
+        alive: For each channel, whether it has weights or emits anything when it is not masked.
+        clean: Whether none still emits.
+        dirty: Whether all still emit.
+        lively: Whether all are alive.
+    """
+
+    emits: BoolArray
+    alive: BoolArray
+    clean: bool
+    dirty: bool
+    lively: bool
+
+
+class Verdicts:
+    """Verdicts on plans for one graph."""
+
+    def __init__(self, graph: ChannelGraph) -> None:
+        """Nothing is worked out yet."""
+        self.graph = graph
+        self._effects: dict[tuple[str, int], Effect] = {}
+        self._silences: dict[tuple[str, MaskKind], Silence] = {}
+
+    def of(self, plan: Plan) -> tuple[Verdict, tuple[Mismatch | None] | None]:
+        """Verdict and, where it is known as well, the failure of a plan.
+
+        Raises:
+            UserError: The plan does not fit the model.
+        """
+        self.graph.check(plan)
+        if plan.execution == "local":
+            return self._local(plan)
+        if plan.execution == "mask":
+            return self._mask(plan), (None,)
+        judgement = judge(self.graph, plan)
+        return judgement.verdict, (judgement.failure,)
+
+    def _local(self, plan: Plan) -> tuple[Verdict, tuple[Mismatch | None] | None]:
+        layers, head = self.graph.layers, self.graph.head_layers
+        cut = {name: width for name, width in plan.widths().items() if width < layers[name].out_channels}
+        if not cut:
+            return "unsafe", (None,)
+        effects = [self.effect(name, width) for name, width in cut.items()]
+        first = min(effects, key=lambda effect: effect.stop)
+        if len(effects) > 1:
+            reach, own, seen = (2 << first.stop) - 1, 0, 0
+            for name in cut:
+                own |= 1 << layers[name].op
+            for effect in effects:
+                touched = effect.touched & reach
+                if touched & (seen | own & reach >> 1):
+                    return self._together(cut)
+                seen |= touched
+            if first.failure is not None and own >> first.stop & 1:
+                return "unsafe", None  # it breaks there in any case; with which words depends on both layers
+        wrong = any(width == 0 or name in head for name, width in cut.items()) or any(e.wrong for e in effects)
+        return ("unsafe" if wrong or first.failure is not None else "safe"), (first.failure,)
+
+    def _together(self, cut: Mapping[str, int]) -> tuple[Verdict, tuple[Mismatch | None]]:
+        changed = {}
+        for name, width in cut.items():
+            changed.update(narrowed(self.graph.parameters, self.graph.layers[name], width))
+        result = self.graph.interpreter.rerun(self.graph.baseline, changed)
+        wrong = _wrong(result) or any(width == 0 or name in self.graph.head_layers for name, width in cut.items())
+        failure = self._explained(result)
+        return ("unsafe" if wrong or failure is not None else "safe"), (failure,)
+
+    def effect(self, name: str, width: int) -> Effect:
+        """Effect of shrinking one layer to some width."""
+        found = self._effects.get((name, width))
+        if found is None:
+            found = self._effects[name, width] = self._work_out(self.graph.layers[name], width)
+        return found
+
+    def _work_out(self, layer: GraphLayer, width: int) -> Effect:
+        graph = self.graph
+        touched = 0
+        if layer.groups == 1 and width:  # then the layer, its norm and its activation fit themselves, however wide
+            emission = graph.baseline.tensors[layer.emission].shape
+            given = {layer.emission: Tensor((emission[0], width, *emission[2:]))}
+            result = graph.interpreter.rerun(graph.baseline, {}, given=given)
+            touched = self._inner(layer)
+        else:
+            result = graph.interpreter.rerun(graph.baseline, narrowed(graph.parameters, layer, width))
+        for index in result.touched:
+            touched |= 1 << index
+        if result.stopped != layer.op:
+            touched &= ~(1 << layer.op)
+        stop = len(graph.program.ops) if result.stopped is None else result.stopped
+        return Effect(self._explained(result), stop, touched, _wrong(result))
+
+    def _inner(self, layer: GraphLayer) -> int:
+        """The operators between a layer's convolution and its emission."""
+        value, found = layer.emission, 0
+        made_by = self.graph.interpreter.made_by
+        while made_by[value] != layer.op:
+            found |= 1 << made_by[value]
+            value = self.graph.program.ops[made_by[value]].inputs[0]
+        return found
+
+    def _explained(self, result: Interpretation) -> Mismatch | None:
+        return None if result.failure is None else replace(result.failure, path=explain(self.graph, result))
+
+    def _mask(self, plan: Plan) -> Verdict:
+        changed = False
+        for step in plan.steps:
+            width = self.graph.layers[step.layer].out_channels
+            if len(step.keep) == width:
+                continue
+            if not step.keep or step.layer in self.graph.head_layers:
+                return "unsafe"
+            silence = self.silence(step.layer, plan.mask)
+            if not silence.clean and (silence.dirty or self._still_emits(step, silence)):
+                return "unsafe"
+            changed = changed or silence.lively or bool((silence.alive & step.removed_of(width)).any())
+        if len(plan.widths()) < len(plan.steps) and not all(plan.widths().values()):
+            return "unsafe"
+        return "safe" if changed else "unsafe"
+
+    def _still_emits(self, step: Step, silence: Silence) -> bool:
+        return bool((silence.emits & step.removed_of(len(silence.emits))).any())
+
+    def silence(self, name: str, kind: MaskKind) -> Silence:
+        """What masking does to the channels of a layer."""
+        found = self._silences.get((name, kind))
+        if found is None:
+            found = self._silences[name, kind] = self._silenced(self.graph.layers[name], kind)
+        return found
+
+    def _silenced(self, layer: GraphLayer, kind: MaskKind) -> Silence:
+        graph = self.graph
+        result = graph.interpreter.rerun(graph.baseline, masked(graph.parameters, layer, (), kind))
+        emission, weight = result.get(layer.emission), graph.parameters[f"{layer.name}.weight"].filter
+        if emission is None:
+            raise AssertionError(f"a mask changed the shapes behind {layer.name}")
+        emits, alive = emission.emits, graph.baseline.tensors[layer.emission].emits
+        if weight is not None:
+            alive = np.asarray(alive | weight.live)
+        return Silence(emits, alive, not emits.any(), bool(emits.all()), bool(alive.all()))
+
+
+def _wrong(result: Interpretation) -> bool:
+    return bool(result.broadcasts) or result.unknown is not None
