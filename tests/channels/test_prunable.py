@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,8 @@ from torch import nn
 from tests.models import graph_of, stock
 from yolo_prune_check.channels.graph import ChannelGraph
 from yolo_prune_check.channels.groups import Group
+from yolo_prune_check.channels.plan import Plan, Step
+from yolo_prune_check.channels.predict import predict
 from yolo_prune_check.channels.prunable import (
     Cost,
     cost_of,
@@ -115,31 +116,31 @@ def test_prunable_entries_are_those_that_a_silenced_channel_leaves_without_effec
 
 def test_what_the_head_decodes_is_not_prunable_but_what_it_reads_is() -> None:
     graph = graph_of()
-    free = free_channels(graph)
-    assert not free["model.22.cv2.0.2"].any()
-    assert free["model.22.cv2.0.1.conv"].all()
+    free, span = free_channels(graph), graph.provenance.channels.span
+    assert not free[span("model.22.cv2.0.2")].any()
+    assert free[span("model.22.cv2.0.1.conv")].all()
     assert removed_entries(graph, free)["model.22.cv2.0.2.weight"].all()
+    assert not removed_entries(graph, free)["model.22.cv2.0.2.bias"].any()
 
 
 def test_totals_are_the_models_own() -> None:
     graph = graph_of()
-    assert total(graph) == Cost(sum(p.numel() for p in stock().parameters()), graph_macs())
-
-
-def graph_macs() -> int:
-    from yolo_prune_check.channels.plan import Plan, Step
-    from yolo_prune_check.channels.predict import predict
-
-    macs = predict(graph_of(), Plan([Step("model.0.conv", range(16))], "mask")).macs
-    assert macs is not None
-    return macs
+    untouched = predict(graph, Plan([Step("model.0.conv", range(16))], "mask"))
+    assert total(graph) == Cost(sum(p.numel() for p in stock().parameters()), untouched.macs)
 
 
 def test_half_of_every_group_removes_half_of_a_chain_and_three_quarters_of_a_weight_between_two_halved_layers() -> None:
     graph = graph_of()
     half = half_of_every_group(graph)
-    assert half["model.0.conv"].sum() == 8
+    assert half[graph.provenance.channels.span("model.0.conv")].sum() == 8
     lost = removed_entries(graph, half)
     assert np.mean(lost["model.0.conv.weight"]) == 0.5
     assert np.mean(lost["model.1.conv.weight"]) == 0.75
-    assert math.isclose(lost["model.1.bn.weight"].mean(), 0.5)
+    assert np.mean(lost["model.1.bn.weight"]) == 0.5
+
+
+def test_a_linear_layer_loses_what_reads_a_channel() -> None:
+    model = nn.Sequential(nn.Conv2d(3, 4, 1), nn.SiLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 10))
+    graph = ChannelGraph.trace(model.eval())
+    gone = half_of_every_group(graph)
+    assert cost_of(graph, gone).params == 2 * 3 + 2 + 2 * 10
