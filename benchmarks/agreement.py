@@ -8,6 +8,7 @@ was refuted.
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -30,6 +31,8 @@ from yolo_prune_check.errors import UserError
 
 PART = 40
 """Plans that a process tries before it hands its results over."""
+
+_SMALL = re.compile(r"\d[nts]\b|tiny")
 
 
 @dataclass(frozen=True)
@@ -81,7 +84,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.agreement", description=__doc__)
     parser.add_argument("--families", nargs="+", default=list(FAMILIES), metavar="NAME", help="default: all")
     parser.add_argument("--models", nargs="+", metavar="NAME", help="these models instead of families")
-    parser.add_argument("--plans", type=int, default=200, help="random plans for each model, executions taking turns")
+    parser.add_argument("--plans", type=int, default=200, help="random plans for each model of scale n, t or s")
+    parser.add_argument("--few", type=int, default=50, help="random plans for each larger model")
     parser.add_argument("--more", type=int, default=5000, help="random plans for each model of --thorough")
     parser.add_argument("--thorough", nargs="*", default=["yolov8n.yaml"], metavar="NAME", help="also layer by layer")
     parser.add_argument("--seed", type=int, default=0)
@@ -94,7 +98,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _parts(model: str, options: argparse.Namespace) -> Iterator[Part]:
     thorough = model in options.thorough
-    total = options.more if thorough else options.plans
+    total = options.more if thorough else options.plans if _SMALL.search(model) else options.few
     for index in range(-(-total // PART)):
         yield Part(model, "random", index, min(PART, total - index * PART), options.seed, options.imgsz)
     if thorough:

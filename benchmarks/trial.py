@@ -14,6 +14,7 @@ from yolo_prune_check.channels.predict import predict
 from yolo_prune_check.confirm.compare import compare
 from yolo_prune_check.confirm.observe import observe
 from yolo_prune_check.prune.apply import prune
+from yolo_prune_check.prune.norms import norms_of
 
 
 class Trial:
@@ -27,6 +28,7 @@ class Trial:
     def __init__(self, model: nn.Module, graph: ChannelGraph) -> None:
         self.model = model
         self.graph = graph
+        self.norms = norms_of(model, list(graph.layers), imgsz=graph.imgsz)
 
     def run(self, plan: Plan, result: Result) -> None:
         """Try a plan and add it to a result. An exception of this package's own code refutes it, too."""
@@ -45,7 +47,7 @@ class Trial:
         prediction = predict(self.graph, plan)
         verdict = prediction.verdict
         middle = time.perf_counter()
-        pruned = prune(self.model, plan, graph=self.graph)
+        pruned = prune(self.model, plan, graph=self.graph, norms=self.norms)
         observation = observe(self.model, pruned, plan, self.graph.imgsz)
         result.predicting += middle - start
         result.executing += time.perf_counter() - middle
