@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -45,11 +44,14 @@ class Op:
     Attributes:
         target: Canonical operator name: ATen's without overload and in-place mark; or a function that ATen does not see
             as such (``chunk``, ``matmul``, ``linear``, ``reshape``, …); or ``overwritten``: the first operand's memory
-            was written into through the second, which is a view of it.
+            was written into through the second, which is a view of it; or ``assert``: a comparison of sizes in an
+            assertion of Python code.
         module: Qualified name of the innermost module whose forward was running.
         args: Arguments in schema order; tensors as ``Ref``, sizes as ``sizes.Size``.
         inputs: Ids of all tensor arguments, in order, lists flattened.
         outputs: Ids of the tensors that came out.
+        in_place: Whether the result was written into the first operand.
+        unpacked: Number of names that the calling line unpacks the results into, where it does.
     """
 
     index: int
@@ -59,6 +61,8 @@ class Op:
     kwargs: dict[str, Any]
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
+    in_place: bool = False
+    unpacked: int | None = None
 
 
 @dataclass(frozen=True)
@@ -99,11 +103,6 @@ class Filter:
     live: BoolArray
     support: BoolArray | None
     values: FloatArray | None = None
-
-    @cached_property
-    def dense(self) -> bool:
-        """Whether no kernel slice is zero."""
-        return self.support is None and bool(self.live.all())
 
     @cached_property
     def dense(self) -> bool:

@@ -12,13 +12,17 @@ from typing import Any
 
 from yolo_prune_check.channels.rules import (
     activation,
+    assertion,
+    contraction,
     convolution,
     elementwise,
+    indexing,
     join,
     layout,
     norm,
     pooling,
     reduction,
+    tiling,
 )
 
 Rule = Callable[..., Any]
@@ -27,11 +31,15 @@ RULES: Mapping[str, Rule] = {
     **convolution.RULES,
     **norm.RULES,
     **activation.RULES,
+    **assertion.RULES,
     **elementwise.RULES,
     **join.RULES,
     **layout.RULES,
     **pooling.RULES,
     **reduction.RULES,
+    **contraction.RULES,
+    **tiling.RULES,
+    **indexing.RULES,
 }
 
 ACTIVATIONS = frozenset(activation.ACTIVATIONS)
@@ -39,7 +47,7 @@ NORMS = frozenset(norm.NORMS)
 CONVOLUTIONS = frozenset(convolution.CONVOLUTIONS)
 POOLS = frozenset(pooling.POOLS)
 UPSAMPLES = frozenset(pooling.UPSAMPLES)
-LAYOUT = frozenset(layout.RULES) | frozenset(join.RULES)
+LAYOUT = frozenset({*layout.RULES, *join.RULES, *tiling.RULES, *indexing.LAYOUT})
 ELEMENTWISE = frozenset(elementwise.TIES)
 
 __all__ = [
