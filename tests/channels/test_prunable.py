@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
 from torch import nn
 
+from benchmarks.zoo import build
 from tests.models import graph_of, stock
 from yolo_prune_check.channels.graph import ChannelGraph
 from yolo_prune_check.channels.groups import Group
@@ -144,3 +146,15 @@ def test_a_linear_layer_loses_what_reads_a_channel() -> None:
     graph = ChannelGraph.trace(model.eval())
     gone = half_of_every_group(graph)
     assert cost_of(graph, gone).params == 2 * 3 + 2 + 2 * 10
+
+
+@pytest.mark.parametrize("name", ["yolov8n.yaml", "yolo12n.yaml", "resnet18", "resnext50_32x4d"])
+def test_what_half_of_every_group_costs_is_what_a_group_plan_is_predicted_to_save(name: str) -> None:
+    graph = ChannelGraph.trace(build(name))
+    gone, span = half_of_every_group(graph), graph.provenance.channels.span
+    steps = [Step(layer, np.flatnonzero(~gone[span(layer)])) for layer in graph.layers]
+    predicted = predict(graph, Plan(steps, "group"))
+    lost = cost_of(graph, gone)
+    assert predicted.failure is None
+    assert predicted.params == total(graph).params - lost.params
+    assert predicted.macs == total(graph).macs - lost.macs

@@ -80,11 +80,7 @@ class _Silence(Execution):
             yield layer, length - 1
 
 
-<<<<<<< HEAD
 def _features(model: nn.Module, last: str, imgsz: int, silence: _Silence | None = None) -> Sequence[torch.Tensor]:
-=======
-def _features(model: nn.Module, last: str, imgsz: int, silenced: Mapping[int, torch.Tensor]) -> Sequence[torch.Tensor]:
->>>>>>> main
     with borrowed(model, torch.float64), watch(model) as running, torch.no_grad():
         images = probe_images(model, imgsz)
         log = OpLog(model, running, images, silence)
