@@ -14,6 +14,9 @@ How = tuple[Execution, MaskKind]
 HOW: tuple[How, ...] = (("local", "silent"), ("mask", "silent"), ("mask", "weights"))
 """The executions that this version carries out."""
 
+PREDICTED: tuple[How, ...] = (*HOW, ("group", "silent"), ("adapter", "silent"))
+"""The executions that it predicts."""
+
 
 def named(how: How) -> str:
     """An execution as tables name it: ``local``, ``mask`` or ``mask: weights``."""

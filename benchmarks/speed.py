@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from benchmarks import peer
-from benchmarks.plans import HOW, How, named, random_plans
+from benchmarks.plans import PREDICTED, How, named, random_plans
 from benchmarks.timing import alternate, seconds
 from benchmarks.zoo import build, randomise_norms
 from yolo_prune_check.channels.graph import ChannelGraph
@@ -94,7 +94,7 @@ def many(name: str, counts: Sequence[int], limit: float) -> dict[str, dict[int, 
     """
     model = _model(name)
     table: dict[str, dict[int, tuple[float, float] | None]] = {}
-    for how in HOW:
+    for how in PREDICTED:
         row: dict[int, tuple[float, float] | None] = {}
         each = 0.0
         for number in counts:

@@ -26,6 +26,8 @@ def test_every_table_is_there(
         "| repair ",
         "| local ",
         "| mask: weights ",
+        "| group ",
+        "| adapter ",
         "| yolov8n.yaml | 3,157",
     ):
         assert row in said.out
