@@ -1,6 +1,6 @@
 # make demo   install, run every spec in specs/ on the shipped model and data, write Markdown reports
 # make test   the test suite            make lint   style, types, import direction
-# make bench  speed, Torch-Pruning beside it, and predicted against executed, in full: writes docs/   make clean  remove what these made
+# make bench  speed, Torch-Pruning, predicted against executed: writes docs/           make clean  remove what these made
 PYTHON ?= python3
 JOBS ?= 2
 REPORTS ?= reports
