@@ -7,6 +7,8 @@ from functools import lru_cache
 
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from torch import nn
 
 from tests.channels.architectures import double_of, graph_of_double
@@ -18,6 +20,7 @@ from yolo_prune_check.channels.removal import Removal, find_removal
 from yolo_prune_check.channels.shrink import shrunk_parameters, shrunk_program
 
 TOLERANCE = 1e-9
+PROPERTY = settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 MODELS = (
     "yolov8n.yaml",
     "yolov5n.yaml",
@@ -80,13 +83,12 @@ def test_the_small_model_equals_the_masked_one(name: str) -> None:
     pytest.fail("no plan was carried out")
 
 
-@pytest.mark.parametrize("name", MODELS)
-def test_the_shrunk_program_runs(name: str) -> None:
-    graph, draw = graph_of_double(name), random.Random(name)
-    for _ in range(10):
-        removal = find_removal(graph, random_plan(graph, draw, most=8))
-        if refused(removal):
-            continue
+@PROPERTY
+@given(name=st.sampled_from(MODELS), draw=st.randoms(use_true_random=False))
+def test_the_shrunk_program_runs(name: str, draw: random.Random) -> None:
+    graph = graph_of_double(name)
+    removal = find_removal(graph, random_plan(graph, draw, most=8))
+    if not refused(removal):
         changed = shrunk_parameters(graph, removal)
         result = Interpreter(shrunk_program(graph, removal)).run({**graph.parameters, **changed})
         assert result.failure is None
@@ -97,20 +99,24 @@ def test_the_shrunk_program_runs(name: str) -> None:
             assert result.tensors[value].shape == graph.program.values[value].shape
 
 
+@PROPERTY
+@given(name=st.sampled_from(MODELS), draw=st.randoms(use_true_random=False))
+def test_a_removal_is_closed(name: str, draw: random.Random) -> None:
+    """Removing what a removal removes removes nothing more and gives nothing back."""
+    graph = graph_of_double(name)
+    first = find_removal(graph, random_plan(graph, draw, most=6))
+    again = find_removal(graph, Plan([Step(layer, cut.outputs) for layer, cut in first.layers.items()], "group"))
+    assert (again.stays == first.stays).all()
+    assert again.returned == ()
+
+
 @pytest.mark.parametrize("name", MODELS)
-def test_a_removal_is_closed(name: str) -> None:
-    """Removing what a removal removes removes nothing more and gives nothing back; keeping all removes nothing."""
-    graph, draw = graph_of_double(name), random.Random(name)
-    for _ in range(5):
-        first = find_removal(graph, random_plan(graph, draw, most=6))
-        again = find_removal(graph, Plan([Step(layer, cut.outputs) for layer, cut in first.layers.items()], "group"))
-        assert (again.stays == first.stays).all()
-        assert again.returned == ()
-        assert again.extensions == () or all(item.layer in first.layers for item in again.extensions)
+def test_keeping_all_removes_nothing(name: str) -> None:
+    graph = graph_of_double(name)
     whole = find_removal(
         graph, Plan([Step(n, range(layer.out_channels)) for n, layer in graph.layers.items()], "group")
     )
-    assert whole.layers == {} and whole.norms == {} and whole.columns == {} and whole.hazards == ()
+    assert (whole.layers, whole.norms, whole.columns, whole.hazards) == ({}, {}, {}, ())
 
 
 def test_the_order_of_steps_changes_nothing() -> None:

@@ -17,12 +17,23 @@ _NORM_VECTORS = ("weight", "bias", "running_mean", "running_var")
 
 def untouched(program: Program) -> dict[str, Tensor]:
     """Every parameter and buffer that an operator reads, as traced."""
-    parameters = {value.parameter: Tensor(value.shape) for value in program.values if value.parameter is not None}
+    parameters = {
+        value.parameter: Tensor(value.shape, program.constants.get(value.id))
+        for value in program.values
+        if value.parameter is not None
+    }
     for name, vector in program.vectors.items():
         parameters[name] = Tensor(vector.shape, vector=vector)
     for name, weight in program.filters.items():
-        parameters[name] = Tensor(weight.shape, filter=weight)
+        parameters[name] = replace(parameters[name], filter=weight)
     return parameters
+
+
+def removed(keep: tuple[int, ...], width: int) -> BoolArray:
+    """For each of a layer's channels, whether it goes."""
+    gone = np.ones(width, dtype=np.bool_)
+    gone[list(keep)] = False
+    return gone
 
 
 def masked(
@@ -32,8 +43,7 @@ def masked(
 
     For ``silent`` bias and batch-norm weight and bias are zeroed as well.
     """
-    stays = np.zeros(layer.out_channels, dtype=np.bool_)
-    stays[list(keep)] = True
+    stays = ~removed(keep, layer.out_channels)
     weight = parameters[f"{layer.name}.weight"]
     changed = {}
     if weight.filter is not None:

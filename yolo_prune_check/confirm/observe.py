@@ -64,7 +64,7 @@ def observe(model: nn.Module | None, pruned: nn.Module, plan: Plan, imgsz: int) 
     }
     plain = plain_pass(pruned, imgsz)
     seen = leaking_pass(pruned, imgsz, plain) if plain.clipped else plain
-    if seen.failure is not None and seen.completed < plain.completed:
+    if seen.failure is not None and seen.returned < plain.returned:
         seen = plain  # a model that takes one image only
     if plain.failure is not None:
         active = seen.active(None if model is None else structure_of(model, imgsz).lengths)

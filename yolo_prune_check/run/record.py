@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeVar
 
 from yolo_prune_check.errors import UserError
 from yolo_prune_check.run.atomic import written_whole
+from yolo_prune_check.run.fuzz_record import FuzzRecord
 
 FORMAT = 1
 _AGAIN = "Run the scenario again, or delete the file."
@@ -23,13 +24,37 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class MismatchRecord:
-    """A failing forward pass: the fields of ``channels.prediction.Mismatch``."""
+    """A failing forward pass: the fields of ``channels.prediction.Mismatch``; only a prediction knows the ``path``."""
 
     module: str
     kind: str
     expected: str
     got: str
     message: str
+    path: tuple[str, ...] = field(default=(), compare=False)
+
+
+@dataclass(frozen=True)
+class RemovalRecord:
+    """Channels of one layer that a repair removes beyond those of the plan."""
+
+    layer: str
+    channels: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class RepairRecord:
+    """What makes an unsafe plan safe, as predicted.
+
+    ``message`` says it in words. ``drop`` are the layers whose steps are left out, ``extra`` what is removed besides;
+    ``execution`` and ``mask`` are those of the repaired plan.
+    """
+
+    message: str
+    drop: tuple[str, ...]
+    extra: tuple[RemovalRecord, ...]
+    execution: str
+    mask: str
 
 
 @dataclass(frozen=True)
@@ -71,7 +96,8 @@ class StepRecord:
 
     ``weight_norm_count`` counts filters with a weight above 1e-6 (what the field notes count); ``active`` counts
     channels whose observed output is not identically zero. ``regrown`` counts the filters, of all steps so far, that
-    were non-zero again after this step's fine-tuning. ``kept`` equals ``channels`` for a step that stopped before its
+    were non-zero again after this step's fine-tuning. ``repair`` is of the plan up to and with this step, where that is
+    predicted to be unsafe. ``kept`` equals ``channels`` for a step that stopped before its
     channels were chosen.
     """
 
@@ -93,6 +119,7 @@ class StepRecord:
     observed: str = ""
     predicted_failure: MismatchRecord | None = None
     observed_failure: MismatchRecord | None = None
+    repair: RepairRecord | None = None
     agrees: bool | None = None
     differences: tuple[str, ...] = ()
     map50_pruned: float | None = None
@@ -165,11 +192,13 @@ class Record:
 
     Attributes:
         verdict: ``safe``, ``unsafe``, ``partial`` (some steps were skipped), ``refused`` (bad input, as the scenario
-            expects) or ``not-run`` (declared, but not carried out in this version).
+            expects) or ``not-run`` (declared, but not carried out in this version). Of random plans ``safe`` says that
+            no prediction was refuted; one that was makes it ``unsafe``.
         reasons: Why, one sentence each.
         passed: Whether the verdict and every budget in ``expect`` hold and no prediction was refuted.
         failures: Why not, one sentence each.
         agrees: Whether every prediction was confirmed; None when nothing was executed.
+        fuzz: What came of random plans; None for a scenario that is a plan itself.
         rerun: Command that reproduces the record.
     """
 
@@ -207,6 +236,7 @@ class Record:
     hazards: tuple[HazardRecord, ...] = ()
     metrics: MetricsRecord = field(default_factory=MetricsRecord)
     facts: ModelFacts = field(default_factory=ModelFacts)
+    fuzz: FuzzRecord | None = None
     checkpoint: str | None = None
     format: int = FORMAT
 
