@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from benchmarks.zoo import build
 from tests.models import graph_of, stock
 from yolo_prune_check.channels.graph import ChannelGraph
 from yolo_prune_check.channels.plan import Plan, Step
@@ -258,3 +259,11 @@ def test_a_plan_that_runs_through_an_uneven_split_is_unsafe() -> None:
         assert prediction.verdict == ("unsafe" if codes(prediction) - {"unaligned-width"} else "safe")
         (many,) = graph.predict_many([Plan([Step("conv", keep)], "local")])
         assert many.verdict == prediction.verdict
+
+
+def test_a_gate_that_broadcasts_is_named() -> None:
+    """One channel of a squeeze-and-excitation gate scales all channels of the map: nothing is raised."""
+    graph = ChannelGraph.trace(build("mobilenet_v3_small", 0))
+    prediction = predict(graph, Plan([Step("features.4.block.2.fc2", [0])], "local"))
+    assert prediction.failure is None
+    assert "broadcast-add" in codes(prediction)

@@ -217,8 +217,12 @@ class Interpreter:
         if len(op.inputs) != 2:
             return False
         first, second = (lookup(index).shape for index in op.inputs)
+        if first == second:
+            return False
         values = self.program.values
-        return first != second and values[op.inputs[0]].shape == values[op.inputs[1]].shape
+        traced = (values[index].shape for index in op.inputs)
+        aligned = zip(first[::-1], second[::-1], *(shape[::-1] for shape in traced), strict=False)
+        return any(a != b and before == after for a, b, before, after in aligned)
 
     def _constant(self, value: int) -> Tensor:
         shape, numbers = self.program.values[value].shape, self.program.constants.get(value)

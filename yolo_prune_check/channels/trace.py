@@ -285,13 +285,13 @@ class _Recorder:
 
     def program(self, output: Any) -> Program:
         vectors, filters, constants = {}, {}, {}
-        filtering = {op.inputs[1] for op in self.ops if op.target in CONVOLUTIONS}
+        filtering = {op.inputs[1]: op.args[8] for op in self.ops if op.target in CONVOLUTIONS}
         for value in self.values:
             tensor = self.alive[value.id].detach()
             if value.parameter is not None and tensor.ndim == 1:
                 vectors[value.parameter] = _numbers(tensor)
             elif value.parameter is not None and value.id in filtering:
-                filters[value.parameter] = _filter(tensor)
+                filters[value.parameter] = _filter(tensor, grouped=filtering[value.id] > 1)
             elif not value.derived and tensor.numel() <= _SMALL:
                 constants[value.id] = _numbers(tensor)
         outputs = tuple(self.ids[id(t)] for t in _tensors(output) if self.is_derived(t))
@@ -410,7 +410,7 @@ def _numbers(tensor: torch.Tensor) -> FloatArray:
     return np.array(tensor.double().cpu().numpy())
 
 
-def _filter(weight: torch.Tensor) -> Filter:
+def _filter(weight: torch.Tensor, *, grouped: bool) -> Filter:
     slices = (weight != 0).flatten(2).any(2) if weight.ndim > 2 else weight != 0
     live = slices.any(1)
     dense = bool((slices | ~live[:, None]).all())
@@ -418,5 +418,5 @@ def _filter(weight: torch.Tensor) -> Filter:
         tuple(weight.shape),
         np.asarray(live.cpu().numpy()),
         None if dense else np.asarray(slices.cpu().numpy()),
-        _numbers(weight) if weight.shape[1] <= _FEW else None,
+        _numbers(weight) if grouped or weight.shape[1] <= _FEW else None,
     )
