@@ -119,18 +119,16 @@ def find_groups(partition: Partition, provenance: Provenance) -> tuple[Group, ..
 
 
 def _bundles(partition: Partition, provenance: Provenance) -> Iterator[Group]:
-    members = np.argsort(partition.label, kind="stable")
-    first = np.searchsorted(partition.label[members], np.arange(partition.count + 1))
-    follows = _follows(members, first, provenance)
-    reasons = [partition.frozen.get(number) for number in range(partition.count)]
+    count, members = partition.count, np.argsort(partition.label, kind="stable")
+    first = np.searchsorted(partition.label[members], np.arange(count + 1))
+    follows = _follows(members, first, provenance).tolist()
+    reasons = [partition.frozen.get(number) for number in range(count)]
     start = 0
-    for number in range(1, partition.count + 1):
-        if number < partition.count and follows[number] and reasons[number] == reasons[start]:
+    for number in range(1, count + 1):
+        if number < count and follows[number] and reasons[number] == reasons[start]:
             continue
-        firsts = [
-            provenance.channels.layer_of(channel) for channel in members[first[start] : first[start + 1]].tolist()
-        ]
         size, why = number - start, reasons[start]
+        firsts = map(provenance.channels.layer_of, members[first[start] : first[start + 1]].tolist())
         ranges = tuple(ChannelRange(layer, channel, channel + size) for layer, channel in firsts)
         yield Group(ranges, size, None if why is None else f"flows into {why}")
         start = number
@@ -152,4 +150,4 @@ def _follows(members: Ids, first: Ids, provenance: Provenance) -> BoolArray:
     step = (members == members[place] + 1) & ~begins
     broken = np.zeros(len(sizes), dtype=np.bool_)
     broken[group[~step]] = True
-    return ~broken & (sizes == before)
+    return np.asarray(~broken & (sizes == before))
