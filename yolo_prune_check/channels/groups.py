@@ -113,6 +113,32 @@ def _numbered(channels: Ids, label: Ids) -> Ids:
     return np.where(channels < 0, -1, label[channels])
 
 
+@dataclass(frozen=True)
+class Symmetry:
+    """Blocks of channels of which equally many must stay.
+
+    Attributes:
+        operator: The operator that cuts or joins them by count, in words.
+        blocks: The channels of each block, in order.
+    """
+
+    operator: str
+    blocks: tuple[tuple[ChannelRange, ...], ...]
+
+
+def find_symmetries(provenance: Provenance) -> tuple[Symmetry, ...]:
+    """What splits, heads and conv groups ask beyond the groups, in execution order.
+
+    A conv group may also go as a whole, with all that it reads and makes.
+    """
+    return tuple(
+        Symmetry(operator_in(item.op), tuple(provenance.channels.ranges(row[row >= 0]) for row in blocks))
+        for item in provenance.balances
+        for blocks in (item.blocks, item.partner)
+        if blocks is not None
+    )
+
+
 def find_groups(partition: Partition, provenance: Provenance) -> tuple[Group, ...]:
     """The groups, neighbours with the same layers bundled."""
     return tuple(_bundles(partition, provenance))
