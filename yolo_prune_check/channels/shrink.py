@@ -97,4 +97,7 @@ def columns_of(cut: Cut, outputs: int, inputs: int) -> Ids:
     by_group: dict[int, Ids] = {
         group: cut.inputs[cut.inputs // inputs == group] % inputs for group in np.unique(cut.inputs // inputs).tolist()
     }
-    return np.stack([by_group[group] for group in (cut.outputs // outputs).tolist()])
+    none = np.empty(0, dtype=np.intp)
+    rows = [by_group.get(group, none) for group in (cut.outputs // outputs).tolist()]
+    width = max(map(len, by_group.values()), default=0)
+    return np.stack(rows) if rows else np.empty((0, width), dtype=np.intp)  # a plan may keep no channel at all

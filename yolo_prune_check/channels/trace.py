@@ -39,7 +39,13 @@ _COMPOSITES: dict[Any, str] = {
     torch.Tensor.reshape: "reshape",
     torch.einsum: "einsum",
     nn.functional.multi_head_attention_forward: "multi_head_attention",
+    nn.functional.scaled_dot_product_attention: "scaled_dot_product_attention",
+    nn.functional.adaptive_avg_pool2d: "adaptive_avg_pool2d",
+    torch.Tensor.expand_as: "expand",
+    torch.Tensor.view_as: "view",
+    torch.Tensor.reshape_as: "reshape",
 }
+_LIKE = (torch.Tensor.expand_as, torch.Tensor.view_as, torch.Tensor.reshape_as)
 _SMALL = 65536  # entries of a constant that are worth keeping
 _FEW = 4  # input channels of each filter up to which its numbers are kept
 
@@ -349,12 +355,24 @@ class _Functions(TorchFunctionMode):
             output = func(*args, **kwargs)
         finally:
             self.recorder.composite = False
-        if target == "reshape":  # x.reshape(a, b) and x.reshape((a, b)) are the same, as are two ways of einsum
+        if func in _LIKE:
+            args = (args[0], tuple(_sizes(args[1].shape, self.recorder.value_of(args[1]))))
+        elif target == "reshape":  # x.reshape(a, b) and x.reshape((a, b)) are the same, as are two ways of einsum
             args = (args[0], tuple(args[1:]) if len(args) > 2 or isinstance(args[1], int) else args[1])
+        if target in ("matmul", "linear"):  # what PyTorch says of a misfit depends on the memory's layout
+            kwargs = {**kwargs, "folds": _folds(args[0])}
+        if target == "linear":
+            kwargs["contiguous"] = args[0].is_contiguous()
         if target == "einsum" and not isinstance(args[1], (list, tuple)):
             args = (args[0], tuple(args[1:]))
         self.recorder.record_composite(target, args, kwargs, output)
         return output
+
+
+def _folds(tensor: torch.Tensor) -> bool:
+    """Whether all axes but the last lie in memory as if they were one."""
+    strides, shape = tensor.stride(), tensor.shape
+    return all(strides[axis] == strides[axis + 1] * shape[axis + 1] for axis in range(tensor.ndim - 2))
 
 
 def _chunk(tensor: torch.Tensor, chunks: int, dim: int = 0) -> tuple[int, int]:

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from yolo_prune_check.channels.explain import explain
 from yolo_prune_check.channels.graph import ChannelGraph
@@ -22,6 +24,7 @@ from yolo_prune_check.channels.parameters import masked, narrowed, removed
 from yolo_prune_check.channels.plan import MaskKind, Plan, Step
 from yolo_prune_check.channels.prediction import Mismatch, Verdict
 from yolo_prune_check.channels.program import BoolArray
+from yolo_prune_check.channels.removal import level
 from yolo_prune_check.channels.tensors import Tensor
 
 
@@ -82,6 +85,8 @@ class Verdicts:
             return self._local(plan)
         if plan.execution == "mask":
             return self._mask(plan), (None,)
+        if plan.execution == "group":
+            return self._group(plan), (None,)
         judgement = judge(self.graph, plan)
         return judgement.verdict, (judgement.failure,)
 
@@ -169,6 +174,52 @@ class Verdicts:
 
     def _still_emits(self, step: Step, silence: Silence) -> bool:
         return bool((silence.emits & removed(step.keep, len(silence.emits))).any())
+
+    def _group(self, plan: Plan) -> Verdict:
+        partition, channels = self.graph.partition, self.graph.provenance.channels
+        stays = np.ones(partition.count, dtype=np.bool_)
+        for step in plan.steps:
+            groups = partition.label[channels.span(step.layer)]
+            asked = groups[removed(step.keep, len(groups))]
+            if self._frozen[asked].any():
+                return "unsafe"
+            stays[asked] = False
+        if not stays[self._balanced].all():
+            level(stays, partition.levels)
+        if stays.all():
+            return "unsafe"
+        lines, starts = self._lines
+        kept = np.add.reduceat(np.append(stays, True)[lines], starts, dtype=np.int64)
+        return "safe" if kept.min() else "unsafe"
+
+    @cached_property
+    def _frozen(self) -> BoolArray:
+        """For each dependency group, whether it cannot be removed."""
+        frozen = np.zeros(self.graph.partition.count, dtype=np.bool_)
+        frozen[list(self.graph.partition.frozen)] = True
+        return frozen
+
+    @cached_property
+    def _balanced(self) -> NDArray[np.int64]:
+        """Dependency groups that are part of a balance."""
+        found = [item.groups for item in self.graph.partition.levels]
+        return np.unique(np.concatenate([groups[groups >= 0] for groups in found])) if found else np.empty(0, np.int64)
+
+    @cached_property
+    def _lines(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Groups of all that layers make and weights read, end to end, and where each line starts.
+
+        What no layer makes gets a number after the last group's.
+        """
+        provenance, partition = self.graph.provenance, self.graph.partition
+        lines = [
+            np.arange(*self.graph.provenance.channels.span(name).indices(provenance.channels.total))
+            for name in self.graph.layers
+        ]
+        lines += [consumer.channels for consumer in provenance.consumers if len(consumer.channels)]
+        starts = np.cumsum([0, *map(len, lines[:-1])])
+        joined = np.concatenate(lines)
+        return np.where(joined < 0, partition.count, partition.label[joined]), starts
 
     def silence(self, name: str, kind: MaskKind) -> Silence:
         """What masking does to the channels of a layer."""
