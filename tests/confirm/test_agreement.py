@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from benchmarks.agreement import HOW, single_layers
+from benchmarks.plans import HOW, single_layers
 from tests.models import graph_of, stock
 from yolo_prune_check.channels.plan import Plan
 from yolo_prune_check.channels.predict import predict

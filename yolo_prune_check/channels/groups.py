@@ -176,4 +176,5 @@ def _follows(members: Ids, first: Ids, provenance: Provenance) -> BoolArray:
     step = (members == members[place] + 1) & ~begins
     broken = np.zeros(len(sizes), dtype=np.bool_)
     broken[group[~step]] = True
-    return np.asarray(~broken & (sizes == before))
+    alike: BoolArray = ~broken & (sizes == before)
+    return alike

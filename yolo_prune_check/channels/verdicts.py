@@ -38,12 +38,14 @@ class Effect:
         touched: The operators that are given something new, bit i for operator i: the one at which it ends included,
             the layer's own convolution not.
         wrong: Whether it runs into a silent broadcast or an operator without a rule.
+        splits: Whether it runs through a split: which channels stay then matters as well.
     """
 
     failure: Mismatch | None
     stop: int
     touched: int
     wrong: bool
+    splits: bool
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,8 @@ class Verdicts:
         if plan.execution == "mask":
             return self._mask(plan), (None,)
         if plan.execution == "group":
-            return self._group(plan), (None,)
+            verdict = self._group(plan)
+            return verdict, (None,) if verdict == "safe" else None
         judgement = judge(self.graph, plan)
         return judgement.verdict, (judgement.failure,)
 
@@ -104,20 +107,25 @@ class Verdicts:
             for effect in effects:
                 touched = effect.touched & reach
                 if touched & (seen | own & reach >> 1):
-                    return self._together(cut)
+                    return self._together(plan, cut)
                 seen |= touched
             if first.failure is not None and own >> first.stop & 1:
                 return "unsafe", None  # it breaks there in any case; with which words depends on both layers
+        if first.failure is None and any(effect.splits for effect in effects):
+            judgement = judge(self.graph, plan)
+            return judgement.verdict, (judgement.failure,)
         wrong = any(width == 0 or name in head for name, width in cut.items()) or any(e.wrong for e in effects)
         return ("unsafe" if wrong or first.failure is not None else "safe"), (first.failure,)
 
-    def _together(self, cut: Mapping[str, int]) -> tuple[Verdict, tuple[Mismatch | None]]:
+    def _together(self, plan: Plan, cut: Mapping[str, int]) -> tuple[Verdict, tuple[Mismatch | None]]:
         changed = {}
         for name, width in cut.items():
             changed.update(narrowed(self.graph.parameters, self.graph.layers[name], width))
         result = self.graph.interpreter.rerun(self.graph.baseline, changed)
         wrong = _wrong(result) or any(width == 0 or name in self.graph.head_layers for name, width in cut.items())
         failure = self._explained(result)
+        if failure is None and any(self.graph.program.ops[index].target in _SPLITS for index in result.touched):
+            return judge(self.graph, plan).verdict, (None,)
         return ("unsafe" if wrong or failure is not None else "safe"), (failure,)
 
     def effect(self, name: str, width: int) -> Effect:
@@ -142,7 +150,8 @@ class Verdicts:
         if result.stopped != layer.op:
             touched &= ~(1 << layer.op)
         stop = len(graph.program.ops) if result.stopped is None else result.stopped
-        return Effect(self._explained(result), stop, touched, _wrong(result))
+        splits = any(graph.program.ops[index].target in _SPLITS for index in result.touched)
+        return Effect(self._explained(result), stop, touched, _wrong(result), splits)
 
     def _inner(self, layer: GraphLayer) -> int:
         """The operators between a layer's convolution and its emission."""
@@ -238,6 +247,9 @@ class Verdicts:
         if weight is not None:
             alive = np.asarray(alive | weight.live)
         return Silence(emits, alive, not emits.any(), bool(emits.all()), bool(alive.all()))
+
+
+_SPLITS = frozenset({"chunk", "split", "split_with_sizes"})
 
 
 def _wrong(result: Interpretation) -> bool:
