@@ -113,24 +113,48 @@ def _numbered(channels: Ids, label: Ids) -> Ids:
     return np.where(channels < 0, -1, label[channels])
 
 
+@dataclass(frozen=True)
+class Symmetry:
+    """Blocks of channels of which equally many must stay.
+
+    Attributes:
+        operator: The operator that cuts or joins them by count, in words.
+        blocks: The channels of each block, in order.
+    """
+
+    operator: str
+    blocks: tuple[tuple[ChannelRange, ...], ...]
+
+
+def find_symmetries(provenance: Provenance) -> tuple[Symmetry, ...]:
+    """What splits, heads and conv groups ask beyond the groups, in execution order.
+
+    A conv group may also go as a whole, with all that it reads and makes.
+    """
+    return tuple(
+        Symmetry(operator_in(item.op), tuple(provenance.channels.ranges(row[row >= 0]) for row in blocks))
+        for item in provenance.balances
+        for blocks in (item.blocks, item.partner)
+        if blocks is not None
+    )
+
+
 def find_groups(partition: Partition, provenance: Provenance) -> tuple[Group, ...]:
     """The groups, neighbours with the same layers bundled."""
     return tuple(_bundles(partition, provenance))
 
 
 def _bundles(partition: Partition, provenance: Provenance) -> Iterator[Group]:
-    members = np.argsort(partition.label, kind="stable")
-    first = np.searchsorted(partition.label[members], np.arange(partition.count + 1))
-    follows = _follows(members, first, provenance)
-    reasons = [partition.frozen.get(number) for number in range(partition.count)]
+    count, members = partition.count, np.argsort(partition.label, kind="stable")
+    first = np.searchsorted(partition.label[members], np.arange(count + 1))
+    follows = _follows(members, first, provenance).tolist()
+    reasons = [partition.frozen.get(number) for number in range(count)]
     start = 0
-    for number in range(1, partition.count + 1):
-        if number < partition.count and follows[number] and reasons[number] == reasons[start]:
+    for number in range(1, count + 1):
+        if number < count and follows[number] and reasons[number] == reasons[start]:
             continue
-        firsts = [
-            provenance.channels.layer_of(channel) for channel in members[first[start] : first[start + 1]].tolist()
-        ]
         size, why = number - start, reasons[start]
+        firsts = map(provenance.channels.layer_of, members[first[start] : first[start + 1]].tolist())
         ranges = tuple(ChannelRange(layer, channel, channel + size) for layer, channel in firsts)
         yield Group(ranges, size, None if why is None else f"flows into {why}")
         start = number

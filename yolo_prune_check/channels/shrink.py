@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from yolo_prune_check.channels.graph import ChannelGraph
-from yolo_prune_check.channels.program import Filter, Program
+from yolo_prune_check.channels.program import Filter, Op, Program
 from yolo_prune_check.channels.provenance import Ids
 from yolo_prune_check.channels.removal import Cut, Removal
-from yolo_prune_check.channels.sizes import Arithmetic, Attribute, AttributeKey
+from yolo_prune_check.channels.sizes import Arithmetic, Attribute, AttributeKey, attributes_in
 from yolo_prune_check.channels.tensors import Tensor
 
 _GROUPS = 8  # position of a convolution's groups among its arguments
@@ -38,18 +38,25 @@ def shrunk_parameters(graph: ChannelGraph, removal: Removal) -> dict[str, Tensor
     return changed
 
 
-def shrunk_program(graph: ChannelGraph, removal: Removal) -> Program:
-    """The traced pass with the groups of convolutions, and the numbers in module attributes, after a removal."""
+def shrunk_ops(graph: ChannelGraph, removal: Removal) -> dict[int, Op]:
+    """Operators whose arguments a removal changes, by index: groups of convolutions, numbers in module attributes."""
     groups = {f"{name}.weight": cut.groups for name, cut in removal.layers.items() if graph.layers[name].groups > 1}
-    ops = list(graph.program.ops)
+    ops: dict[int, Op] = {}
     for consumer in graph.provenance.consumers:
         if consumer.weight in groups:
-            op = ops[consumer.op.index]
-            args = (*op.args[:_GROUPS], groups[consumer.weight], *op.args[_GROUPS + 1 :])
-            ops[op.index] = replace(op, args=args)
+            op = consumer.op
+            ops[op.index] = replace(op, args=(*op.args[:_GROUPS], groups[consumer.weight], *op.args[_GROUPS + 1 :]))
     if removal.numbers:
-        ops = [replace(op, args=_renumbered(op.args, removal.numbers)) for op in ops]
-    return replace(graph.program, ops=tuple(ops))
+        for op in graph.program.ops:
+            if any(item.key in removal.numbers for item in attributes_in(op.args)):
+                ops[op.index] = replace(op, args=_renumbered(op.args, removal.numbers))
+    return ops
+
+
+def shrunk_program(graph: ChannelGraph, removal: Removal) -> Program:
+    """The traced pass with those operators."""
+    changed = shrunk_ops(graph, removal)
+    return replace(graph.program, ops=tuple(changed.get(op.index, op) for op in graph.program.ops))
 
 
 def _renumbered(item: Any, numbers: Mapping[AttributeKey, int]) -> Any:
