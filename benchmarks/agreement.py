@@ -24,7 +24,6 @@ from yolo_prune_check.channels.plan import Execution, MaskKind, Plan, Step
 from yolo_prune_check.channels.predict import predict
 from yolo_prune_check.confirm.compare import compare
 from yolo_prune_check.confirm.observe import observe
-from yolo_prune_check.model.layers import layers_of
 from yolo_prune_check.model.load import load_model
 from yolo_prune_check.prune.apply import prune
 
@@ -85,23 +84,22 @@ def measure(source: str, plans: int, seed: int, imgsz: int = 64) -> Iterator[Tal
     model = load_model(source)
     randomise_norms(model, seed)
     graph = ChannelGraph.trace(model, imgsz=imgsz)
-    emitters = {layer.name: layer.emitter for layer in layers_of(model)}
     for kind, steps in (("one layer", list(single_layers(graph))), ("random", list(random_plans(graph, plans, seed)))):
         for execution, mask in HOW:
             tally = Tally(source, kind, execution if mask == "silent" else f"{execution}: {mask}")
             for chosen in steps:
-                _try(Plan(chosen, execution, mask), model, graph, emitters, tally)
+                _try(Plan(chosen, execution, mask), model, graph, tally)
             yield tally
 
 
-def _try(plan: Plan, model: nn.Module, graph: ChannelGraph, emitters: dict[str, str], tally: Tally) -> None:
+def _try(plan: Plan, model: nn.Module, graph: ChannelGraph, tally: Tally) -> None:
     start = time.perf_counter()
     prediction = predict(graph, plan)
     middle = time.perf_counter()
-    observation = observe(model, prune(model, plan, graph=graph), plan, emitters, graph.imgsz)
+    observation = observe(model, prune(model, plan, graph=graph), plan, graph.imgsz)
     tally.seconds_predicting += middle - start
     tally.seconds_executing += time.perf_counter() - middle
-    confirmation = compare(prediction, observation, emitters)
+    confirmation = compare(prediction, observation)
     tally.tried += 1
     tally.agreed += confirmation.agrees
     tally.broke += observation.failure is not None

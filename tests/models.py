@@ -8,7 +8,6 @@ from torch import nn
 
 from benchmarks.agreement import randomise_norms
 from yolo_prune_check.channels.graph import ChannelGraph
-from yolo_prune_check.model.layers import layers_of
 from yolo_prune_check.model.load import load_model
 
 
@@ -24,9 +23,3 @@ def stock(name: str = "yolov8n.yaml") -> nn.Module:
 def graph_of(name: str = "yolov8n.yaml", imgsz: int = 64) -> ChannelGraph:
     """Its channel graph."""
     return ChannelGraph.trace(stock(name), imgsz=imgsz)
-
-
-@lru_cache
-def emitters_of(name: str = "yolov8n.yaml") -> dict[str, str]:
-    """For each layer the module whose output holds its channels."""
-    return {layer.name: layer.emitter for layer in layers_of(stock(name))}

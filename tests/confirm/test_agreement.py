@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from benchmarks.agreement import HOW, single_layers
-from tests.models import emitters_of, graph_of, stock
+from tests.models import graph_of, stock
 from yolo_prune_check.channels.plan import Plan
 from yolo_prune_check.channels.predict import predict
 from yolo_prune_check.confirm.compare import Confirmation, compare
@@ -18,8 +18,8 @@ from yolo_prune_check.strategies import plans
 
 def confirmed(plan: Plan, name: str) -> Confirmation:
     graph = graph_of(name)
-    observation = observe(stock(name), prune(stock(name), plan, graph=graph), plan, emitters_of(name), graph.imgsz)
-    return compare(predict(graph, plan), observation, emitters_of(name))
+    observation = observe(stock(name), prune(stock(name), plan, graph=graph), plan, graph.imgsz)
+    return compare(predict(graph, plan), observation)
 
 
 def test_every_layer_of_yolov8n_alone_cut_to_half_and_to_one_channel() -> None:
@@ -47,14 +47,14 @@ def test_random_plans_on_yolov8n(data: st.DataObject) -> None:
 
 def test_a_wrong_prediction_is_refuted() -> None:
     """The comparison can fail: each part of a prediction, held against another plan's execution."""
-    graph, emitters = graph_of(), emitters_of()
+    graph = graph_of()
     steps = next(iter(single_layers(graph)))
     plan = Plan(steps, "mask")
-    observation = observe(stock(), prune(stock(), plan, graph=graph), plan, emitters, graph.imgsz)
+    observation = observe(stock(), prune(stock(), plan, graph=graph), plan, graph.imgsz)
     other = predict(graph, Plan(steps, "local"))
-    differences = "\n".join(compare(other, observation, emitters).differences)
+    differences = "\n".join(compare(other, observation).differences)
     assert "predicted that it breaks in model.1.conv" in differences
     assert "params: predicted" in differences
-    loud = "\n".join(compare(predict(graph, Plan(steps, "mask", "weights")), observation, emitters).differences)
+    loud = "\n".join(compare(predict(graph, Plan(steps, "mask", "weights")), observation).differences)
     assert "active channels of model.0.conv: predicted 16, observed 8" in loud
     assert "result: predicted as hazards phantom-channel, observed a relative error of" in loud

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from yolo_prune_check.channels.prediction import Mismatch, Prediction
@@ -33,11 +32,11 @@ class Confirmation:
     observation: Observation
 
 
-def compare(prediction: Prediction, observation: Observation, emitters: Mapping[str, str]) -> Confirmation:
+def compare(prediction: Prediction, observation: Observation) -> Confirmation:
     """List where the two differ: failure, active channels, junctions, shapes, size, and silent wrongness."""
     differences = (
         *_failures(prediction.failure, observation.failure),
-        *_active(prediction, observation, emitters),
+        *_active(prediction, observation),
         *_junctions(prediction, observation),
         *_shapes(prediction, observation),
         *_totals(prediction, observation),
@@ -63,9 +62,9 @@ def _failures(predicted: Mismatch | None, observed: Mismatch | None) -> list[str
     ]
 
 
-def _active(prediction: Prediction, observation: Observation, emitters: Mapping[str, str]) -> list[str]:
+def _active(prediction: Prediction, observation: Observation) -> list[str]:
     found = []
-    for layer in emitters:
+    for layer in {**prediction.layers, **observation.active}:
         predicted = prediction.layers[layer].active_out if layer in prediction.layers else None
         observed = observation.active.get(layer)
         if predicted != observed:

@@ -8,7 +8,6 @@ from yolo_prune_check.channels.plan import Plan
 from yolo_prune_check.channels.prediction import Prediction
 from yolo_prune_check.confirm.compare import Confirmation, compare
 from yolo_prune_check.confirm.observe import observe
-from yolo_prune_check.model.layers import layers_of
 from yolo_prune_check.prune.apply import prune
 
 
@@ -16,7 +15,7 @@ def confirm(model: nn.Module, plan: Plan, prediction: Prediction) -> Confirmatio
     """Prune, run, observe, and only then compare with the prediction.
 
     Args:
-        model: The untouched model, an Ultralytics detector; it stays so.
+        model: The untouched model, any that takes an image; it stays so.
         plan: The plan that was predicted.
         prediction: What was predicted for it. Before the comparison only its image size is read.
 
@@ -24,6 +23,5 @@ def confirm(model: nn.Module, plan: Plan, prediction: Prediction) -> Confirmatio
         UserError: The plan does not fit the model.
         UnavailableError: The execution is not carried out in this version.
     """
-    emitters = {layer.name: layer.emitter for layer in layers_of(model)}
-    observation = observe(model, prune(model, plan), plan, emitters, prediction.imgsz)
-    return compare(prediction, observation, emitters)
+    observation = observe(model, prune(model, plan), plan, prediction.imgsz)
+    return compare(prediction, observation)

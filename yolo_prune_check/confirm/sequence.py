@@ -8,9 +8,9 @@ import torch
 from torch import nn
 
 from yolo_prune_check.channels.prediction import Mismatch
-from yolo_prune_check.confirm.errors import read_error
+from yolo_prune_check.confirm.errors import COMPLAINTS, read_error
 from yolo_prune_check.confirm.probe import probe_images
-from yolo_prune_check.confirm.running import watch
+from yolo_prune_check.prune.running import watch
 
 
 def observe_sequence(model: nn.Module, modules: Sequence[str], imgsz: int) -> Mismatch | None:
@@ -31,7 +31,7 @@ def observe_sequence(model: nn.Module, modules: Sequence[str], imgsz: int) -> Mi
         with watch(model) as running, torch.no_grad():
             try:
                 sequence(probe_images(model, imgsz))
-            except (RuntimeError, IndexError, ValueError) as error:
+            except COMPLAINTS as error:
                 return read_error(error, running.innermost)
     finally:
         for module, mode in training.items():

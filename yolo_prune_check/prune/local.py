@@ -41,8 +41,8 @@ def narrow_filters(conv: nn.Conv2d, rows: torch.Tensor) -> None:
 
 def narrow_norm(norm: nn.Module, rows: torch.Tensor) -> None:
     """Keep these channels of a batch norm."""
-    if not isinstance(norm, nn.BatchNorm2d):
-        raise TypeError(f"expected a BatchNorm2d, got a {type(norm).__name__}")
+    if not isinstance(norm, (nn.BatchNorm2d, nn.SyncBatchNorm)):
+        raise TypeError(f"expected a batch norm, got a {type(norm).__name__}")
     if norm.affine:
         norm.weight, norm.bias = _rows(norm.weight, rows), _rows(norm.bias, rows)
     if norm.running_mean is not None and norm.running_var is not None:

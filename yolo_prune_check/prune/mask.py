@@ -177,14 +177,14 @@ def _conv(model: nn.Module, mask: LayerMask) -> nn.Conv2d:
     return module
 
 
-def _norm(model: nn.Module, mask: LayerMask) -> nn.BatchNorm2d | None:
+def _norm(model: nn.Module, mask: LayerMask) -> nn.BatchNorm2d | nn.SyncBatchNorm | None:
     if mask.norm is None:
         return None
     try:
         module = model.get_submodule(mask.norm)
     except AttributeError:
         module = None
-    if not isinstance(module, nn.BatchNorm2d) or not module.affine:
+    if not isinstance(module, (nn.BatchNorm2d, nn.SyncBatchNorm)) or not module.affine:
         raise UserError(
             "no BatchNorm to silence here",
             where=mask.norm,

@@ -12,7 +12,6 @@ from yolo_prune_check.channels.prediction import Prediction
 from yolo_prune_check.confirm.compare import Confirmation, compare
 from yolo_prune_check.confirm.latency import latency_ratio
 from yolo_prune_check.confirm.observe import observe
-from yolo_prune_check.model.layers import layers_of
 from yolo_prune_check.run.checkpoint import display_path, save_checkpoint
 from yolo_prune_check.run.expectations import describe_expectation, unjudged, unmet
 from yolo_prune_check.run.record import EdgeRecord, MetricsRecord, ModelFacts, Record, RecordVerdict, StepRecord
@@ -28,15 +27,14 @@ def confirm_final(state: State) -> None:
     if not state.tuned_since:
         return
     plan = state.plan()
-    emitters = {layer.name: layer.emitter for layer in layers_of(state.model)}
     # What was meant is the fine-tuned model itself with the removed channels' outputs silenced: equal if masks held.
     # A narrowed layer has no such channels, and no wider model has the trained weights.
     meant = None if state.scenario.execution == "local" else state.model
-    state.final = observation = observe(meant, state.model, plan, emitters, state.scenario.imgsz)
+    state.final = observation = observe(meant, state.model, plan, state.scenario.imgsz)
     if not state.standing:
         return  # the masks were let go, so nothing is predicted of what training made of them
     prediction = predict(state.baseline.graph, plan)
-    confirmation = compare(prediction, observation, emitters)
+    confirmation = compare(prediction, observation)
     state.prediction, state.confirmation = prediction, confirmation
     state.disagreements += [f"final model: {difference}" for difference in confirmation.differences]
 

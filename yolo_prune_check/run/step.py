@@ -15,7 +15,6 @@ from yolo_prune_check.confirm.observe import observe
 from yolo_prune_check.confirm.sequence import observe_sequence
 from yolo_prune_check.errors import UserError
 from yolo_prune_check.model.blocks import blocks_of
-from yolo_prune_check.model.layers import layers_of
 from yolo_prune_check.model.load import load_model
 from yolo_prune_check.model.sequence import sliced_names
 from yolo_prune_check.prune.apply import prune
@@ -49,9 +48,8 @@ def run_step(state: State, index: int, target: Target) -> StepRecord:
     )
     prediction = predict(state.baseline.graph, state.plan(step))
     pruned, meant = _prune(state, step)
-    emitters = {layer.name: layer.emitter for layer in layers_of(pruned)}
-    observation = observe(meant, pruned, state.plan(step), emitters, state.scenario.imgsz)
-    confirmation = compare(prediction, observation, emitters)
+    observation = observe(meant, pruned, state.plan(step), state.scenario.imgsz)
+    confirmation = compare(prediction, observation)
     record = _judged(state, record, prediction, confirmation)
     broken = confirmation.failure or prediction.failure
     if broken is not None and state.scenario.on_mismatch == "skip":

@@ -1,0 +1,214 @@
+"""A log of the ATen calls of a forward pass: what each one read and wrote, and in which module.
+
+Whoever carries a plan out or watches what it did must know which batch norm takes a convolution's output, and where a
+layer's channels can be counted. It is read off what ran, on any module, and not asked of the channel graph: a mistake
+of the graph would then be made twice, and agree with itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.weak import TensorWeakRef
+
+from yolo_prune_check.prune.running import Running
+
+NORMS = (nn.BatchNorm2d, nn.SyncBatchNorm)
+
+_OWNERS = (nn.Conv2d, *NORMS)
+_ACTIVATIONS = frozenset(
+    "silu relu leaky_relu hardswish hardsigmoid hardtanh sigmoid tanh gelu elu mish softplus".split()
+)
+
+
+@dataclass(frozen=True)
+class Call:
+    """One ATen call.
+
+    Attributes:
+        name: Operator, without its overload and without the underscore of an in-place one.
+        owners: Names of the ``Conv2d`` and batch norms whose own parameters or buffers it was given.
+        reads: Numbers of the values that it took.
+        writes: Numbers of the values that it made. None if it raised.
+    """
+
+    name: str
+    module: str
+    owners: tuple[str, ...]
+    reads: tuple[int, ...]
+    writes: tuple[int, ...] | None
+
+    @property
+    def is_batch_norm(self) -> bool:
+        """Whether this is a batch norm, in whichever of PyTorch's implementations."""
+        return "batch_norm" in self.name
+
+    @property
+    def carries_on(self) -> bool:
+        """Whether channels are still on their way out of their layer in here."""
+        return self.is_batch_norm or self.name in _ACTIVATIONS
+
+
+class Execution:
+    """How a logged call is carried out; what it makes is looked at here, before anything may overwrite it."""
+
+    def run(self, index: int, func: Any, args: Any, kwargs: Any, varies: bool) -> Any:
+        """Carry out call number ``index``; ``varies`` says whether an operand depends on the images."""
+        return func(*args, **kwargs)
+
+    def wrote(self, index: int, call: Call, outputs: list[torch.Tensor]) -> None:
+        """Look at what the call made."""
+
+
+class OpLog(TorchDispatchMode):  # type: ignore[no-untyped-call]  # its __init_subclass__ has no annotations
+    """Log ATen calls while the mode is on.
+
+    A value is what one call wrote into one tensor object: after an in-place call the same object holds another value.
+    """
+
+    def __init__(
+        self, model: nn.Module, running: Running, images: torch.Tensor, execution: Execution | None = None
+    ) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # torch leaves it unannotated
+        self.calls: list[Call] = []
+        self.readers: dict[int, list[int]] = {}
+        self._running = running
+        self._execution = execution or Execution()
+        self._owners = _owners(model)
+        self._values: dict[int, tuple[TensorWeakRef, int]] = {}
+        self._count = 0
+        self._varying: set[int] = {self._write(images)}
+        self._paused = False
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """No: nothing is compiled here, and to wrap the mode torch would first import its compiler for two seconds."""
+        return False
+
+    @contextmanager
+    def pause(self) -> Iterator[None]:
+        """Log nothing meanwhile: what an onlooker computes is no part of the pass."""
+        before, self._paused = self._paused, True
+        try:
+            yield
+        finally:
+            self._paused = before
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        name = func._schema.name.partition("::")[2].removesuffix("_")
+        if self._paused:
+            return func(*args, **kwargs)
+        operands = _tensors((args, kwargs))
+        reads = () if name.startswith("new_") else tuple(self._read(tensor) for tensor in operands)
+        varies = not self._varying.isdisjoint(reads)
+        index, module = len(self.calls), self._running.innermost
+        owners = tuple(self._owners[id(tensor)] for tensor in operands if id(tensor) in self._owners)
+        owners = tuple(dict.fromkeys(_innermost(names, module) for names in owners))
+        for value in set(reads):
+            self.readers.setdefault(value, []).append(index)
+        self.calls.append(Call(name, module, owners, reads, None))
+        output = self._execution.run(index, func, args, kwargs, varies)
+        outputs = _tensors(output)
+        writes = tuple(self._write(tensor) for tensor in outputs)
+        if varies:
+            self._varying.update(writes)
+        call = self.calls[index] = Call(name, module, owners, reads, writes)
+        self._execution.wrote(index, call, outputs)
+        return output
+
+    def _read(self, tensor: torch.Tensor) -> int:
+        known = self._values.get(id(tensor))
+        # An id is a memory address, and tensors die during the pass: what lives there now may be another.
+        return known[1] if known is not None and known[0]() is tensor else self._write(tensor)
+
+    def _write(self, tensor: torch.Tensor) -> int:
+        self._count += 1
+        self._values[id(tensor)] = TensorWeakRef(tensor), self._count
+        return self._count
+
+    def convolutions(self) -> dict[str, list[int]]:
+        """Calls that each ``Conv2d`` made, by its name, in order."""
+        found: dict[str, list[int]] = {}
+        for index, call in enumerate(self.calls):
+            if call.name == "convolution":
+                for owner in call.owners:
+                    found.setdefault(owner, []).append(index)
+        return found
+
+    def reader(self, index: int) -> int | None:
+        """The call that is the only one to read what call ``index`` made first; None if there are more, or none."""
+        writes = self.calls[index].writes
+        readers = self.readers.get(writes[0], []) if writes else []
+        return readers[0] if len(readers) == 1 else None
+
+    def emission(self, index: int, length: int | None = None) -> tuple[int, ...] | None:
+        """Calls from a convolution to where its channels are emitted, the convolution's first.
+
+        While a value has one reader, and that is a batch norm (one at most) or an activation, it is followed.
+
+        Args:
+            index: The convolution's call.
+            length: Number of calls to follow, known from a pass that did not break off: one that did may lack readers.
+
+        Returns:
+            The calls; None if the last of them was not carried out.
+        """
+        chain = [index]
+        while length is None or len(chain) <= length:
+            after = self._next(chain) if length is None else self._first(chain[-1])
+            if after is None:
+                break
+            chain.append(after)
+        if self.calls[chain[-1]].writes is None or (length is not None and len(chain) <= length):
+            return None
+        return tuple(chain)
+
+    def _next(self, chain: list[int]) -> int | None:
+        after = self.reader(chain[-1])
+        if after is None or not self.calls[after].carries_on:
+            return None
+        again = self.calls[after].is_batch_norm and any(self.calls[earlier].is_batch_norm for earlier in chain)
+        return None if again else after
+
+    def _first(self, index: int) -> int | None:
+        writes = self.calls[index].writes
+        return next(iter(self.readers.get(writes[0], ())), None) if writes else None
+
+
+def _owners(model: nn.Module) -> Mapping[int, tuple[str, ...]]:
+    found: dict[int, tuple[str, ...]] = {}
+    for name, module in model.named_modules():
+        if isinstance(module, _OWNERS):
+            for tensor in (*module._parameters.values(), *module._buffers.values()):
+                if tensor is not None:
+                    found[id(tensor)] = (*found.get(id(tensor), ()), name)
+    return found
+
+
+def _innermost(names: tuple[str, ...], module: str) -> str:
+    """Of several modules that share a tensor the one that is running."""
+    return module if module in names else names[0]
+
+
+def _tensors(tree: Any) -> list[torch.Tensor]:
+    found: list[torch.Tensor] = []
+    _collect(tree, found)
+    return found
+
+
+def _collect(tree: Any, found: list[torch.Tensor]) -> None:
+    if isinstance(tree, torch.Tensor):
+        found.append(tree)
+    elif isinstance(tree, (list, tuple)):
+        for item in tree:
+            _collect(item, found)
+    elif isinstance(tree, dict):
+        for item in tree.values():
+            _collect(item, found)

@@ -1,0 +1,62 @@
+"""Which module is running: a stack kept by hooks, so that what happens can be laid to the innermost one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from torch import nn
+from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
+
+Left = Callable[[str, nn.Module, Any], None]
+
+
+class Running:
+    """Which modules run, and which ran.
+
+    Attributes:
+        stack: Names of the modules whose forward is running, outermost first.
+        entered: Names of all modules whose forward began, in order.
+    """
+
+    def __init__(self) -> None:
+        self.stack: list[str] = []
+        self.entered: list[str] = []
+
+    @property
+    def innermost(self) -> str:
+        """Name of the module that is running; of the one that raised, after an exception."""
+        return self.stack[-1] if self.stack else ""
+
+
+@contextmanager
+def watch(model: nn.Module, left: Left | None = None) -> Iterator[Running]:
+    """Follow the forward passes of a model's modules. A forward that raises leaves its name on the stack.
+
+    Args:
+        model: The model. Its modules are left alone: the hooks are PyTorch's global ones, taken off at the end.
+        left: Called with name, module and output whenever a module's forward returns.
+    """
+    running = Running()
+    names = {module: name for name, module in model.named_modules()}
+
+    def enter(module: nn.Module, args: Any) -> None:
+        name = names.get(module)
+        if name is not None:
+            running.stack.append(name)
+            running.entered.append(name)
+
+    def leave(module: nn.Module, args: Any, output: Any) -> None:
+        name = names.get(module)
+        if name is not None:
+            running.stack.pop()
+            if left is not None:
+                left(name, module, output)
+
+    handles = (register_module_forward_pre_hook(enter), register_module_forward_hook(leave))
+    try:
+        yield running
+    finally:
+        for handle in handles:
+            handle.remove()
