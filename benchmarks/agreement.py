@@ -15,10 +15,10 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-import torch
 from tabulate import tabulate
 from torch import nn
 
+from benchmarks.zoo import randomise_norms
 from yolo_prune_check.channels.graph import ChannelGraph
 from yolo_prune_check.channels.plan import Execution, MaskKind, Plan, Step
 from yolo_prune_check.channels.predict import predict
@@ -45,18 +45,6 @@ class Tally:
     seconds_predicting: float = 0.0
     seconds_executing: float = 0.0
     disagreements: list[str] = field(default_factory=list)
-
-
-def randomise_norms(model: nn.Module, seed: int) -> None:
-    """Give every BatchNorm random numbers: a fresh one has no shift, which hides phantom channels."""
-    generator = torch.Generator().manual_seed(seed)
-    for module in model.modules():
-        if isinstance(module, nn.BatchNorm2d) and module.running_mean is not None and module.running_var is not None:
-            with torch.no_grad():
-                module.weight.uniform_(0.5, 1.5, generator=generator)
-                module.bias.normal_(0, 0.5, generator=generator)
-                module.running_mean.normal_(0, 0.5, generator=generator)
-                module.running_var.uniform_(0.5, 1.5, generator=generator)
 
 
 def single_layers(graph: ChannelGraph) -> Iterator[tuple[Step, ...]]:

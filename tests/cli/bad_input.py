@@ -100,7 +100,7 @@ CASES = (
         "not-a-model",
         {**_spec(LAYERS, model="text.pt"), "text.pt": "no model\n"},
         "{at}text.pt: not a checkpoint that PyTorch can read (it is not an archive written by torch.save). "
-        "Give a checkpoint that Ultralytics saved, or a detection model saved with torch.save.",
+        "Give a checkpoint that Ultralytics saved, or one of its models saved with torch.save.",
         needs_model=True,
     ),
     BadInput(
@@ -114,6 +114,20 @@ CASES = (
         _spec(LAYERS.replace("first", "[3]")),
         "{at}bad.prune.yaml:4: layer index out of range: block 1 has 1 Conv2d (1.0): got 3. "
         "Indices count from 0 within each block.",
+        needs_model=True,
+    ),
+    BadInput(
+        "data-for-another-task",
+        _spec(f"{LAYERS}\n    data: digits", model="yolov8n-seg.yaml"),
+        "{at}bad.prune.yaml:4: only YOLO detection models can be evaluated, fine-tuned or read object by object: "
+        "got 'SegmentationModel for segment'. Leave out `data`: plans for it are predicted and confirmed without.",
+        needs_model=True,
+    ),
+    BadInput(
+        "training-without-texts",
+        _spec(f"{LAYERS}\n    data: digits\n    fine_tune: {{epochs: 1}}", model="yolov8n-worldv2.yaml"),
+        "{at}bad.prune.yaml:4: an open-vocabulary detector is trained with texts, which this package has none of: "
+        "got 'WorldModel'. Leave out `fine_tune`.",
         needs_model=True,
     ),
 )

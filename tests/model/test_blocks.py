@@ -1,4 +1,4 @@
-"""DESIGN's measured facts about YOLOv8's blocks, and what holds for every stock detector."""
+"""DESIGN's measured facts about YOLOv8's blocks, and what holds for every stock model."""
 
 from __future__ import annotations
 
@@ -21,6 +21,13 @@ FAMILIES = [
     "yolov10n",
     "yolo11n",
     "yolo12n",
+    "yolov8n-seg",
+    "yolov8n-world",
+    "yolov8n-rtdetr",
+    "yolo11-cls-resnet18",
+    "yolo26n-sem",
+    "yolo26n-depth",
+    "rtdetr-l",
 ]
 
 

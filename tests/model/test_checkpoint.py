@@ -12,6 +12,7 @@ import pytest
 import torch
 from torch import nn
 
+from benchmarks.zoo import build
 from yolo_prune_check.errors import UserError
 from yolo_prune_check.model.checkpoint import read_checkpoint
 from yolo_prune_check.model.load import load_model
@@ -48,8 +49,9 @@ def refused(file: Path) -> str:
 def test_a_malicious_checkpoint_runs_nothing(file: Path, tmp_path: Path) -> None:
     proof = tmp_path / "ran"
     torch.save({"model": Harmful(proof)}, file)
-    assert f"asks for code beyond PyTorch's and Ultralytics' network modules: {os.mkdir.__module__}.mkdir" in refused(
-        file
+    assert (
+        f"asks for code beyond the network modules of PyTorch and Ultralytics: {os.mkdir.__module__}.mkdir"
+        in refused(file)
     )
     assert not proof.exists()
     with file.open("rb") as stream:  # the same file does run it where it is trusted: the test could fail
@@ -120,13 +122,71 @@ def test_what_ultralytics_modules_merely_contain_is_not_allowed(file: Path) -> N
 
     for content in (tasks.torch_safe_load, tasks._SafeLoad, tasks.guess_model_scale):
         torch.save({"model": content}, file)
-        assert f"network modules: ultralytics.nn.tasks.{content.__qualname__}." in refused(file)
+        assert f"PyTorch and Ultralytics: ultralytics.nn.tasks.{content.__qualname__}." in refused(file)
 
 
-def test_a_network_that_is_no_detector(file: Path) -> None:
-    torch.save({"model": nn.Conv2d(3, 8, 1)}, file)
-    with pytest.raises(UserError, match="not an Ultralytics detection model but a Conv2d"):
+@pytest.mark.parametrize("network", [nn.Conv2d(3, 8, 1), build("resnet18")], ids=["Conv2d", "ResNet"])
+def test_a_network_that_is_none_of_ultralytics(network: nn.Module, file: Path) -> None:
+    torch.save({"model": network}, file)
+    with pytest.raises(UserError, match=f"not an Ultralytics model but a {type(network).__name__}"):
         load_model(file)
+
+
+def test_a_network_without_a_head(file: Path) -> None:
+    model: Any = load_model("yolov8n.yaml")
+    del model.model[-1]
+    torch.save({"model": model}, file)
+    with pytest.raises(UserError, match="its last block is no head of Ultralytics: got 'C2f'"):
+        load_model(file)
+
+
+class Called:
+    """Unpickled, it is what a constructor returns for these arguments."""
+
+    def __init__(self, kind: type, *arguments: object) -> None:
+        self.call = kind, arguments
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return self.call
+
+
+def test_no_constructor_of_a_network_runs(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some read YAMLs, evaluate what stands there, or download weights."""
+    from ultralytics.nn import modules, tasks
+
+    ran: list[type] = []
+    for kind in (tasks.PoseModel, modules.TorchVision, nn.Conv2d):
+        monkeypatch.setattr(kind, "__init__", lambda self, *_arguments: ran.append(type(self)))
+    calls = [Called(tasks.PoseModel, "x.yaml"), Called(modules.TorchVision, "resnet18"), Called(nn.Conv2d, 3, 8, 1)]
+    torch.save(calls, file)
+    assert "the checkpoint holds no network but a list" in refused(file)
+    assert ran == []
+    torch.load(file, weights_only=False)  # the same file does call them where it is trusted: the test could fail
+    assert ran == [tasks.PoseModel, modules.TorchVision, nn.Conv2d]
+
+
+@pytest.mark.parametrize("name", ["__init__", "fuse", "train", "gone"])
+def test_getattr_gives_forward_passes_only(name: str, file: Path) -> None:
+    torch.save({"model": [Called(getattr, nn.Conv2d, "forward"), Called(getattr, nn.Conv2d, name)]}, file)
+    assert f"the checkpoint cannot be loaded (it asks for the attribute '{name}' of a type)" in refused(file)
+
+
+def test_a_fused_model_runs_as_before(file: Path) -> None:
+    model: Any = load_model("yolov8n.yaml")
+    image = torch.rand(1, 3, 64, 64)
+    torch.save({"model": model.fuse(verbose=False)}, file)
+    with torch.no_grad():
+        assert torch.equal(load_model(file)(image)[0], model(image)[0])
+
+
+def test_what_classifiers_bring_to_prepare_images(file: Path) -> None:
+    from ultralytics.data.augment import classify_transforms
+
+    model: Any = load_model("yolov8n-cls.yaml")
+    model.transforms = classify_transforms(64)
+    torch.save({"model": model}, file)
+    loaded: Any = load_model(file)
+    assert str(loaded.transforms) == str(model.transforms)
 
 
 def test_what_ultralytics_stores_beside_the_network(file: Path) -> None:

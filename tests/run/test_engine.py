@@ -102,6 +102,19 @@ def test_a_plan_of_which_nothing_is_left_is_no_success(tmp_path: Path) -> None:
     assert "all 2 steps were skipped: nothing is pruned" in record.reasons[0]
 
 
+def test_a_model_of_another_task_is_pruned_without_data(tmp_path: Path) -> None:
+    text = PLAIN.replace("yolov8n.yaml", "yolov8n-seg.yaml")
+    record = record_of(tmp_path, text + "    blocks: [1, 2, 4]\n    layers: first\n")
+    assert (record.verdict, record.passed, record.agrees) == ("safe", True, True)
+
+
+def test_data_are_refused_for_a_model_of_another_task_before_anything_runs(tmp_path: Path) -> None:
+    text = PLAIN.replace("yolov8n.yaml", "yolov8n-seg.yaml") + "    blocks: [1]\n    layers: first\n    data: digits\n"
+    with pytest.raises(UserError, match=r"x\.prune\.yaml:4: only YOLO detection models .*segment.*Leave out `data`"):
+        events_of(tmp_path, text)
+    assert record_of(tmp_path, text, predict_only=True).verdict == "safe"  # a prediction needs none
+
+
 @pytest.mark.parametrize("execution", ["group", "adapter"])
 def test_later_executions_are_declared_and_not_run(tmp_path: Path, execution: str) -> None:
     record = record_of(tmp_path, PLAIN + f"    blocks: [1]\n    layers: first\n    execution: {execution}\n")

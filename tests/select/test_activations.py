@@ -173,3 +173,9 @@ def test_progress_counts_images(detector: nn.Module) -> None:
     stream = io.StringIO()
     collect(detector, [find_layer(detector, "2.0")], "digits", 128, 5, progress=progress(stream=stream))
     assert "collect activations of 1 layer: 5 of 5" in stream.getvalue()
+
+
+def test_a_model_of_another_task_is_refused() -> None:
+    model = load_model("yolov8n-obb.yaml")
+    with pytest.raises(UserError, match=r"got 'OBBModel for obb'\. Choose channels by l1, gamma or random\."):
+        collect(model, [find_layer(model, "2.0")], "digits", 128, 4)

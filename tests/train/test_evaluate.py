@@ -19,6 +19,7 @@ from tests.train.tiny import SIZE, VAL, Recorder, files, same, state
 from yolo_prune_check.channels.plan import Plan, Step
 from yolo_prune_check.data import shipped_data
 from yolo_prune_check.errors import UserError
+from yolo_prune_check.model.load import load_model
 from yolo_prune_check.progress import progress
 from yolo_prune_check.prune.mask import MaskSet
 from yolo_prune_check.spec.schema import FineTune
@@ -149,6 +150,18 @@ def test_image_sizes_are_rounded_up_to_the_stride(network: Any, tiny: str) -> No
     assert evaluate(network, data=tiny, imgsz=SIZE - 1, progress=QUIET) == evaluate(
         network, data=tiny, imgsz=SIZE, progress=QUIET
     )
+
+
+@pytest.mark.parametrize("name", ["yolo26n.yaml", "yolov10n.yaml", "yolov8n-worldv2.yaml", "yoloe-v8n.yaml"])
+def test_every_kind_of_yolo_detector_can_be_measured(name: str, tiny: str) -> None:
+    measured = evaluate(load_model(name), data=tiny, imgsz=SIZE, progress=QUIET)
+    assert 0 <= measured.map50_95 <= measured.map50 < 0.5  # untrained
+
+
+@pytest.mark.parametrize("name", ["yolov8n-pose.yaml", "yolov8n-cls.yaml", "yolov8n-rtdetr.yaml"])
+def test_a_model_of_another_kind_is_refused(name: str, tiny: str) -> None:
+    with pytest.raises(UserError, match="only YOLO detection models can be evaluated"):
+        evaluate(load_model(name), data=tiny, imgsz=SIZE, progress=QUIET)
 
 
 @pytest.mark.parametrize(("imgsz", "batch"), [(0, 32), (64, 0)])

@@ -18,6 +18,7 @@ from torch import nn
 from tests.train.tiny import SIZE, TRAIN, Recorder, files, narrow, same, state
 from yolo_prune_check.channels.plan import MASK_KINDS, MaskKind, Plan, Step
 from yolo_prune_check.errors import UserError
+from yolo_prune_check.model.load import load_model
 from yolo_prune_check.progress import progress
 from yolo_prune_check.prune.mask import MaskSet, weight_norm_count
 from yolo_prune_check.spec.schema import FineTune
@@ -371,8 +372,22 @@ def test_a_model_with_too_few_classes_is_refused(network: Any, tmp_path: Path) -
 
 
 def test_a_module_that_is_no_detector_is_refused(tiny: str, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="not an Ultralytics detection model: got 'Conv2d'"):
+    with pytest.raises(UserError, match=r"only YOLO detection models can be .*: got 'Conv2d'"):
         tune(nn.Conv2d(3, 3, 1), tiny, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("yolov8n-seg.yaml", r"only YOLO detection models can be .*: got 'SegmentationModel for segment'"),
+        ("yoloe-v8n.yaml", r"an open-vocabulary detector is trained with texts, .*: got 'YOLOEModel'"),
+    ],
+)
+def test_a_model_that_does_not_learn_from_boxes_alone_is_refused(
+    name: str, says: str, tiny: str, tmp_path: Path
+) -> None:
+    with pytest.raises(UserError, match=says):
+        tune(load_model(name), tiny, tmp_path)
 
 
 def test_one_image_is_too_few(network: Any, tiny: str, tmp_path: Path) -> None:

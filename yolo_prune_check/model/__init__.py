@@ -1,1 +1,1 @@
-"""Loading a detector safely; its blocks, its layers and how they are addressed. Knows Ultralytics."""
+"""Loading a model safely; its blocks, its layers and how they are addressed. Knows Ultralytics."""

@@ -1,4 +1,4 @@
-"""Building an untrained detector from an Ultralytics model YAML."""
+"""Building an untrained network from an Ultralytics model YAML."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ from torch import nn
 
 from yolo_prune_check.errors import UserError
 from yolo_prune_check.model.quiet import prepare_ultralytics, quietly
+from yolo_prune_check.model.tasks import class_for
 
-_SCALES = "nsmlx"
+# A family and its version, such as `yolov8`, `yolo11` or `yoloe-26`, and what follows where no scale letter does.
+_UNSCALED = re.compile(r"(yolo(?:e-)?v?\d+)([-.].*)")
 
 
 def build_model(name: str, seed: int) -> nn.Module:
@@ -25,19 +27,19 @@ def build_model(name: str, seed: int) -> nn.Module:
     A stock name such as `yolov8n.yaml` is found among Ultralytics' own files, the letter giving the scale, as
     Ultralytics does it. No global random generator is read or changed.
 
+    A backbone from torchvision is built without the weights that the YAML names: they would be downloaded.
+
     Raises:
-        UserError: There is no such YAML, it describes no detector, or it does not build.
+        UserError: There is no such YAML, its last block is no head, or it does not build.
     """
     prepare_ultralytics()
-    from ultralytics.nn.tasks import DetectionModel, guess_model_task
-
     config = _read(name)
-    task = guess_model_task(config)
-    if task not in {None, "detect"}:
-        raise UserError("only detection models can be loaded", where=name, value=task)
+    kind = class_for(config, name)
     try:
         with quietly(), _seeded(seed):
-            model: nn.Module = DetectionModel(config, verbose=False)
+            # Told the number of classes, YOLO-World makes as many text features.
+            model = kind(_without_weights(config), nc=config["nc"], verbose=False)
+            _embed_classes(model)
     except Exception as error:  # Ultralytics' parser raises whatever a wrong YAML leads to
         raise UserError(
             f"the model YAML does not build ({_said(error)})", where=name, hint="Compare it with a stock one."
@@ -45,19 +47,50 @@ def build_model(name: str, seed: int) -> nn.Module:
     return model
 
 
+def _without_weights(config: dict[str, Any]) -> dict[str, Any]:
+    """The YAML's content with `weights` of every `TorchVision` block set to None: random ones."""
+
+    def row(block: Any) -> Any:
+        if not isinstance(block, list) or len(block) < 4 or block[2] != "TorchVision":
+            return block
+        channels, *arguments = block[3]
+        return [*block[:3], [channels, *arguments[:1], None, *arguments[2:]]]
+
+    return {**config, **{part: [row(block) for block in config[part]] for part in ("backbone", "head")}}
+
+
+def _embed_classes(model: nn.Module) -> None:
+    """Give a fresh YOLOE random class embeddings, as Ultralytics gives a fresh YOLO-World.
+
+    Its own stand-in is all zeros. What it is multiplied with would never reach the output.
+    """
+    from ultralytics.nn.tasks import YOLOEModel
+
+    if isinstance(model, YOLOEModel):
+        model.pe = nn.functional.normalize(torch.randn(1, model.yaml["nc"], model.model[-1].embed), dim=-1)
+
+
 @lru_cache(maxsize=1)
 def stock_names() -> tuple[str, ...]:
-    """The YAML names that Ultralytics ships, with and without a scale letter."""
+    """The YAML names that Ultralytics ships, and those with the scale letters that each file defines."""
     prepare_ultralytics()
     import ultralytics
 
     found = Path(ultralytics.__file__).parent.joinpath("cfg", "models").rglob("*.yaml")
     names = []
-    for stem in sorted(file.stem for file in found):
-        names.append(f"{stem}.yaml")
-        letters = _SCALES if re.match(r"yolo[a-z]*\d+", stem) else ""
-        names += [re.sub(r"(yolo[a-z]*\d+)", rf"\g<1>{letter}", f"{stem}.yaml", count=1) for letter in letters]
+    for file in sorted(found, key=lambda file: file.name):
+        names.append(file.name)
+        unscaled = _UNSCALED.fullmatch(file.name)
+        if unscaled:
+            names += [f"{unscaled[1]}{letter}{unscaled[2]}" for letter in _scales(file)]
     return tuple(names)
+
+
+def _scales(file: Path) -> str:
+    """The letters that a stock YAML defines and that Ultralytics finds in a name."""
+    text = file.read_text(encoding="utf-8")
+    below = re.search(r"^scales:.*\n((?:[ \t]+.*\n|\s*\n)+)", text, re.MULTILINE)
+    return "".join(re.findall(r"^\s+([nsmlx]):", below[1], re.MULTILINE)) if below else ""
 
 
 def did_you_mean(name: str, known: tuple[str, ...]) -> str:

@@ -1,13 +1,16 @@
 """Reading a `.pt` file without running anything it contains.
 
 A checkpoint is a pickle, and a pickle may name any function to call. PyTorch's `weights_only` loader builds nothing but
-tensors, plain containers and what it is explicitly allowed: here the network modules of PyTorch and Ultralytics, and
-the few plain classes that Ultralytics stores beside them.
+tensors, plain containers and what it is explicitly allowed: here the network modules of PyTorch, torchvision and
+Ultralytics, and the few plain classes that Ultralytics stores beside them. A file may ask to call what is allowed, with
+arguments of its own: network classes are therefore only ever made empty, without their constructors, some of which
+read YAMLs or fetch weights.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from enum import Enum
 from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
@@ -21,11 +24,21 @@ from yolo_prune_check.errors import UserError
 from yolo_prune_check.model.quiet import prepare_ultralytics
 
 # Their classes, at any depth below, are allowed if they are network modules.
-_MODULE_PACKAGES = ("torch.nn.modules", "ultralytics.nn.modules", "ultralytics.nn.tasks")
-# Their own classes are allowed: losses stay attached to a model that was trained and then saved whole.
-_LOSS_MODULES = ("ultralytics.utils.loss", "ultralytics.utils.tal")
+_MODULE_PACKAGES = (
+    "torch.nn.modules",
+    "torchvision.models",
+    "torchvision.ops",
+    "ultralytics.nn.modules",
+    "ultralytics.nn.tasks",
+    "ultralytics.models.utils",  # RT-DETR's losses
+)
+# Their own classes are allowed: losses stay attached to a model that was trained and then saved whole, and classifiers
+# bring what prepares their images.
+_CLASS_MODULES = ("ultralytics.utils.loss", "ultralytics.utils.tal", "torchvision.transforms.transforms")
+# A fused model, and some heads, hold one of these as an attribute.
+_METHODS = frozenset({"forward", "forward_fuse", "forward_split"})
 
-_HINT = "Give a checkpoint that Ultralytics saved, or a detection model saved with torch.save."
+_HINT = "Give a checkpoint that Ultralytics saved, or one of its models saved with torch.save."
 
 
 def read_checkpoint(file: Path) -> nn.Module:
@@ -38,8 +51,8 @@ def read_checkpoint(file: Path) -> nn.Module:
         The module as stored: precision, mode and `requires_grad` unchanged.
 
     Raises:
-        UserError: The file cannot be read, holds no network, or asks for code beyond PyTorch's and Ultralytics'
-            network classes.
+        UserError: The file cannot be read, holds no network, or asks for code beyond the network classes of PyTorch,
+            torchvision and Ultralytics.
     """
     prepare_ultralytics()
     content = _unpickle(file)
@@ -67,20 +80,26 @@ def _unpickle(file: Path) -> Any:
     refused = sorted(name for name, value in allowed.items() if value is None)
     if refused:
         raise UserError(
-            f"the checkpoint asks for code beyond PyTorch's and Ultralytics' network modules: {', '.join(refused)}",
+            f"the checkpoint asks for code beyond the network modules of PyTorch and Ultralytics: {', '.join(refused)}",
             where=str(file),
             hint="It was not loaded, since that would run the code. Save the model with stock classes only.",
         )
-    entries: list[Callable[..., Any] | tuple[Callable[..., Any], str]] = [
-        (value, name) for name, value in allowed.items() if value is not None
-    ]
+    entries: list[Callable[..., Any] | tuple[Callable[..., Any], str]] = []
+    for name, value in allowed.items():
+        if isinstance(value, type) and _is_made_empty(value):
+            # No file can ask for the second name, which holds a space and was not found among the wanted ones.
+            entries += [(_maker(value), name), (value, f"{name} made")]
+        elif value is not None:
+            entries.append((value, name))
     if "numpy.dtype" in wanted:
         entries += _number_types()  # made when read, so they are not among the names in the file
     try:
         with torch.serialization.safe_globals(entries):
             return torch.load(file, map_location="cpu", weights_only=True)
     except (RuntimeError, UnpicklingError, EOFError, AttributeError, KeyError, TypeError) as error:
-        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        # PyTorch wraps what went wrong into advice on how to load the file all the same.
+        lines = str(error).rpartition("WeightsUnpickler error: ")[2].strip().splitlines()
+        first = lines[0] if lines else type(error).__name__
         raise UserError(f"the checkpoint cannot be loaded ({first})", where=str(file), hint=_HINT) from error
 
 
@@ -101,7 +120,7 @@ def _allowed(name: str) -> Callable[..., Any] | None:
         return known
     module, _, attribute = name.rpartition(".")
     inside = any(module == package or module.startswith(f"{package}.") for package in _MODULE_PACKAGES)
-    if not inside and module not in _LOSS_MODULES:
+    if not inside and module not in _CLASS_MODULES:
         return None
     try:
         found = getattr(import_module(module), attribute, None)
@@ -114,12 +133,34 @@ def _allowed(name: str) -> Callable[..., Any] | None:
     return found if found.__module__ == module else None
 
 
+def _is_made_empty(kind: type) -> bool:
+    return issubclass(kind, nn.Module) or kind.__module__ in _CLASS_MODULES
+
+
+def _maker(kind: type) -> type:
+    """A stand-in for a class: called or not, with whatever arguments, it makes an empty object of the class."""
+    return type(kind.__name__, (), {"__new__": lambda _cls, *_arguments: object.__new__(kind), "makes": kind})
+
+
+def _method_or_member(owner: object, name: str) -> object:
+    """All that is left of `getattr`: a network's forward pass, and a member of an enumeration."""
+    if isinstance(owner, type) and issubclass(owner, Enum) and name in owner.__members__:
+        return owner[name]
+    kind = vars(owner).get("makes") if isinstance(owner, type) else type(owner)
+    if name in _METHODS and isinstance(kind, type) and issubclass(kind, nn.Module):
+        method = getattr(kind, name)
+        return method if isinstance(owner, type) else method.__get__(owner)
+    raise UnpicklingError(f"it asks for the attribute {name!r} of a {type(owner).__name__}")
+
+
 @lru_cache(maxsize=1)
 def _plain_classes() -> dict[str, Callable[..., Any]]:
     """Harmless classes that Ultralytics stores in checkpoints, by the names it has used for them."""
     import numpy as np
+    from torchvision.transforms.functional import InterpolationMode
     from ultralytics.nn.tasks import DetectionModel
     from ultralytics.utils import IterableSimpleNamespace
+    from ultralytics.utils.loss import E2EDetectLoss
 
     number = np.float64(0).__reduce__()[0]  # the function that rebuilds a NumPy number, such as the best fitness
     here = type(Path())
@@ -128,6 +169,9 @@ def _plain_classes() -> dict[str, Callable[..., Any]]:
         "ultralytics.yolo.utils.IterableSimpleNamespace": IterableSimpleNamespace,
         "ultralytics.nn.tasks.YOLOv10DetectionModel": DetectionModel,
         "ultralytics.nn.modules.block.Silence": nn.Identity,
+        "ultralytics.utils.loss.v10DetectLoss": E2EDetectLoss,
+        "torchvision.transforms.functional.InterpolationMode": InterpolationMode,
+        "builtins.getattr": _method_or_member,
         "numpy.core.multiarray.scalar": number,
         "numpy._core.multiarray.scalar": number,
         "numpy.dtype": np.dtype,

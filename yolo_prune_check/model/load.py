@@ -1,4 +1,4 @@
-"""Loading a detector: a shipped name, a checkpoint or a model YAML. Nothing is ever downloaded."""
+"""Loading a model: a shipped name, a checkpoint or a model YAML. Nothing is ever downloaded."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from yolo_prune_check.errors import UserError
 from yolo_prune_check.model.architecture import build_model, did_you_mean, stock_names
 from yolo_prune_check.model.checkpoint import read_checkpoint
 from yolo_prune_check.model.quiet import prepare_ultralytics
+from yolo_prune_check.model.tasks import task_of
 
 _KINDS = f"a shipped name ({', '.join(SHIPPED_MODELS)}), a .pt checkpoint or a model .yaml"
 _URL = re.compile(r"[a-z][a-z0-9+.-]+:/", re.IGNORECASE)  # two letters before the colon: not a Windows drive
 
 
 def load_model(source: str | Path, *, seed: int = 0) -> nn.Module:
-    """Load a detection model.
+    """Load an Ultralytics model of any task.
 
     Args:
         source: A shipped name such as `"yolov8n-digits"`, a `.pt` checkpoint, or a model YAML: a path, or a stock name
@@ -26,7 +27,8 @@ def load_model(source: str | Path, *, seed: int = 0) -> nn.Module:
         seed: Seed of the weights of a model that is built from a YAML.
 
     Returns:
-        An Ultralytics `DetectionModel` in eval mode and float32; `requires_grad` is as stored.
+        An Ultralytics model (of the class that its task has there) in eval mode and float32; `requires_grad` is as
+        stored. It runs on an image alone: open-vocabulary models carry the embeddings of their classes.
 
     Raises:
         UserError: There is no such model, or it cannot be loaded; see `read_checkpoint` and `build_model`.
@@ -47,7 +49,7 @@ def load_model(source: str | Path, *, seed: int = 0) -> nn.Module:
             model = build_model(name, seed)
         else:
             raise _unknown(name)
-    return _as_detector(model, name)
+    return _prepared(model, name)
 
 
 def _existing(name: str) -> Path:
@@ -70,18 +72,15 @@ def _unknown(name: str) -> UserError:
     return UserError("no such model", value=name, hint=guess or f"Give {_KINDS}.")
 
 
-def _as_detector(model: nn.Module, name: str) -> nn.Module:
+def _prepared(model: nn.Module, name: str) -> nn.Module:
     prepare_ultralytics()
-    from ultralytics.nn.modules import Detect
-    from ultralytics.nn.tasks import DetectionModel, guess_model_task
+    from ultralytics.nn.tasks import BaseModel
 
-    task = guess_model_task(model) if isinstance(model, DetectionModel) else None
-    if not isinstance(model, DetectionModel) or task not in {None, "detect"}:
-        kind = type(model).__name__ + (f" for the task {task!r}" if task else "")
-        raise UserError(f"not an Ultralytics detection model but a {kind}", where=name)
-    head = model.model[-1]
-    if not isinstance(head, Detect):
-        raise UserError("not a YOLO detector: its head is no Detect", where=name, value=type(head).__name__)
+    if not isinstance(model, BaseModel):
+        raise UserError(f"not an Ultralytics model but a {type(model).__name__}", where=name)
+    if task_of(model) is None:
+        last = model.model[-1] if isinstance(getattr(model, "model", None), nn.Sequential) else None
+        raise UserError("its last block is no head of Ultralytics", where=name, value=type(last).__name__)
     for module in model.modules():
         if isinstance(module, nn.Upsample) and not hasattr(module, "recompute_scale_factor"):
             module.recompute_scale_factor = None  # checkpoints from before PyTorch 1.11 lack it

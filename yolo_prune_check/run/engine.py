@@ -20,7 +20,7 @@ from yolo_prune_check.run.events import (
     StepStarted,
 )
 from yolo_prune_check.run.finish import blank_record, confirm_final, make_record
-from yolo_prune_check.run.resolve import resolve
+from yolo_prune_check.run.resolve import refuse_data, resolve
 from yolo_prune_check.run.state import State
 from yolo_prune_check.run.step import add_hazard, predict_step, run_step
 from yolo_prune_check.spec.schema import Scenario
@@ -74,6 +74,8 @@ def run(
 
 def _run(scenario: Scenario, folder: Path, shown: Progress, *, predict_only: bool) -> Iterator[Event]:
     baseline = load_baseline(scenario.model, scenario.imgsz)
+    if not predict_only:
+        refuse_data(scenario, baseline.model)
     resolved = resolve(scenario, baseline.model)
     yield ScenarioStarted(scenario.id, tuple(target.layer.name for target in resolved.targets))
     state = State(scenario, baseline, baseline.fresh(), folder, shown)

@@ -12,6 +12,7 @@ from yolo_prune_check.errors import UserError
 from yolo_prune_check.model.addresses import find_layer
 from yolo_prune_check.model.blocks import Block, blocks_of
 from yolo_prune_check.model.layers import Layer
+from yolo_prune_check.model.tasks import require_detector, require_trainable
 from yolo_prune_check.spec.schema import Scenario
 
 
@@ -42,6 +43,21 @@ def resolve(scenario: Scenario, model: nn.Module) -> Resolved:
     if scenario.activations == "sliced":
         _refuse_joins(scenario, model, resolved.targets)
     return resolved
+
+
+def refuse_data(scenario: Scenario, model: nn.Module) -> None:
+    """Refuse what only detectors can do with data, before hours go into anything else.
+
+    Raises:
+        UserError: The scenario names data and the model is no YOLO detector, or is to be fine-tuned and cannot be.
+    """
+    if scenario.data is None:
+        return
+    where = _where(scenario)
+    hint = "Leave out `data`: plans for it are predicted and confirmed without."
+    require_detector(model, where=where, hint=hint)
+    if scenario.fine_tune is not None:
+        require_trainable(model, where=where, hint="Leave out `fine_tune`.")
 
 
 def _resolved(scenario: Scenario, model: nn.Module) -> Resolved:

@@ -19,6 +19,7 @@ from yolo_prune_check.errors import UserError
 from yolo_prune_check.model.layers import Layer
 from yolo_prune_check.model.quiet import prepare_ultralytics
 from yolo_prune_check.model.sequence import sliced_module
+from yolo_prune_check.model.tasks import require_detector
 from yolo_prune_check.progress import Progress
 from yolo_prune_check.progress import progress as make_progress
 from yolo_prune_check.select.matching import MIN_CONFIDENCE, found_objects
@@ -87,9 +88,11 @@ def collect(
         progress: Told of every image.
 
     Raises:
-        UserError: The data set cannot be used, no object was found, or a layer's output is no map of the image.
+        UserError: The model is no YOLO detector, the data set cannot be used, no object was found, or a layer's output
+            is no map of the image.
         SlicedMismatch: With `sliced`, a sequence does not fit together.
     """
+    require_detector(model, hint="Choose channels by l1, gamma or random.")
     shown = progress or make_progress(quiet=True)
     stride = int(torch.as_tensor(getattr(model, "stride", 32)).max())
     images = read_objects(data, imgsz, max_images, stride=max(stride, 32))

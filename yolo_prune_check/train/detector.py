@@ -10,6 +10,7 @@ from torch import nn
 
 from yolo_prune_check.data.resolve import DataSet
 from yolo_prune_check.errors import UserError
+from yolo_prune_check.model.tasks import require_detector
 
 
 @dataclass(frozen=True)
@@ -44,19 +45,16 @@ def as_detector(model: nn.Module, data_set: DataSet) -> Detector:
     """Check a model against a data set.
 
     Raises:
-        UserError: It is no Ultralytics detection model, or the data set has more classes than the model.
+        UserError: It is no YOLO detection model, or the data set has more classes than the model.
     """
-    from ultralytics.nn.tasks import DetectionModel
-
-    if not isinstance(model, DetectionModel):
-        raise UserError("not an Ultralytics detection model", value=type(model).__name__)
-    head: Any = model.model[-1]
-    classes = int(head.nc)
+    require_detector(model)
+    network: Any = model
+    classes = int(network.model[-1].nc)
     if len(data_set.names) > classes:
         raise UserError(
             f"the data set has {len(data_set.names)} classes, the model only {classes}",
             where=str(data_set.yaml),
             hint="Use a model that was trained on this data set.",
         )
-    stride = max(int(torch.as_tensor(model.stride).max()), 32)
+    stride = max(int(torch.as_tensor(network.stride).max()), 32)
     return Detector(classes, stride, next(model.parameters()).device)

@@ -17,6 +17,7 @@ from torch import nn
 from yolo_prune_check.data.resolve import DataSet, read_data
 from yolo_prune_check.errors import UserError
 from yolo_prune_check.model.quiet import prepare_ultralytics, quietly
+from yolo_prune_check.model.tasks import require_trainable
 from yolo_prune_check.progress import Progress
 from yolo_prune_check.prune.mask import MaskSet
 from yolo_prune_check.train.detector import Detector, as_detector
@@ -103,6 +104,7 @@ def fine_tune(
         raise UserError("the learning rate must lie between 0 and 1", value=settings.lr, hint="Try 0.0005.")
     data_set = read_data(data)
     detector = as_detector(model, data_set)
+    require_trainable(model)
     images = _images(data_set, detector, settings, imgsz)
     batches = math.ceil(len(images) / settings.batch) * settings.epochs
     enforced = masks if settings.enforce_masks else None
