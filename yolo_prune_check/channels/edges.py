@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from yolo_prune_check.channels.heads import home_of, is_inside
 from yolo_prune_check.channels.layers import GraphLayer
 from yolo_prune_check.channels.prediction import EdgeKind
-from yolo_prune_check.channels.program import Op, Program
-from yolo_prune_check.channels.provenance import ChannelRange, Provenance, Segments
+from yolo_prune_check.channels.program import Op, Program, Ref
+from yolo_prune_check.channels.provenance import ChannelRange, Provenance
 from yolo_prune_check.channels.rules import POOLS, UPSAMPLES
 
 _JUNCTIONS: Mapping[str, tuple[EdgeKind, str]] = {
@@ -18,6 +19,14 @@ _JUNCTIONS: Mapping[str, tuple[EdgeKind, str]] = {
     "split": ("split", "split"),
     "split_with_sizes": ("split", "split"),
     "add": ("residual", "add"),
+}
+_AXIS: Mapping[str, int] = {"cat": 1, "chunk": 2, "split": 2, "split_with_sizes": 2}
+_CONSUMERS: Mapping[str, EdgeKind] = {
+    **dict.fromkeys(POOLS, "pool"),
+    **dict.fromkeys(UPSAMPLES, "upsample"),
+    "linear": "linear",
+    "matmul": "attention",
+    "bmm": "attention",
 }
 
 
@@ -46,7 +55,6 @@ class Port:
 
     name: str
     value: int
-    producers: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -59,19 +67,18 @@ class Junction:
     ports: tuple[Port, ...]
 
 
-def find_junctions(program: Program, provenance: Provenance) -> tuple[Junction, ...]:
-    """All concats, splits and residual adds of feature maps along the channel axis, in execution order."""
+def find_junctions(program: Program) -> tuple[Junction, ...]:
+    """All concats and splits of feature maps along the channel axis, and adds of two of them, in execution order."""
     seen: Counter[str] = Counter()
     junctions = []
     for op in program.ops:
         known = _JUNCTIONS.get(op.target)
-        values = (*op.inputs, *op.outputs)
-        if known is None or any(len(program.values[value].shape) != 4 for value in values):
+        if known is None or any(len(program.values[value].shape) != 4 for value in (*op.inputs, *op.outputs)):
             continue
-        if any(value not in provenance.segments for value in values):
+        if not (_tensors(op) == 2 if op.target == "add" else _axis(op) == 1):
             continue
         kind, name = known
-        junctions.append(Junction(operator_name(op.module, name, seen), kind, op, _ports(op, provenance)))
+        junctions.append(Junction(operator_name(op.module, name, seen), kind, op, _ports(op)))
     return tuple(junctions)
 
 
@@ -82,14 +89,20 @@ def operator_name(module: str, name: str, seen: Counter[str]) -> str:
     return base if seen[base] == 1 else f"{base}#{seen[base]}"
 
 
-def _ports(op: Op, provenance: Provenance) -> tuple[Port, ...]:
+def _tensors(op: Op) -> int:
+    return sum(isinstance(item, Ref) for item in op.args)
+
+
+def _axis(op: Op) -> int:
+    position = _AXIS[op.target]
+    axis = op.args[position] if len(op.args) > position else op.kwargs.get("dim", 0)
+    return int(axis) % 4
+
+
+def _ports(op: Op) -> tuple[Port, ...]:
     sides = [(f"in{i}", value) for i, value in enumerate(op.inputs)]
     sides += [(f"out{i}", value) for i, value in enumerate(op.outputs)]
-    return tuple(Port(name, value, _producers(provenance.segments[value])) for name, value in sides)
-
-
-def _producers(segments: Segments) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(layer for segment in segments for layer, _ in segment.sources))
+    return tuple(Port(name, value) for name, value in sides)
 
 
 def find_edges(
@@ -99,40 +112,39 @@ def find_edges(
     junctions: tuple[Junction, ...],
 ) -> tuple[Edge, ...]:
     """Every edge, in execution order of the consumers."""
-    by_op = {layer.op: layer for layer in layers.values()}
-    joined = {junction.op.index: junction for junction in junctions}
+    joined = {junction.op.index: (junction.operator, junction.kind) for junction in junctions}
+    reading = {consumer.op.index: consumer.weight.removesuffix(".weight") for consumer in provenance.consumers}
     frozen = {item.op.index for item in provenance.frozen}
+    home = home_of(program)
     edges: list[Edge] = []
     for op in program.ops:
-        layer, junction = by_op.get(op.index), joined.get(op.index)
+        layer = layers.get(reading.get(op.index, ""))
+        consumer, kind = f"{op.module}:{op.target}", _CONSUMERS.get(op.target)
         if layer is not None:
             consumer, kind = layer.name, _convolution_kind(layer)
-        elif junction is not None:
-            consumer, kind = junction.operator, junction.kind
-        elif op.target in POOLS:
-            consumer, kind = f"{op.module}:pool", _kind("pool")
-        elif op.target in UPSAMPLES:
-            consumer, kind = f"{op.module}:upsample", _kind("upsample")
+        elif op.index in joined:
+            consumer, kind = joined[op.index]
+        elif kind in ("pool", "upsample"):
+            consumer = f"{op.module}:{kind}"
+        elif kind is None and op.index in reading:
+            kind = "direct"
         elif op.index in frozen:
-            consumer, kind = f"{op.module}:{op.target}", _kind("head")
-        else:
-            continue
-        for port, value in enumerate(op.inputs):
-            edges += _from_value(value, provenance, consumer, kind, port)
+            kind = "head" if is_inside(op, home) else "frozen"
+        if kind is not None:
+            for port, value in enumerate(op.inputs):
+                edges += _from_value(value, provenance, consumer, kind, port)
     return tuple(edges)
-
-
-def _kind(kind: EdgeKind) -> EdgeKind:
-    return kind
 
 
 def _convolution_kind(layer: GraphLayer) -> EdgeKind:
     return "depthwise" if layer.depthwise else "direct"
 
 
-def _from_value(value: int, provenance: Provenance, consumer: str, kind: EdgeKind, port: int) -> list[Edge]:
-    edges, position = [], 0
-    for segment in provenance.segments.get(value, ()):
-        edges += [Edge(part, consumer, kind, port, position) for part in segment.ranges]
+def _from_value(
+    value: int, provenance: Provenance, consumer: str, kind: EdgeKind, port: int
+) -> Iterator[Edge]:
+    position = 0
+    for segment in provenance.segments[value]:
+        for part in segment.ranges:
+            yield Edge(part, consumer, kind, port, position)
         position += segment.length
-    return edges

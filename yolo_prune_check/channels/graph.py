@@ -12,14 +12,16 @@ from torch import nn
 
 from yolo_prune_check.channels.costs import Costs
 from yolo_prune_check.channels.edges import Edge, Junction, find_edges, find_junctions
-from yolo_prune_check.channels.groups import Group, find_groups
+from yolo_prune_check.channels.flow import trace_provenance
+from yolo_prune_check.channels.groups import Group, Partition, find_groups, find_partition
+from yolo_prune_check.channels.heads import find_head_layers
 from yolo_prune_check.channels.interpret import Interpretation, Interpreter
 from yolo_prune_check.channels.layers import GraphLayer, consumers_of, find_layers
 from yolo_prune_check.channels.parameters import untouched
 from yolo_prune_check.channels.plan import Plan
 from yolo_prune_check.channels.prediction import Mismatch
 from yolo_prune_check.channels.program import Program
-from yolo_prune_check.channels.provenance import Provenance, trace_provenance
+from yolo_prune_check.channels.provenance import Provenance
 from yolo_prune_check.channels.rules import RULES
 from yolo_prune_check.channels.tensors import Tensor
 from yolo_prune_check.channels.trace import trace_program
@@ -76,7 +78,7 @@ class ChannelGraph:
     @cached_property
     def junctions(self) -> tuple[Junction, ...]:
         """Concats, splits and residual adds of feature maps."""
-        return find_junctions(self.program, self.provenance)
+        return find_junctions(self.program)
 
     @cached_property
     def edges(self) -> tuple[Edge, ...]:
@@ -90,9 +92,14 @@ class ChannelGraph:
         return tuple(dict.fromkeys(names))
 
     @cached_property
+    def partition(self) -> Partition:
+        """Which channels can only be removed together, and which not at all."""
+        return find_partition(self.program, self.provenance)
+
+    @cached_property
     def groups(self) -> tuple[Group, ...]:
         """Dependency groups, alike neighbours bundled."""
-        return find_groups(self.program, self.layers, self.provenance)
+        return find_groups(self.partition, self.provenance)
 
     @cached_property
     def parameters(self) -> dict[str, Tensor]:
@@ -131,20 +138,8 @@ class ChannelGraph:
 
     @cached_property
     def head_layers(self) -> dict[str, str]:
-        """Layers whose channels the head decodes, with the operator that takes them.
-
-        A frozen operator is the head's if it runs in the module, or a submodule of the module, that makes the
-        model's output.
-        """
-        makers = {op.module for op in self.program.ops if set(op.outputs) & set(self.program.outputs)}
-        last = self.program.ops[-1].module if self.program.ops else ""
-        home = last if last in makers else ""
-        return {
-            part.layer: f"{item.op.target} in {item.op.module or 'model'}"
-            for item in self.provenance.frozen
-            if item.op.module == home or item.op.module.startswith(f"{home}.")
-            for part in item.ranges
-        }
+        """Layers whose channels the head decodes, with the operator that takes them."""
+        return find_head_layers(self.program, self.provenance)
 
     def layer(self, name: str) -> GraphLayer:
         """The layer of that name.

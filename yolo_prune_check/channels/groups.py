@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from yolo_prune_check.channels.layers import GraphLayer
+from yolo_prune_check.channels.heads import unread_outputs
 from yolo_prune_check.channels.program import Program
-from yolo_prune_check.channels.provenance import ChannelRange, Provenance
+from yolo_prune_check.channels.provenance import ChannelRange, Ids, Provenance, operator_in
 
 
 @dataclass(frozen=True)
@@ -29,76 +29,103 @@ class Group:
     frozen: str | None
 
 
-def find_groups(program: Program, layers: Mapping[str, GraphLayer], provenance: Provenance) -> tuple[Group, ...]:
-    """Bundle all output channels of all layers into groups."""
-    offsets, total = {}, 0
-    for layer in layers.values():
-        offsets[layer.name] = total
-        total += layer.out_channels
-    left: list[int] = []
-    right: list[int] = []
-    for first, second in _ties(program, layers, provenance):
-        left += range(offsets[first.layer] + first.start, offsets[first.layer] + first.stop)
-        right += range(offsets[second.layer] + second.start, offsets[second.layer] + second.stop)
+@dataclass(frozen=True)
+class Partition:
+    """All channels in dependency groups.
+
+    Attributes:
+        label: For each channel number, its group's number; groups are numbered by their first channel.
+        frozen: By number of a group that cannot be removed, the operator that needs it.
+        levels: Blocks of which equally many must stay.
+    """
+
+    label: Ids
+    frozen: dict[int, str]
+    levels: tuple[Levels, ...]
+
+    @property
+    def count(self) -> int:
+        """Number of groups."""
+        return int(self.label.max()) + 1 if len(self.label) else 0
+
+
+@dataclass(frozen=True)
+class Levels:
+    """A balance in terms of groups.
+
+    Attributes:
+        operator: The operator that needs it, in words.
+        blocks: One row of group numbers for each block, of which equally many must stay; -1 for what always stays.
+        partner: For a grouped convolution, its outputs, row for row: a block may go as a whole with its row.
+    """
+
+    operator: str
+    blocks: Ids
+    partner: Ids | None
+
+
+def find_partition(program: Program, provenance: Provenance) -> Partition:
+    """Which channels can only be removed together, and which not at all."""
+    total = provenance.channels.total
+    ties = provenance.origins.ties
+    left = np.concatenate([np.empty(0, dtype=np.int64), *(first for first, _ in ties)])
+    right = np.concatenate([np.empty(0, dtype=np.int64), *(second for _, second in ties)])
     ones = np.ones(len(left), dtype=np.int8)
     _, label = connected_components(coo_array((ones, (left, right)), shape=(total, total)), directed=False)
-    members: dict[int, list[tuple[str, int]]] = {}
-    for layer in layers.values():
-        for channel in range(layer.out_channels):
-            members.setdefault(int(label[offsets[layer.name] + channel]), []).append((layer.name, channel))
-    return tuple(_bundle(list(members.values()), _frozen_reasons(provenance)))
-
-
-def _ties(
-    program: Program, layers: Mapping[str, GraphLayer], provenance: Provenance
-) -> Iterator[tuple[ChannelRange, ChannelRange]]:
-    for segments in provenance.segments.values():
-        for segment in segments:
-            first, *others = segment.ranges
-            for other in others:
-                yield first, other
-    for layer in layers.values():
-        if not layer.depthwise:
-            continue
-        position, multiplier = 0, layer.out_channels // layer.groups
-        for segment in provenance.segments.get(program.ops[layer.op].inputs[0], ()):
-            for channel in range(segment.length if multiplier != 1 else 1):
-                length = 1 if multiplier != 1 else segment.length
-                name, start = segment.sources[0]
-                for copy in range(multiplier):
-                    own = (position + channel) * multiplier + copy
-                    yield (
-                        ChannelRange(name, start + channel, start + channel + length),
-                        ChannelRange(layer.name, own, own + length),
-                    )
-            position += segment.length
-
-
-def _frozen_reasons(provenance: Provenance) -> dict[tuple[str, int], str]:
-    reasons: dict[tuple[str, int], str] = {}
+    _, first = np.unique(label, return_index=True)
+    rank = np.empty(len(first), dtype=np.int64)
+    rank[np.argsort(first)] = np.arange(len(first))
+    label = rank[label]
+    frozen: dict[int, str] = {}
     for item in provenance.frozen:
-        for part in item.ranges:
-            for channel in range(part.start, part.stop):
-                reasons.setdefault((part.layer, channel), f"flows into {item.op.target} in {item.op.module or 'model'}")
-    return reasons
+        for group in np.unique(label[item.channels]).tolist():
+            frozen.setdefault(group, item.operator)
+    for group in np.unique(label[unread_outputs(program, provenance)]).tolist():
+        frozen.setdefault(group, "the model's output")
+    levels = tuple(
+        Levels(
+            operator_in(item.op),
+            _numbered(item.blocks, label),
+            None if item.partner is None else _numbered(item.partner, label),
+        )
+        for item in provenance.balances
+    )
+    return Partition(label, frozen, levels)
 
 
-def _bundle(groups: Sequence[list[tuple[str, int]]], frozen: Mapping[tuple[str, int], str]) -> Iterator[Group]:
-    """Put neighbouring groups with the same layers into one bundle."""
-    run: list[list[tuple[str, int]]] = []
+def _numbered(channels: Ids, label: Ids) -> Ids:
+    return np.where(channels < 0, -1, label[channels])
+
+
+def find_groups(partition: Partition, provenance: Provenance) -> tuple[Group, ...]:
+    """The groups, neighbours with the same layers bundled."""
+    return tuple(_bundles(partition, provenance))
+
+
+def _bundles(partition: Partition, provenance: Provenance) -> Iterator[Group]:
+    order = np.argsort(partition.label, kind="stable")
+    members = np.split(order, np.flatnonzero(np.diff(partition.label[order])) + 1) if len(order) else []
+    starts = set(provenance.channels.starts.tolist())
+    run: list[Ids] = []
     why: str | None = None
-    for group in groups:
-        reason = next((frozen[member] for member in group if member in frozen), None)
-        follows = bool(run) and reason == why and [(name, c - 1) for name, c in group] == run[-1]
-        if run and not follows:
-            yield _group(run, why)
+    for number, group in enumerate(members):
+        reason = partition.frozen.get(number)
+        if run and not (reason == why and _next(group, run[-1], starts)):
+            yield _group(run, why, provenance)
             run = []
         run.append(group)
         why = reason
     if run:
-        yield _group(run, why)
+        yield _group(run, why, provenance)
 
 
-def _group(run: list[list[tuple[str, int]]], why: str | None) -> Group:
-    ranges = tuple(ChannelRange(name, start, start + len(run)) for name, start in run[0])
-    return Group(ranges, len(run), why)
+def _next(group: Ids, before: Ids, starts: set[int]) -> bool:
+    if len(group) != len(before):
+        return False
+    return all(a == b + 1 and a not in starts for a, b in zip(group.tolist(), before.tolist(), strict=True))
+
+
+def _group(run: list[Ids], why: str | None, provenance: Provenance) -> Group:
+    firsts = [provenance.channels.layer_of(channel) for channel in run[0].tolist()]
+    ranges = tuple(ChannelRange(layer, start, start + len(run)) for layer, start in firsts)
+    return Group(ranges, len(run), None if why is None else f"flows into {why}")

@@ -68,12 +68,12 @@ def _edges(graph: ChannelGraph, plan: Plan, result: Interpretation) -> tuple[Edg
                     operator=junction.operator,
                     kind=junction.kind,
                     port=port.name,
-                    producers=port.producers,
+                    producers=graph.provenance.producers(port.value),
                     before=before.shape[1],
                     after=None if after is None else after.shape[1],
                     active_before=graph.base_active[port.value],
                     active_after=None if after is None else _active(graph, result, port.value),
-                    touched=not pruned.isdisjoint(port.producers),
+                    touched=not pruned.isdisjoint(graph.provenance.producers(port.value)),
                 )
             )
     return tuple(states)

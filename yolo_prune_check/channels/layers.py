@@ -56,7 +56,7 @@ def find_layers(program: Program, consumers: Mapping[int, Sequence[Op]]) -> dict
     """All convolutions whose weight is a parameter of the model, in execution order."""
     layers: dict[str, GraphLayer] = {}
     for op in program.ops:
-        if op.target not in CONVOLUTIONS or not isinstance(op.args[1], Ref):
+        if op.target not in CONVOLUTIONS or op.args[6] or not isinstance(op.args[1], Ref):
             continue
         weight = program.values[op.args[1].value].parameter
         if weight is None or not weight.endswith(_WEIGHT):

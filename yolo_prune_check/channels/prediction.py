@@ -10,7 +10,19 @@ from yolo_prune_check.channels.plan import Execution, Plan
 
 Severity = Literal["error", "warning"]
 Verdict = Literal["safe", "unsafe"]
-EdgeKind = Literal["direct", "split", "concat", "residual", "depthwise", "pool", "upsample", "head"]
+EdgeKind = Literal[
+    "direct",
+    "split",
+    "concat",
+    "residual",
+    "depthwise",
+    "pool",
+    "upsample",
+    "linear",
+    "attention",
+    "head",
+    "frozen",
+]
 MismatchKind = Literal[
     "direct", "depthwise", "residual", "concat", "split", "view", "norm", "elementwise", "linear", "pool"
 ]

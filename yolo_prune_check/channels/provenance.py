@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from yolo_prune_check.channels.layers import GraphLayer
-from yolo_prune_check.channels.program import Op, Program
-from yolo_prune_check.channels.rules import ACTIVATIONS, NORMS, POOLS, UPSAMPLES
+from yolo_prune_check.channels.program import BoolArray, Op, Program
 
-_SAME = frozenset({"detach", "alias", "clone", "contiguous", "_to_copy"})
-_PASSING = ACTIVATIONS | NORMS | POOLS | UPSAMPLES | _SAME
-_TYING = frozenset({"add", "sub", "mul", "div"})
-_CUTTING = frozenset({"chunk", "split", "split_with_sizes"})
+Ids = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -29,14 +30,10 @@ class ChannelRange:
 
 @dataclass(frozen=True)
 class Segment:
-    """Neighbouring channels of a value; more than one source where an elementwise operator tied them."""
+    """Neighbouring entries of a value; more than one source where an operator tied them, none where no layer made them."""
 
     length: int
     sources: tuple[tuple[str, int], ...]
-
-    def cut(self, start: int, stop: int) -> Segment:
-        """Part of the segment."""
-        return Segment(stop - start, tuple((layer, first + start) for layer, first in self.sources))
 
     @property
     def ranges(self) -> tuple[ChannelRange, ...]:
@@ -47,106 +44,263 @@ class Segment:
 Segments = tuple[Segment, ...]
 
 
+class Channels:
+    """Numbers for the output channels of all layers, 0 to ``total - 1`` in the layers' order."""
+
+    def __init__(self, layers: Mapping[str, GraphLayer]) -> None:
+        self.names = list(layers)
+        widths = [layer.out_channels for layer in layers.values()]
+        self.starts = np.concatenate([[0], np.cumsum(widths)]).astype(np.int64)
+        self.total = int(self.starts[-1])
+        self._first = dict(zip(self.names, self.starts.tolist(), strict=False))
+        self._width = dict(zip(self.names, widths, strict=True))
+
+    def of(self, layer: str) -> Ids:
+        """Numbers of a layer's channels."""
+        first = self._first[layer]
+        return np.arange(first, first + self._width[layer])
+
+    def span(self, layer: str) -> slice:
+        """Numbers of a layer's channels, as a slice."""
+        first = self._first[layer]
+        return slice(first, first + self._width[layer])
+
+    def layer_of(self, channel: int) -> tuple[str, int]:
+        """Layer and index in it of a channel number."""
+        position = int(np.searchsorted(self.starts, channel, side="right")) - 1
+        return self.names[position], channel - int(self.starts[position])
+
+    def ranges(self, channels: Ids) -> tuple[ChannelRange, ...]:
+        """Channel numbers, in this order, as ranges."""
+        return tuple(
+            ChannelRange(layer, first, first + stop - start)
+            for start, stop in self.runs(channels)
+            for layer, first in [self.layer_of(int(channels[start]))]
+        )
+
+    def runs(self, channels: Ids) -> Iterator[tuple[int, int]]:
+        """Where consecutive channels of one layer start and stop."""
+        if not len(channels):
+            return
+        layer = np.searchsorted(self.starts, channels, side="right")
+        cuts = np.flatnonzero((np.diff(channels) != 1) | (np.diff(layer) != 0)) + 1
+        yield from zip([0, *cuts.tolist()], [*cuts.tolist(), len(channels)], strict=True)
+
+
+class Origins:
+    """Numbers for sets of channels: a channel is a set of its own, and a union of two sets is a new one."""
+
+    def __init__(self, total: int) -> None:
+        self.total = total
+        self._left = np.zeros(64, dtype=np.int64)
+        self._right = np.zeros(64, dtype=np.int64)
+        self._channel = np.arange(total + 64)
+        self._size = total
+        self.ties: list[tuple[Ids, Ids]] = []
+
+    def channel(self, ids: Ids) -> Ids:
+        """One channel of each set; -1 stays."""
+        return np.where(ids < 0, -1, self._channel[ids])
+
+    def tie(self, first: Ids, second: Ids) -> None:
+        """Note that entries of equal position can only be removed together; -1 ties nothing."""
+        both = (first >= 0) & (second >= 0) & (first != second)
+        if both.any():
+            self.ties.append((self._channel[first[both]], self._channel[second[both]]))
+
+    def union(self, first: Ids, second: Ids) -> Ids:
+        """Entry by entry, the set that holds both; their channels are tied."""
+        first, second = np.broadcast_arrays(first, second)
+        result = np.where(first < 0, second, first)
+        both = (first >= 0) & (second >= 0) & (first != second)
+        if not both.any():
+            return result
+        left, right = first[both], second[both]
+        pairs, back = np.unique(np.stack([left, right]), axis=1, return_inverse=True)
+        result[both] = self._add(pairs[0], pairs[1])[back.reshape(-1)]
+        self.tie(pairs[0], pairs[1])
+        return result
+
+    def _add(self, left: Ids, right: Ids) -> Ids:
+        new = np.arange(self._size, self._size + len(left))
+        while self._size + len(left) > len(self._channel):
+            self._channel = np.concatenate([self._channel, np.zeros_like(self._channel)])
+        while self._size + len(left) - self.total > len(self._left):
+            self._left = np.concatenate([self._left, np.zeros_like(self._left)])
+            self._right = np.concatenate([self._right, np.zeros_like(self._right)])
+        self._left[new - self.total], self._right[new - self.total] = left, right
+        self._channel[new] = self._channel[left]
+        self._size += len(left)
+        return new
+
+    def parents(self, union: Ids) -> tuple[Ids, Ids]:
+        """The two sets that each union was made of."""
+        return self._left[union - self.total], self._right[union - self.total]
+
+
 @dataclass(frozen=True)
 class Frozen:
-    """Channels that flow into an operator behind which they are no longer told apart."""
+    """Channels that flow into an operator that does not run, or means something else, with fewer of them."""
 
     op: Op
-    ranges: tuple[ChannelRange, ...]
+    channels: Ids
+
+    @property
+    def operator(self) -> str:
+        """The operator, in words."""
+        return operator_in(self.op)
+
+
+def operator_in(op: Op) -> str:
+    """``view in model.22``."""
+    return f"{op.target} in {op.module or 'model'}"
+
+
+@dataclass(frozen=True)
+class Balance:
+    """Blocks of channels of which equally many must stay.
+
+    Attributes:
+        op: The operator that cuts or joins them by count.
+        blocks: One row of channel numbers for each block; -1 for what always stays.
+        partner: For a grouped convolution, the outputs of each conv group: a block may go as a whole, with its row
+            here, and the others' counts must still be equal.
+    """
+
+    op: Op
+    blocks: Ids
+    partner: Ids | None = None
+
+
+@dataclass(frozen=True)
+class Consumer:
+    """A weight that reads channels.
+
+    Attributes:
+        weight: Name of the parameter.
+        op: Its operator.
+        axis: The weight's axis that runs over them.
+        channels: For each entry of the operand, the channel it stems from; -1 for none.
+    """
+
+    weight: str
+    op: Op
+    axis: int
+    channels: Ids
 
 
 @dataclass(frozen=True)
 class Provenance:
-    """Origin of every value's channels.
+    """Origin of every value's entries, and what follows for their removal.
 
     Attributes:
-        segments: By value; a value that is missing holds no layer's channels (the image, or a frozen one).
+        channels: Numbers of all layers' channels.
+        origins: Sets of channels that an entry can stem from.
+        entries: By value, with as many axes as the value, each of size 1 or the value's; -1 stems from no layer. A value
+            that is missing holds no layer's channels.
         frozen: Where channels are lost from sight.
+        balances: Blocks that must keep equally many channels.
+        consumers: Weights that read channels, in execution order.
+        norms: By name of a batch norm, the channel of each of its entries.
     """
 
-    segments: dict[int, Segments]
-    frozen: tuple[Frozen, ...]
+    program: Program
+    channels: Channels
+    origins: Origins
+    entries: dict[int, Ids] = field(default_factory=dict)
+    frozen: list[Frozen] = field(default_factory=list)
+    balances: list[Balance] = field(default_factory=list)
+    consumers: list[Consumer] = field(default_factory=list)
+    norms: dict[str, Ids] = field(default_factory=dict)
+
+    @cached_property
+    def segments(self) -> Mapping[int, Segments]:
+        """By value, its entries in order, neighbours of equal origin together."""
+        return _Lazy(self)
+
+    def line(self, value: int) -> Ids:
+        """The entries of a value along the axis along which they differ; of several such axes, all in memory order."""
+        found = self.entries.get(value)
+        if found is None:
+            return np.empty(0, dtype=np.int64)
+        return found.reshape(-1)
+
+    def producers(self, value: int) -> tuple[str, ...]:
+        """Layers whose channels a value holds."""
+        return tuple(dict.fromkeys(layer for segment in self.segments[value] for layer, _ in segment.sources))
+
+    def layers_of(self, channels: Ids) -> list[str]:
+        """Layers of channel numbers, in the layers' order."""
+        known = channels[channels >= 0]
+        positions = np.unique(np.searchsorted(self.channels.starts, known, side="right") - 1)
+        return [self.channels.names[int(position)] for position in positions]
+
+    def cut(self, ids: Ids) -> Segments:
+        """Entries of a line as segments."""
+        return tuple(
+            Segment(stop - start, tuple(dict.fromkeys(self.channels.layer_of(channel) for channel in sources)))
+            for start, stop, sources in self._runs(ids)
+        )
+
+    def _runs(self, ids: Ids) -> list[tuple[int, int, tuple[int, ...]]]:
+        """Runs of a line: start, stop and the first channel of each source."""
+        if not len(ids):
+            return []
+        layer = np.searchsorted(self.channels.starts, ids, side="right")
+        breaks = np.diff(layer) != 0
+        breaks |= np.where(ids[1:] < 0, ids[:-1] >= 0, np.diff(ids) != 1)
+        cuts = (np.flatnonzero(breaks) + 1).tolist()
+        runs: list[tuple[int, int, tuple[int, ...]]] = []
+        for start, stop in zip([0, *cuts], [*cuts, len(ids)], strict=True):
+            first = int(ids[start])
+            if first < 0:
+                runs.append((start, stop, ()))
+            elif first < self.origins.total:
+                runs.append((start, stop, (first,)))
+            else:
+                left, right = self.origins.parents(ids[start:stop])
+                runs += [(start + a, start + b, both) for a, b, both in _merge(self._runs(left), self._runs(right))]
+        return runs
 
 
-def trace_provenance(program: Program, layers: Mapping[str, GraphLayer]) -> Provenance:
-    """Follow every layer's channels through the program."""
-    made_by = {layer.op: layer for layer in layers.values()}
-    segments: dict[int, Segments] = {}
-    frozen: list[Frozen] = []
-    for op in program.ops:
-        known = [segments[value] for value in op.inputs if value in segments]
-        layer = made_by.get(op.index)
-        if layer is not None:
-            segments[op.outputs[0]] = (Segment(layer.out_channels, ((layer.name, 0),)),)
-            continue
-        if not known:
-            continue
-        results = _follow(op, segments, program)
-        if results is None:
-            ranges = tuple(dict.fromkeys(part for item in known for segment in item for part in segment.ranges))
-            frozen.append(Frozen(op, ranges))
-            continue
-        segments.update(zip(op.outputs, results, strict=False))
-    return Provenance(segments, tuple(frozen))
+def _merge(
+    left: Sequence[tuple[int, int, tuple[int, ...]]], right: Sequence[tuple[int, int, tuple[int, ...]]]
+) -> Iterator[tuple[int, int, tuple[int, ...]]]:
+    """Runs cut at both sides' borders, with both sides' sources."""
+    i = j = start = 0
+    while i < len(left) and j < len(right):
+        stop = min(left[i][1], right[j][1])
+        sources = [channel + start - left[i][0] for channel in left[i][2]]
+        sources += [channel + start - right[j][0] for channel in right[j][2]]
+        yield start, stop, tuple(dict.fromkeys(sources))
+        i, j, start = i + (left[i][1] == stop), j + (right[j][1] == stop), stop
 
 
-def _follow(op: Op, segments: Mapping[int, Segments], program: Program) -> Sequence[Segments] | None:
-    if op.target in _PASSING:
-        return [segments[op.inputs[0]]]
-    if op.target in _TYING:
-        return _tie(op, segments, program)
-    shape = program.values[op.outputs[0]].shape
-    if op.target == "cat" and len(shape) == 4 and _axis(op, 1, 4) == 1:
-        parts = [segments.get(value) for value in op.inputs]
-        if any(part is None for part in parts):
-            return None
-        return [tuple(segment for part in parts if part is not None for segment in part)]
-    if op.target in _CUTTING and len(shape) == 4 and _axis(op, 2, 4) == 1:
-        return _cut(segments[op.inputs[0]], [program.values[value].shape[1] for value in op.outputs])
-    return None
+class _Lazy(Mapping[int, Segments]):
+    """Segments of each value, made when asked for."""
 
+    def __init__(self, provenance: Provenance) -> None:
+        self._provenance = provenance
+        self._known: dict[int, Segments] = {}
+        self._lines: dict[bytes, Segments] = {}
 
-def _axis(op: Op, position: int, rank: int) -> int:
-    axis = op.args[position] if len(op.args) > position else 0
-    return int(axis) % rank
+    def __getitem__(self, value: int) -> Segments:
+        found = self._known.get(value)
+        if found is None:
+            line = self._provenance.line(value)
+            line = line[np.r_[True, (np.diff(line) != 0) | (line[1:] < 0)]] if len(line) else line
+            key = line.tobytes()
+            found = self._lines.get(key)
+            if found is None:
+                found = self._lines[key] = self._provenance.cut(line)
+            self._known[value] = found
+        return found
 
+    def __contains__(self, value: Any) -> bool:
+        return value in self._provenance.entries
 
-def _tie(op: Op, segments: Mapping[int, Segments], program: Program) -> Sequence[Segments] | None:
-    operands = [segments[value] for value in op.inputs if value in segments]
-    shapes = {program.values[value].shape[1:2] for value in op.inputs if value in segments}
-    if len(operands) == 1 and len(op.inputs) == 1:
-        return operands
-    if len(operands) != 2 or len(shapes) != 1:
-        return None
-    return [merge(*operands)]
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._provenance.entries)
 
-
-def merge(first: Segments, second: Segments) -> Segments:
-    """Segments of an elementwise result: cut at both operands' borders, with both operands' sources."""
-    merged: list[Segment] = []
-    left, right = list(first), list(second)
-    while left and right:
-        length = min(left[0].length, right[0].length)
-        a, b = left[0].cut(0, length), right[0].cut(0, length)
-        merged.append(Segment(length, tuple(dict.fromkeys((*a.sources, *b.sources)))))
-        for side in (left, right):
-            head = side.pop(0)
-            if head.length > length:
-                side.insert(0, head.cut(length, head.length))
-    return tuple(merged)
-
-
-def _cut(source: Segments, sizes: Sequence[int]) -> list[Segments]:
-    pieces: list[Segments] = []
-    rest = list(source)
-    for size in sizes:
-        piece: list[Segment] = []
-        while size:
-            head = rest.pop(0)
-            taken = min(size, head.length)
-            piece.append(head.cut(0, taken))
-            if head.length > taken:
-                rest.insert(0, head.cut(taken, head.length))
-            size -= taken
-        pieces.append(tuple(piece))
-    return pieces
+    def __len__(self) -> int:
+        return len(self._provenance.entries)

@@ -1,0 +1,53 @@
+"""Layers whose channels the model's head decodes: nothing behind them would still mean what it did without one."""
+
+from __future__ import annotations
+
+from itertools import takewhile
+
+import numpy as np
+
+from yolo_prune_check.channels.program import Op, Program
+from yolo_prune_check.channels.provenance import Provenance
+
+
+def home_of(program: Program) -> str | None:
+    """The innermost module in which all of the model's outputs are made that nothing in the model reads."""
+    read = {value for op in program.ops for value in op.inputs}
+    ends = set(program.outputs) - read
+    homes = [op.module.split(".") if op.module else [] for op in program.ops if ends & set(op.outputs)]
+    if not homes:
+        return None
+    shared = list(takewhile(lambda parts: len(set(parts)) == 1, zip(*homes, strict=False)))
+    return ".".join(parts[0] for parts in shared)
+
+
+def is_inside(op: Op, home: str | None) -> bool:
+    """Whether an operator runs in that module or a submodule of it; of the whole model, in its own forward."""
+    return home is not None and (op.module == home or bool(home) and op.module.startswith(f"{home}."))
+
+
+def find_head_layers(program: Program, provenance: Provenance) -> dict[str, str]:
+    """Layers that the head decodes, with the operator that takes their channels.
+
+    A layer is the head's if its channels flow into an operator of the module that makes the model's output which cannot
+    do with fewer of them, or reach the model's output without being read by a convolution or linear layer.
+    """
+    home = home_of(program)
+    found: dict[str, str] = {}
+    for item in provenance.frozen:
+        if is_inside(item.op, home):
+            for layer in provenance.layers_of(item.channels):
+                found.setdefault(layer, item.operator)
+    for layer in provenance.layers_of(unread_outputs(program, provenance)):
+        found.setdefault(layer, "the model's output")
+    return found
+
+
+def unread_outputs(program: Program, provenance: Provenance) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    """Channels that reach the model's output and that no weight reads."""
+    lines = [provenance.entries[value].reshape(-1) for value in program.outputs if value in provenance.entries]
+    if not lines:
+        return np.empty(0, dtype=np.int64)
+    reach = np.unique(provenance.origins.channel(np.concatenate(lines)))
+    read = [consumer.channels for consumer in provenance.consumers]
+    return np.setdiff1d(reach[reach >= 0], np.concatenate(read) if read else [])

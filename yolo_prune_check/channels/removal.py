@@ -1,0 +1,210 @@
+"""What really goes when a plan is carried out by execution ``group``: whole dependency groups, halves kept equal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from yolo_prune_check.channels.graph import ChannelGraph
+from yolo_prune_check.channels.groups import Levels
+from yolo_prune_check.channels.plan import Plan
+from yolo_prune_check.channels.prediction import HAZARDS, Hazard
+from yolo_prune_check.channels.program import BoolArray
+from yolo_prune_check.channels.provenance import ChannelRange, Consumer, Ids
+
+
+@dataclass(frozen=True)
+class Cut:
+    """What stays of one convolution.
+
+    Attributes:
+        outputs: Output channels that stay.
+        inputs: Input channels that stay, in the numbering of the untouched layer.
+        groups: Its groups afterwards.
+    """
+
+    outputs: Ids
+    inputs: Ids
+    groups: int
+
+
+@dataclass(frozen=True)
+class Columns:
+    """What stays of a weight that reads channels and makes none that can be removed.
+
+    Attributes:
+        axis: The weight's axis that is cut: 1, or 0 for a transposed convolution.
+        kept: Entries of that axis that stay.
+    """
+
+    axis: int
+    kept: Ids
+
+
+@dataclass(frozen=True)
+class Extension:
+    """Channels that go with a step's own, because they can only be removed together.
+
+    Attributes:
+        layer: Layer that the step names.
+        added: The other channels that go.
+    """
+
+    layer: str
+    added: tuple[ChannelRange, ...]
+
+
+@dataclass(frozen=True)
+class Removal:
+    """What a plan removes under execution ``group``.
+
+    Attributes:
+        graph: The model's graph.
+        stays: For each channel number, whether it stays.
+        extensions: What goes beyond the plan's own channels, step by step.
+        returned: Channels of the plan and of its extensions that stay after all, so that the pieces of a split, or the
+            groups of a convolution, keep equally many: kept for symmetry.
+        hazards: Why the plan is not what was meant; ``stays`` then leaves out what cannot be removed.
+    """
+
+    graph: ChannelGraph
+    stays: BoolArray
+    extensions: tuple[Extension, ...]
+    returned: tuple[ChannelRange, ...]
+    hazards: tuple[Hazard, ...]
+
+    @cached_property
+    def layers(self) -> dict[str, Cut]:
+        """What stays of every convolution that loses something."""
+        channels = self.graph.provenance.channels
+        read = {consumer.weight: consumer for consumer in self.graph.provenance.consumers}
+        cuts = {}
+        for name, layer in self.graph.layers.items():
+            outputs, inputs = self.stays[channels.span(name)], self._kept(read[f"{name}.weight"].channels)
+            if outputs.all() and inputs.all():
+                continue
+            groups = layer.groups
+            if groups > 1:
+                groups = int((inputs.reshape(groups, -1).any(1) & outputs.reshape(groups, -1).any(1)).sum())
+            cuts[name] = Cut(np.flatnonzero(outputs), np.flatnonzero(inputs), groups)
+        return cuts
+
+    @cached_property
+    def norms(self) -> dict[str, Ids]:
+        """Entries that stay of every batch norm that loses some."""
+        kept = {name: self._kept(line) for name, line in self.graph.provenance.norms.items()}
+        return {name: np.flatnonzero(stays) for name, stays in kept.items() if not stays.all()}
+
+    @cached_property
+    def columns(self) -> dict[str, Columns]:
+        """Entries that stay of every linear layer's, or transposed convolution's, weight that loses some."""
+        found = {}
+        for consumer in self._others():
+            stays = self._kept(consumer.channels)
+            if not stays.all():
+                found[consumer.weight] = Columns(consumer.axis, np.flatnonzero(stays))
+        return found
+
+    @cached_property
+    def attributes(self) -> dict[tuple[str, str], int]:
+        """Module attributes that hold a width, and what they hold afterwards, by module and attribute."""
+        return {}
+
+    def _others(self) -> Iterator[Consumer]:
+        layers = {f"{name}.weight" for name in self.graph.layers}
+        return (consumer for consumer in self.graph.provenance.consumers if consumer.weight not in layers)
+
+    def _kept(self, line: Ids) -> BoolArray:
+        return np.where(line < 0, True, self.stays[line])
+
+
+def find_removal(graph: ChannelGraph, plan: Plan) -> Removal:
+    """Extend a plan to whole dependency groups, and give back what would leave pieces uneven.
+
+    Channels are given back in ascending order.
+
+    Raises:
+        UserError: The plan names a layer or channel that does not exist.
+    """
+    graph.check(plan)
+    channels, partition = graph.provenance.channels, graph.partition
+    hazards: list[Hazard] = []
+    extensions: list[Extension] = []
+    gone = np.zeros(partition.count, dtype=np.bool_)
+    for step in plan.steps:
+        own = channels.of(step.layer)
+        asked = np.delete(own, list(step.keep))
+        wanted = np.unique(partition.label[asked])
+        stuck = [group for group in wanted.tolist() if group in partition.frozen]
+        if stuck:
+            hazards.append(_stuck(graph, step.layer, len(stuck), len(own), partition.frozen[stuck[0]]))
+        free = np.setdiff1d(wanted, stuck)
+        gone[free] = True
+        added = np.setdiff1d(np.flatnonzero(np.isin(partition.label, free)), asked)
+        if len(added):
+            extensions.append(Extension(step.layer, channels.ranges(added)))
+    stays = ~gone
+    level(stays, partition.levels)
+    returned = np.flatnonzero((stays & gone)[partition.label])
+    removal = Removal(graph, stays[partition.label], tuple(extensions), channels.ranges(returned), ())
+    return Removal(
+        graph, removal.stays, removal.extensions, removal.returned, (*dict.fromkeys(hazards), *_empty(removal))
+    )
+
+
+def level(stays: BoolArray, levels: tuple[Levels, ...]) -> None:
+    """Give back groups until every block of each balance keeps equally many.
+
+    Args:
+        stays: For each dependency group, whether it stays; changed in place, never to False.
+        levels: The balances.
+    """
+    uneven = True
+    while uneven:
+        uneven = False
+        for item in levels:
+            active = np.ones(len(item.blocks), dtype=np.bool_)
+            if item.partner is not None:
+                active = _kept(item.blocks, stays).any(1) | _kept(item.partner, stays).any(1)
+            for blocks in (item.blocks, item.partner):
+                if blocks is not None and _raise(blocks[active], stays):
+                    uneven = True
+
+
+def _kept(blocks: Ids, stays: BoolArray) -> BoolArray:
+    return np.where(blocks < 0, True, stays[blocks])
+
+
+def _raise(blocks: Ids, stays: BoolArray) -> bool:
+    """Give back the first entries of short blocks, until they are as long as the longest; whether any was short."""
+    counts = _kept(blocks, stays).sum(1)
+    if not len(counts) or counts.min() == counts.max():
+        return False
+    target = counts.max()
+    for row in np.flatnonzero(counts < target).tolist():
+        while (missing := int(target - (kept := _kept(blocks[row], stays)).sum())) > 0:
+            stays[blocks[row][~kept][:missing]] = True
+    return True
+
+
+def _stuck(graph: ChannelGraph, layer: str, count: int, total: int, operator: str) -> Hazard:
+    if layer in graph.head_layers:
+        words = f"{count} of {total} channels would be gone from what the head decodes ({graph.head_layers[layer]})"
+        return Hazard("head-output-changed", HAZARDS["head-output-changed"].severity, layer, words)
+    words = f"{count} of {total} channels cannot be removed: {operator} needs them"
+    return Hazard("frozen-channel", HAZARDS["frozen-channel"].severity, layer, words)
+
+
+def _empty(removal: Removal) -> Iterator[Hazard]:
+    severity = HAZARDS["empty-layer"].severity
+    for name, cut in removal.layers.items():
+        if not len(cut.outputs):
+            yield Hazard("empty-layer", severity, name, "0 channels are kept")
+        elif not len(cut.inputs):
+            yield Hazard("empty-layer", severity, name, "0 of the channels that it reads are kept")
+    for weight, columns in removal.columns.items():
+        if not len(columns.kept):
+            yield Hazard("empty-layer", severity, weight.removesuffix(".weight"), "0 of what it reads is kept")

@@ -1,0 +1,77 @@
+"""The traced model as a removal leaves it: parameters and operators with fewer channels."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from yolo_prune_check.channels.graph import ChannelGraph
+from yolo_prune_check.channels.program import Filter, Program
+from yolo_prune_check.channels.provenance import Ids
+from yolo_prune_check.channels.removal import Cut, Removal
+from yolo_prune_check.channels.tensors import Tensor
+
+_GROUPS = 8  # position of a convolution's groups among its arguments
+_NORM_VECTORS = ("weight", "bias", "running_mean", "running_var")
+
+
+def shrunk_parameters(graph: ChannelGraph, removal: Removal) -> dict[str, Tensor]:
+    """The abstract parameters that a removal changes, by qualified name."""
+    changed: dict[str, Tensor] = {}
+    for name, cut in removal.layers.items():
+        weight = graph.parameters[f"{name}.weight"]
+        changed[f"{name}.weight"] = _weight(weight, cut, graph.layers[name].groups)
+        if graph.layers[name].bias:
+            changed[f"{name}.bias"] = _rows(graph.parameters[f"{name}.bias"], cut.outputs)
+    for norm, kept in removal.norms.items():
+        for part in _NORM_VECTORS:
+            if f"{norm}.{part}" in graph.parameters:
+                changed[f"{norm}.{part}"] = _rows(graph.parameters[f"{norm}.{part}"], kept)
+    for name, columns in removal.columns.items():
+        shape = list(graph.parameters[name].shape)
+        shape[columns.axis] = len(columns.kept)
+        changed[name] = Tensor(tuple(shape))
+    return changed
+
+
+def shrunk_program(graph: ChannelGraph, removal: Removal) -> Program:
+    """The traced pass with the groups that convolutions have after a removal."""
+    groups = {f"{name}.weight": cut.groups for name, cut in removal.layers.items() if graph.layers[name].groups > 1}
+    ops = list(graph.program.ops)
+    for consumer in graph.provenance.consumers:
+        if consumer.weight in groups:
+            op = ops[consumer.op.index]
+            args = (*op.args[:_GROUPS], groups[consumer.weight], *op.args[_GROUPS + 1 :])
+            ops[op.index] = replace(op, args=args)
+    return replace(graph.program, ops=tuple(ops))
+
+
+def _rows(vector: Tensor, kept: Ids) -> Tensor:
+    return Tensor((len(kept),), vector=None if vector.vector is None else vector.vector[kept])
+
+
+def _weight(weight: Tensor, cut: Cut, groups: int) -> Tensor:
+    columns = columns_of(cut, weight.shape[0] // groups, weight.shape[1])
+    shape = (len(cut.outputs), columns.shape[1], *weight.shape[2:])
+    if weight.filter is None:
+        return Tensor(shape)
+    known, rows = weight.filter, cut.outputs
+    support = None if known.support is None else known.support[rows[:, None], columns]
+    live = known.live[rows] if support is None else support.any(1)
+    values = None if known.values is None else known.values[rows[:, None], columns]
+    return Tensor(shape, filter=Filter(shape, live, support, values))
+
+
+def columns_of(cut: Cut, outputs: int, inputs: int) -> Ids:
+    """For each output that stays, the columns of its filter that stay.
+
+    Args:
+        cut: What stays.
+        outputs: Outputs of each conv group.
+        inputs: Inputs of each conv group: columns of a filter.
+    """
+    by_group: dict[int, Ids] = {
+        group: cut.inputs[cut.inputs // inputs == group] % inputs for group in np.unique(cut.inputs // inputs).tolist()
+    }
+    return np.stack([by_group[group] for group in (cut.outputs // outputs).tolist()])
