@@ -2,60 +2,81 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from hypothesis import strategies as st
 
 from yolo_prune_check.channels.graph import ChannelGraph
-from yolo_prune_check.channels.plan import MASK_KINDS, Execution, Plan, Step
+from yolo_prune_check.channels.plan import Execution, Plan, Step
 from yolo_prune_check.errors import UserError
+from yolo_prune_check.fuzz.available import predicted
+from yolo_prune_check.fuzz.draw import REPEATS, draw_step
+from yolo_prune_check.fuzz.ground import Ground, ways_of
+from yolo_prune_check.fuzz.keep import T
 
 
 def plans(
     graph: ChannelGraph,
     *,
-    executions: Sequence[Execution] = ("mask", "local"),
+    executions: Sequence[Execution] | None = None,
     layers: Sequence[str] | None = None,
     max_steps: int = 5,
 ) -> st.SearchStrategy[Plan]:
-    """Plans of 1 to ``max_steps`` steps on distinct layers, valid and invalid ones, in any order.
+    """Plans of 1 to ``max_steps`` steps, valid and invalid ones, in any order.
 
-    Half of a layer, one channel, all channels and arbitrary subsets are drawn. Plans shrink to one step on an early
-    layer that keeps its first channel.
+    Steps keep halves, one channel, no channel, all, all but one, ranges, multiples of 8, arbitrary subsets, and what
+    the layer's parts suggest: one half of a C2f chunk or one slice of a concat kept, dropped or cut alone. One plan of
+    twenty may name a layer more than once. Plans shrink to one step on an early layer that keeps its first channel.
 
     Args:
         graph: Whose layers are pruned.
-        executions: How the plans are carried out.
+        executions: How the plans are carried out, ``mask`` with both kinds of mask; by default all that can be
+            predicted.
         layers: Qualified names to draw from; all layers by default.
         max_steps: Most steps of a plan.
 
     Raises:
         UserError: ``layers`` or ``executions`` is empty, or names a layer that the graph does not have.
     """
-    names = tuple(graph.layers) if layers is None else tuple(layers)
-    if not names or not executions or max_steps < 1:
-        raise UserError("no plan can be drawn", value={"layers": names, "executions": tuple(executions)})
-    widths = {name: graph.layer(name).out_channels for name in names}
+    ways = ways_of(predicted(graph) if executions is None else executions)
+    if not ways or max_steps < 1:
+        raise UserError("no plan can be drawn", value={"executions": executions, "max_steps": max_steps})
+    ground = Ground.of(graph, layers)
+    steps = _step(ground)
+    # `max_size` is drawn by no one: hypothesis deletes elements of a list best if nothing before it tells its length.
+    unique = st.lists(steps, min_size=1, max_size=max_steps, unique_by=lambda step: step.layer)
+    repeating = st.lists(steps, min_size=1, max_size=max_steps)
 
     @st.composite
     def plan(draw: st.DrawFn) -> Plan:
-        execution = draw(st.sampled_from(tuple(executions)))
-        mask = draw(st.sampled_from(MASK_KINDS)) if execution == "mask" else "silent"
-        chosen = draw(st.lists(st.sampled_from(names), min_size=1, max_size=max_steps, unique=True))
-        return Plan([Step(name, draw(kept_channels(widths[name]))) for name in chosen], execution, mask)
+        way = draw(st.sampled_from(ways))
+        repeats = draw(st.integers(1, REPEATS)) == REPEATS
+        return Plan(draw(repeating if repeats else unique), way.execution, way.mask)
 
     return plan()
 
 
-def kept_channels(width: int) -> st.SearchStrategy[tuple[int, ...]]:
-    """Channels kept of a layer that has ``width``: one, the first half, a range, all, or any non-empty subset."""
-    index = st.integers(0, width - 1)
-    ranges = st.tuples(index, index).map(lambda ends: tuple(range(min(ends), max(ends) + 1)))
-    subsets = st.sets(index, min_size=1).map(lambda kept: tuple(sorted(kept)))
-    return st.one_of(
-        index.map(lambda kept: (kept,)),
-        st.just(tuple(range(max(1, width // 2)))),
-        ranges,
-        subsets,
-        st.just(tuple(range(width))),
-    )
+def _step(ground: Ground) -> st.SearchStrategy[Step]:
+    names = tuple(ground.widths)
+
+    @st.composite
+    def step(draw: st.DrawFn) -> Step:
+        return draw_step(_Drawn(draw), ground, names)
+
+    return step()
+
+
+class _Drawn:
+    """Choices from hypothesis."""
+
+    def __init__(self, draw: st.DrawFn) -> None:
+        self._draw = draw
+
+    def pick(self, options: Sequence[T]) -> T:
+        return self._draw(st.sampled_from(options))
+
+    def integer(self, low: int, high: int) -> int:
+        return self._draw(st.integers(low, high))
+
+    def some(self, count: int) -> Iterable[int]:
+        return self._draw(st.sets(st.integers(0, count - 1)))

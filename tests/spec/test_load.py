@@ -46,6 +46,7 @@ def test_every_default_is_filled_in(tmp_path: Path) -> None:
         "order": "front-to-back",
         "select": {"criterion": "separability", "ratio": None, "seed": 0, "max_images": 200, "perplexity": 10.0},
         "steps": None,
+        "fuzz": None,
         "activations": "hooked",
         "execution": "mask",
         "mask": "silent",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import nn
 
+from yolo_prune_check.channels.graph import ChannelGraph
 from yolo_prune_check.channels.plan import Plan
 from yolo_prune_check.channels.prediction import Prediction
 from yolo_prune_check.confirm.compare import Confirmation, compare
@@ -11,17 +12,18 @@ from yolo_prune_check.confirm.observe import observe
 from yolo_prune_check.prune.apply import prune
 
 
-def confirm(model: nn.Module, plan: Plan, prediction: Prediction) -> Confirmation:
+def confirm(model: nn.Module, plan: Plan, prediction: Prediction, *, graph: ChannelGraph | None = None) -> Confirmation:
     """Prune, run, observe, and only then compare with the prediction.
 
     Args:
         model: The untouched model, any that takes an image; it stays so.
         plan: The plan that was predicted.
         prediction: What was predicted for it. Before the comparison only its image size is read.
+        graph: Graph of this model, to check that the plan names what is there; traced if left out.
 
     Raises:
         UserError: The plan does not fit the model.
         UnavailableError: The execution is not carried out in this version.
     """
-    observation = observe(model, prune(model, plan), plan, prediction.imgsz)
+    observation = observe(model, prune(model, plan, graph=graph), plan, prediction.imgsz)
     return compare(prediction, observation)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from yolo_prune_check.errors import UserError
 from yolo_prune_check.plugin.names import SUFFIX
-from yolo_prune_check.report import RECORDS, save_records, write_reports
+from yolo_prune_check.report import RECORDS, counterexample_path, save_records, write_reports
 from yolo_prune_check.run.events import Event, ScenarioFinished, StepFinished
 from yolo_prune_check.run.record import Record, read_record
 
@@ -161,6 +161,7 @@ def _remove_stale(out: Path, fresh: set[tuple[str, str]], searched: list[Path]) 
         known = declared[record.spec]
         if known is not None and record.id not in known:
             path.unlink(missing_ok=True)  # another run may have been quicker
+            counterexample_path(path).unlink(missing_ok=True)
             with contextlib.suppress(OSError):  # the folder holds other records, or is gone already
                 path.parent.rmdir()
             yield f"{record.spec}::{record.id}"

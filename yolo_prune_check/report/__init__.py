@@ -1,10 +1,18 @@
 """Reports: Markdown pages and terminal tables, made from records alone. Imports no torch."""
 
 from yolo_prune_check.report.summary import scenario_failure_text, terminal_summary
-from yolo_prune_check.report.write import RECORDS, load_records, record_path, save_records, write_reports
+from yolo_prune_check.report.write import (
+    RECORDS,
+    counterexample_path,
+    load_records,
+    record_path,
+    save_records,
+    write_reports,
+)
 
 __all__ = [
     "RECORDS",
+    "counterexample_path",
     "load_records",
     "record_path",
     "save_records",

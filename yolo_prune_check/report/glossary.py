@@ -19,6 +19,16 @@ def _hazard(code: str) -> _Occurs:
     return lambda record: any(hazard.code == code for hazard in record.hazards)
 
 
+def _execution(name: str) -> _Occurs:
+    """Carried out so, or random plans of which some were."""
+
+    def occurs(record: Record) -> bool:
+        rows = record.fuzz.rows if record.fuzz is not None else ()
+        return record.execution == name or any(row.execution.partition(":")[0] == name for row in rows)
+
+    return occurs
+
+
 _WORDS: tuple[tuple[str, str, _Occurs], ...] = (
     (
         "layer, address",
@@ -41,21 +51,21 @@ _WORDS: tuple[tuple[str, str, _Occurs], ...] = (
         "filters that were zeroed become non-zero again in fine-tuning",
         lambda record: any(step.regrown for step in record.steps) or _hazard("regrowth")(record),
     ),
-    ("`mask`", "channels are set to zero, every shape stays", lambda record: record.execution == "mask"),
+    ("`mask`", "channels are set to zero, every shape stays", _execution("mask")),
     (
         "`local`",
         "one layer and its BatchNorm are made narrower and nothing else, which breaks whatever reads them",
-        lambda record: record.execution == "local",
+        _execution("local"),
     ),
     (
         "`group`",
         "a channel is removed everywhere it is used, so that a smaller model comes out",
-        lambda record: record.execution == "group",
+        _execution("group"),
     ),
     (
         "`adapter`",
         "the layer is made narrower and its channels are put back to their places with zeros between",
-        lambda record: record.execution == "adapter",
+        _execution("adapter"),
     ),
     (
         "`sliced`",
@@ -71,6 +81,11 @@ _WORDS: tuple[tuple[str, str, _Occurs], ...] = (
         "predicted, observed",
         "what the channel graph said before anything ran, and what happened when the pruned model was run",
         _always,
+    ),
+    (
+        "random plan",
+        "a plan drawn from a seed: layers, kept channels and execution at random, valid or not; it tries this tool",
+        lambda record: record.fuzz is not None,
     ),
     ("mAP50, mAP50-95", "detection quality on the validation images, from 0 to 1, more is better", _always),
     ("MACs", "multiply-accumulates for one image; FLOPs are about twice as many", _always),

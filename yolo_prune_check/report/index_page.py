@@ -41,11 +41,14 @@ def _counts(site: Site) -> str:
     tally = Tally.of(site.records)
     rows = [["scenarios", figures.count(tally.scenarios)]]
     rows.extend([verdict_name(name), figures.count(number)] for name, number in tally.by_verdict())
-    rows.append(["safe, mAP50 measured", figures.count(tally.safe - tally.unmeasured)])
+    rows.append(["safe, mAP50 measured", figures.count(tally.safe - tally.unmeasured - tally.fuzzed_safe)])
     rows.append(["safe, but at a notable loss of mAP50", figures.count(tally.costly)])
     rows.append(["safe, accuracy not measured", figures.count(tally.unmeasured)])
+    if tally.fuzzed:
+        rows.append(["safe, random plans that went as predicted", figures.count(tally.fuzzed_safe)])
     rows.append(["ended as expected, of those that ran", figures.of(tally.passed, tally.ran)])
-    rows.append(["steps that went as predicted", figures.of(tally.confirmed, tally.predictions)])
+    units = "steps and random plans" if tally.fuzzed else "steps"
+    rows.append([f"{units} that went as predicted", figures.of(tally.confirmed, tally.predictions)])
     rows.append(["concat, split and residual edges as predicted", figures.of(tally.edges_confirmed, tally.edges)])
     return f"## Summary\n\n{table(['', 'number'], rows, right=['number'])}"
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from yolo_prune_check.report import figures
 from yolo_prune_check.report.glossary import glossary
 from yolo_prune_check.report.markdown import NONE, block, code, columns, fold, link, page, table, text
+from yolo_prune_check.report.random_plans import random_how, random_part
 from yolo_prune_check.report.setting import absolute, shown_model, shown_path
 from yolo_prune_check.report.site import CLAIMS, INDEX, Site, Suite, relative
 from yolo_prune_check.report.tally import Tally, ended, phantoms
@@ -82,6 +83,8 @@ def scenario_part(record: Record) -> str:
     if record.notes:
         parts.append("\n".join(f"- {text(note)}" for note in record.notes))
     parts.append(_how(record))
+    if record.fuzz is not None:
+        parts.append(random_part(record.fuzz))
     if record.steps:
         parts.append(f"**Steps**\n\n{steps_table(record.steps)}")
         parts.append(_messages(record.steps))
@@ -95,6 +98,8 @@ def scenario_part(record: Record) -> str:
 
 
 def _how(record: Record) -> str:
+    if record.fuzz is not None:
+        return random_how(record, record.fuzz, shown_model(record))
     asked = record.layers and f"layers {code(record.layers)}"
     blocks = record.blocks and f"blocks {', '.join(str(number) for number in record.blocks)}"
     execution = f"execution {code(record.execution)}"

@@ -8,6 +8,7 @@ from tabulate import tabulate
 
 from yolo_prune_check.report import figures
 from yolo_prune_check.report.markdown import NONE
+from yolo_prune_check.report.random_plans import random_text
 from yolo_prune_check.report.tally import Tally, ended
 from yolo_prune_check.report.wording import reason, verdict_name
 from yolo_prune_check.run.record import MismatchRecord, Record, StepRecord
@@ -35,9 +36,10 @@ def terminal_summary(records: Sequence[Record]) -> str:
         )
     total = Tally.of(ordered)
     verdicts = ", ".join(f"{number} {verdict_name(name)}" for name, number in total.by_verdict() if number)
+    units = "steps and random plans" if total.fuzzed else "steps"
     ending = (
         f"{figures.many(total.scenarios, 'scenario')}: {verdicts}; {total.passed} as expected, "
-        f"{total.ran - total.passed} not; {figures.of(total.confirmed, total.predictions)} steps as predicted"
+        f"{total.ran - total.passed} not; {figures.of(total.confirmed, total.predictions)} {units} as predicted"
     )
     return f"{_plain_table(['', 'scenario', 'verdict', 'as predicted', 'why'], rows)}\n{ending}"
 
@@ -50,7 +52,12 @@ def scenario_failure_text(record: Record, source_text: str) -> str:
         source_text: Its lines in the spec, as written.
     """
     parts = [f"{record.spec}::{record.id}", _titled("source", source_text.rstrip() or "(not known)")]
-    parts.append(_titled("resolved plan", _plan(record)))
+    if record.fuzz is None:
+        parts.append(_titled("resolved plan", _plan(record)))
+    else:
+        parts.append(_titled("random plans", f"model {record.model}, {record.imgsz} px\n{random_text(record.fuzz)}"))
+        if record.fuzz.counterexample is not None:
+            parts.append(_titled("the refuted plan as a spec", record.fuzz.counterexample.spec))
     if record.steps:
         parts.append(_titled("predicted and observed", _compared(record.steps)))
         broken = [edge for edge in record.edges if not edge.agrees]

@@ -20,6 +20,8 @@ class Tally:
 
     ``predictions`` are the steps that were predicted and carried out, ``confirmed`` those of them that went as
     predicted; ``edges`` and ``edges_confirmed`` count the concat, split and residual operands in the same way.
+    A random plan that was predicted and carried out counts among the ``predictions`` as a step does; ``fuzzed`` are the
+    scenarios that try such plans, which are no plans themselves, ``fuzzed_safe`` those in which nothing was refuted.
     ``ran`` are the scenarios that were carried out or refused, ``passed`` those of them that ended as expected: one
     that was not run says nothing. ``costly`` are the safe ones that lose notably many detections, ``unmeasured`` the
     safe ones whose accuracy is not known.
@@ -39,6 +41,8 @@ class Tally:
     costly: int = 0
     unmeasured: int = 0
     refuted: int = 0
+    fuzzed: int = 0
+    fuzzed_safe: int = 0
 
     @classmethod
     def of(cls, records: Iterable[Record]) -> Tally:
@@ -46,6 +50,7 @@ class Tally:
         members = tuple(records)
         compared = [step for record in members for step in record.steps if step.agrees is not None]
         edges = [edge for record in members if record.agrees is not None for edge in record.edges]
+        random = [record.fuzz for record in members if record.fuzz is not None and record.fuzz.agreed is not None]
         verdicts = [record.verdict for record in members]
         return cls(
             scenarios=len(members),
@@ -55,13 +60,15 @@ class Tally:
             unsafe=verdicts.count("unsafe"),
             refused=verdicts.count("refused"),
             not_run=verdicts.count("not-run"),
-            predictions=len(compared),
-            confirmed=sum(step.agrees is True for step in compared),
+            predictions=len(compared) + sum(fuzz.tried for fuzz in random),
+            confirmed=sum(step.agrees is True for step in compared) + sum(fuzz.agreed or 0 for fuzz in random),
             edges=len(edges),
             edges_confirmed=sum(edge.agrees for edge in edges),
             costly=sum(record.verdict == "safe" and costly(record) for record in members),
             unmeasured=sum(record.verdict == "safe" and not measured(record) for record in members),
             refuted=sum(record.agrees is False for record in members),
+            fuzzed=sum(record.fuzz is not None for record in members),
+            fuzzed_safe=sum(record.fuzz is not None and record.verdict == "safe" for record in members),
         )
 
     @property
@@ -80,8 +87,8 @@ def ended(record: Record) -> bool | None:
 
 
 def measured(record: Record) -> bool:
-    """Whether mAP50 is known before and after."""
-    return record.metrics.map50_before is not None and record.metrics.map50_after is not None
+    """Whether mAP50 is known before and after; random plans have none that could be."""
+    return record.fuzz is not None or (record.metrics.map50_before is not None and record.metrics.map50_after is not None)
 
 
 def costly(record: Record) -> bool:

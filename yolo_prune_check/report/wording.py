@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from yolo_prune_check.report.figures import change, many, of, score
 from yolo_prune_check.report.markdown import NONE, code, text
+from yolo_prune_check.report.random_plans import random_headline, random_reason
 from yolo_prune_check.report.tally import NOTABLE_LOSS, Tally, costly, measured, phantoms
 from yolo_prune_check.run.record import HazardRecord, MismatchRecord, Record, StepRecord
 
@@ -15,6 +16,12 @@ _REASONS = 3
 
 def headline(records: Sequence[Record]) -> str:
     """The verdict over several scenarios in one or two sentences a manager understands. Markdown."""
+    plans = [record for record in records if record.fuzz is None]
+    random = random_headline(records)
+    return " ".join(part for part in (_headline(plans) if plans else "", random) if part)
+
+
+def _headline(records: Sequence[Record]) -> str:
     ran = [record for record in records if record.verdict != "not-run"]
     waiting = len(records) - len(ran)
     if not ran:
@@ -122,6 +129,8 @@ def reason(record: Record) -> str:
 
 
 def _cause(record: Record) -> str:
+    if record.fuzz is not None and record.fuzz.counterexample is None:
+        return random_reason(record.fuzz)
     if record.verdict == "safe":
         return _safe(record)
     if record.verdict == "unsafe" and (failed := _failed_step(record)) is not None:
@@ -170,6 +179,8 @@ def first_failure(record: Record) -> MismatchRecord | None:
 
 def explanation(record: Record) -> str:
     """One paragraph: the verdict, what happened, why. Markdown."""
+    if record.fuzz is not None:
+        return random_headline([record])
     steps = record.steps
     pruned = [step for step in steps if step.status == "pruned"]
     skipped = [step for step in steps if step.status == "skipped"]
@@ -241,6 +252,9 @@ def advice(record: Record) -> str:
     """What to do about a scenario. Markdown; equal words for equal cases, so that they can be merged."""
     if record.agrees is False:
         return "a prediction was refuted: do not rely on its report, and report the defect with the command below"
+    if record.fuzz is not None:
+        what = "every prediction was confirmed" if record.agrees else "they were only predicted"
+        return f"nothing: these are random plans that try this tool, and {what}"
     if record.verdict == "refused":
         return "cannot be run; correct the input that its message names"
     if record.verdict == "not-run":

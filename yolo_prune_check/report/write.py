@@ -61,13 +61,26 @@ def record_path(record: Record, out: Path) -> Path:
 
 
 def save_records(records: Sequence[Record], out: Path) -> list[Path]:
-    """Store records in a report directory, each written atomically, from where later reports take them."""
+    """Store records in a report directory, each written atomically, from where later reports take them.
+
+    Beside the record of random plans of which one refuted a prediction lies that plan as a spec.
+    """
     paths = []
     for record in records:
         path = record_path(record, out)
+        refuted = record.fuzz.counterexample if record.fuzz is not None else None
+        if refuted is None:
+            counterexample_path(path).unlink(missing_ok=True)  # of an earlier run
+        else:
+            write_atomically(counterexample_path(path), refuted.spec)
         write_record(record, path)
         paths.append(path)
     return paths
+
+
+def counterexample_path(record: Path) -> Path:
+    """Where the refuted plan of a record lies: ``<scenario>.prune.yaml`` beside ``<scenario>.json``."""
+    return record.with_name(f"{record.name.removesuffix('.json')}.prune.yaml")
 
 
 def load_records(folder: Path) -> list[Record]:

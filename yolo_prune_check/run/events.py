@@ -47,10 +47,24 @@ class HazardFound:
 
 
 @dataclass(frozen=True)
+class PlanTried:
+    """A random plan was tried: what was predicted, and whether it happened so (None where nothing was carried out).
+
+    ``outcome`` is ``safe``, ``breaks`` or ``wrong`` (runs, and is not what was meant); None if predicting crashed.
+    """
+
+    index: int
+    total: int
+    execution: str
+    outcome: str | None
+    agrees: bool | None
+
+
+@dataclass(frozen=True)
 class ScenarioFinished:
     """The last event of every run; carries the record."""
 
     record: Record
 
 
-Event = ScenarioStarted | BaselineMeasured | StepStarted | StepFinished | HazardFound | ScenarioFinished
+Event = ScenarioStarted | BaselineMeasured | StepStarted | StepFinished | HazardFound | PlanTried | ScenarioFinished

@@ -97,6 +97,15 @@ def blank_record(scenario: Scenario, **known: object) -> Record:
     return Record(**fields)  # type: ignore[arg-type]  # names and types are Record's; a test builds every kind
 
 
+def not_refused(scenario: Scenario, finished: Record) -> Record:
+    """The record of a scenario that ran: as it is, unless the scenario expects to be refused."""
+    expected = scenario.expect.error
+    if expected is None:
+        return finished
+    missed = (f"expected a refusal with “{expected}”, but the scenario ran",)
+    return blank_record(scenario, verdict=finished.verdict, reasons=finished.reasons, failures=missed, agrees=None)
+
+
 def threads() -> int:
     """Number of threads that PyTorch computes with; sums, and with them mAP, depend on it in the last digits."""
     return torch.get_num_threads()

@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeVar
 
 from yolo_prune_check.errors import UserError
 from yolo_prune_check.run.atomic import written_whole
+from yolo_prune_check.run.fuzz_record import FuzzRecord
 
 FORMAT = 1
 _AGAIN = "Run the scenario again, or delete the file."
@@ -165,11 +166,13 @@ class Record:
 
     Attributes:
         verdict: ``safe``, ``unsafe``, ``partial`` (some steps were skipped), ``refused`` (bad input, as the scenario
-            expects) or ``not-run`` (declared, but not carried out in this version).
+            expects) or ``not-run`` (declared, but not carried out in this version). Of random plans ``safe`` says that
+            no prediction was refuted; one that was makes it ``unsafe``.
         reasons: Why, one sentence each.
         passed: Whether the verdict and every budget in ``expect`` hold and no prediction was refuted.
         failures: Why not, one sentence each.
         agrees: Whether every prediction was confirmed; None when nothing was executed.
+        fuzz: What came of random plans; None for a scenario that is a plan itself.
         rerun: Command that reproduces the record.
     """
 
@@ -207,6 +210,7 @@ class Record:
     hazards: tuple[HazardRecord, ...] = ()
     metrics: MetricsRecord = field(default_factory=MetricsRecord)
     facts: ModelFacts = field(default_factory=ModelFacts)
+    fuzz: FuzzRecord | None = None
     checkpoint: str | None = None
     format: int = FORMAT
 

@@ -17,6 +17,8 @@ from yolo_prune_check.spec.schema import AXES, NO_AXIS
 
 MOST_SCENARIOS = 10_000
 SELECTION = ("blocks", "layers", "select", "order", "schedule", "activations")
+OF_A_PLAN = (*SELECTION, "steps", "execution", "mask", "on_mismatch", "fine_tune", "expect")
+"""Defaults that say nothing to random plans."""
 
 
 @dataclass(frozen=True)
@@ -88,11 +90,13 @@ def render(axis: str, value: Any) -> str:
 
 def _applicable(defaults: Mapping, written: set[str]) -> Mapping:
     """The defaults less those that the scenario's own way of naming channels excludes."""
+    if "fuzz" in written:
+        return defaults.without(*OF_A_PLAN)
     if "steps" in written:
-        return defaults.without(*SELECTION)
+        return defaults.without(*SELECTION, "fuzz")
     if written & {"blocks", "layers", "select"}:
-        return defaults.without("steps")
-    return defaults
+        return defaults.without("steps", "fuzz")
+    return defaults.without(*OF_A_PLAN) if defaults.get("fuzz") is not None else defaults
 
 
 def _axes(scenario: Mapping, problems: list[Problem]) -> dict[str, list[Entry]]:

@@ -88,6 +88,13 @@ def not_empty(steps: tuple[T, ...]) -> tuple[T, ...]:
     return steps
 
 
+def _executions(executions: tuple[Execution, ...]) -> tuple[Execution, ...]:
+    if not executions:
+        raise bad("executions must not be empty", "Name at least one, such as [mask, local].")
+    _unique(executions, "execution")
+    return executions
+
+
 def _layers(layers: Any) -> Any:
     if isinstance(layers, str):
         if layers in {"first", "all"} or re.fullmatch(r"widest:[1-9]\d{0,8}", layers, re.ASCII):
@@ -194,6 +201,11 @@ Blocks = Annotated[
     tuple[Annotated[int, Field(ge=0)], ...],
     Field(strict=False, json_schema_extra={"minItems": 1, "uniqueItems": True}),
     AfterValidator(_blocks),
+]
+Executions = Annotated[
+    tuple[Execution, ...],
+    Field(strict=False, json_schema_extra={"minItems": 1, "uniqueItems": True}),
+    AfterValidator(_executions),
 ]
 Layers = Annotated[
     str | tuple[int | str, ...],

@@ -65,6 +65,10 @@ def _build(written: Mapping, expanded: Expanded, document: Document, path: Path)
         return None
     if given.steps is not None:
         values |= {"blocks": None, "layers": tuple(step.layer for step in given.steps), "order": "listed"}
+    if given.fuzz is not None:
+        seed = given.fuzz.seed if "seed" in given.fuzz.model_fields_set else given.seed
+        fuzz = given.fuzz.model_copy(update={"seed": seed})
+        values |= {"fuzz": fuzz, "blocks": given.fuzz.blocks, "layers": "all"}
     if "seed" not in given.select.model_fields_set:
         values["select"] = given.select.model_copy(update={"seed": given.seed})
     return Scenario(

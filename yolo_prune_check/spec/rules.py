@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from yolo_prune_check.errors import UNSET
+from yolo_prune_check.spec.expand import OF_A_PLAN
 from yolo_prune_check.spec.fields import ADDRESS
 from yolo_prune_check.spec.located import Mapping, place_of
 from yolo_prune_check.spec.problems import Problem
@@ -29,14 +30,16 @@ def broken_rules(scenario: ScenarioInput, written: Mapping) -> list[Problem]:
             yield Problem(
                 written.place, "no model", hint="Name it under `model`, at the top of the file or in the scenario."
             )
-        if scenario.steps is not None:
+        if scenario.fuzz is not None:
+            yield from _beside_fuzz(scenario, written)
+        elif scenario.steps is not None:
             yield from _beside_steps(scenario, written)
         else:
             yield from _selection(scenario, written)
-        if "mask" in written and scenario.execution != "mask":
+        if scenario.fuzz is None and "mask" in written and scenario.execution != "mask":
             what = f"`mask` says nothing to execution {scenario.execution}"
             yield problem("mask", what, hint="Remove it, or use execution: mask.")
-        if scenario.data is None:
+        if scenario.fuzz is None and scenario.data is None:
             if scenario.fine_tune is not None:
                 yield problem("fine_tune", "fine-tuning needs data", hint=NO_DATA)
             if scenario.expect.max_map_drop is not None:
@@ -45,11 +48,39 @@ def broken_rules(scenario: ScenarioInput, written: Mapping) -> list[Problem]:
         if scenario.expect.error is not None and others:
             hint = "A scenario that is refused has no other outcome: remove one of them."
             yield problem(f"expect.{others[0]}", f"`expect.{others[0]}` cannot stand beside `expect.error`", hint=hint)
-        if scenario.expect.failure_module is not None and scenario.expect.verdict == "safe":
+        breaks = scenario.fuzz is None and scenario.expect.failure_module is not None
+        if breaks and scenario.expect.verdict == "safe":
             hint = "Expect verdict: unsafe (or partial, where steps are skipped)."
             yield problem("expect.failure_module", "a safe plan breaks in no module", hint=hint)
 
     return list(rules())
+
+
+def _beside_fuzz(scenario: ScenarioInput, written: Mapping) -> Iterator[Problem]:
+    """`fuzz` draws whole plans, however they are carried out: nothing may say what else is pruned, or how."""
+    inside = {"blocks": "blocks", "execution": "executions", "mask": "executions"}
+    for key in OF_A_PLAN:
+        if key == "expect" or written.get(key) is None:
+            continue
+        rather = f"write `fuzz.{inside[key]}`" if key in inside else "remove one of the two"
+        hint = f"Random plans are drawn and carried out as `fuzz` says: {rather}."
+        yield Problem(written.entries[key].key_place, f"`{key}` cannot stand beside `fuzz`", hint=hint)
+    expect = scenario.expect
+    if expect.error is not None:
+        return
+    for key in sorted(expect.model_fields_set - {"error", "verdict"}):
+        yield Problem(
+            place_of(written, ("expect", key), key=True),
+            f"`expect.{key}` says nothing to `fuzz`",
+            hint="Random plans pass if every prediction is confirmed: remove it.",
+        )
+    if expect.verdict != "safe":
+        yield Problem(
+            place_of(written, ("expect", "verdict"), key=True),
+            "`fuzz` is safe if every prediction is confirmed, and fails if one is refuted",
+            expect.verdict,
+            "Remove it.",
+        )
 
 
 def _beside_steps(scenario: ScenarioInput, written: Mapping) -> Iterator[Problem]:

@@ -51,6 +51,21 @@ class FineTune(Strict):
     """Re-apply masks after every optimizer step and in the EMA. Without it masked filters grow back."""
 
 
+class Fuzz(Strict):
+    """Random plans, each predicted, carried out and compared, instead of a plan."""
+
+    examples: Annotated[int, Field(ge=1, le=100_000)] = 200
+    """How many plans are tried; fewer if a prediction is refuted."""
+    seed: f.Seed = 0
+    """Which plans are drawn; the scenario's seed unless given."""
+    blocks: f.Blocks | None = None
+    """Blocks by index whose layers are pruned; all that have any by default."""
+    max_steps: Annotated[int, Field(ge=1, le=100)] = 5
+    """Most steps of a plan."""
+    executions: f.Executions | None = None
+    """mask (with both kinds of mask), local, group, adapter; by default all that this version carries out."""
+
+
 class Expect(Strict):
     """What must come out for the scenario to pass."""
 
@@ -110,6 +125,8 @@ class ScenarioFields(Strict):
     """How the channels to keep are chosen."""
     steps: Steps | None = None
     """The plan itself, instead of blocks, layers and select."""
+    fuzz: Fuzz | None = None
+    """Random plans, instead of one plan: passes if every prediction is confirmed."""
     activations: f.Activations = "hooked"
     """hooked, or sliced: an nn.Sequential of blocks, as in the field notes."""
     execution: f.Execution = "mask"
@@ -152,7 +169,8 @@ class Scenario(ScenarioFields):
     """One scenario, expanded and complete.
 
     Where `steps` are given, `blocks` is None, `layers` names the layers of the steps, `order` is `listed`, and `select`
-    means nothing.
+    means nothing. With `fuzz`, `blocks` are those that plans are drawn from, `layers` is `all`, and nothing else that
+    makes a plan means anything.
     """
 
     id: str
@@ -188,13 +206,13 @@ class SpecFile(Strict):
     """The scenarios; a file that is only included may have none."""
 
 
-NESTED: dict[str, type[Strict]] = {"select": Select, "fine_tune": FineTune, "expect": Expect}
+NESTED: dict[str, type[Strict]] = {"select": Select, "fuzz": Fuzz, "fine_tune": FineTune, "expect": Expect}
 NO_AXIS = frozenset({"id", "why", "matrix", "tags", "expect"})
 AXES: tuple[str, ...] = tuple(
     sorted(
         [
             *(name for name in ScenarioFields.model_fields if name not in NO_AXIS),
-            *(f"{name}.{key}" for name in ("select", "fine_tune") for key in NESTED[name].model_fields),
+            *(f"{name}.{key}" for name in ("select", "fuzz", "fine_tune") for key in NESTED[name].model_fields),
         ]
     )
 )

@@ -1,0 +1,53 @@
+"""The profiles of hypothesis are those of CONTRIBUTING.md, and can be chosen."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+ROOT = Path(__file__).parents[1]
+PROBE = """
+from hypothesis import settings
+
+def test_profile():
+    print("loaded", settings.get_current_profile_name(), settings().max_examples, settings().derandomize)
+"""
+
+
+def loaded(tmp_path: Path, *arguments: str, **environment: str) -> str:
+    (tmp_path / "test_probe.py").write_text(PROBE, encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-s", "-q", "-p", "no:cacheprovider", "--confcutdir", str(tmp_path), *arguments,
+         "-c", "/dev/null", "--rootdir", str(tmp_path), "-p", "tests.conftest", str(tmp_path)],
+        cwd=ROOT, env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", **environment}, capture_output=True, text=True,
+        check=True,
+    )  # fmt: skip
+    (line,) = [line for line in done.stdout.splitlines() if "loaded" in line]
+    return line.partition("loaded ")[2].rstrip(".")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "profile"),
+    [
+        ((), {}, "dev 25 False"),
+        ((), {"CI": "true"}, "ci 50 True"),
+        ((), {"CI": "true", "HYPOTHESIS_PROFILE": "nightly"}, "nightly 1000 False"),
+        (("--hypothesis-profile=ci",), {"HYPOTHESIS_PROFILE": "nightly"}, "ci 50 True"),
+    ],
+)
+def test_the_profile_is_the_one_asked_for(
+    tmp_path: Path, arguments: tuple[str, ...], environment: dict[str, str], profile: str
+) -> None:
+    assert loaded(tmp_path, *arguments, **environment) == profile
+
+
+def test_the_guide_names_them_with_their_examples() -> None:
+    guide = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    told = dict(re.findall(r"^\| `(\w+)` \|[^|]*\| (\d+) \|", guide, re.MULTILINE))
+    assert told == {name: str(settings.get_profile(name).max_examples) for name in ("dev", "ci", "nightly")}
+    assert all(settings.get_profile(name).deadline is None for name in told)

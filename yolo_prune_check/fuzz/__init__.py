@@ -1,0 +1,1 @@
+"""Random plans: drawn, tried against the model, counted, and shrunk where a prediction is refuted."""

@@ -1,0 +1,56 @@
+"""Counts over tried plans, and the smallest one that must not be used."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from yolo_prune_check.channels.plan import Plan
+from yolo_prune_check.fuzz.ground import Way
+from yolo_prune_check.fuzz.trial import Tried
+
+
+@dataclass(frozen=True)
+class Row:
+    """What came of the plans that were carried out in one way; ``agreed`` is None where none was carried out."""
+
+    way: Way
+    tried: int
+    safe: int
+    breaks: int
+    wrong: int
+    agreed: int | None
+
+
+def tally(tried: Sequence[Tried], ways: Sequence[Way]) -> tuple[Row, ...]:
+    """One row for each way, in their order; a way in which no plan was drawn has zeros."""
+    rows = []
+    for way in ways:
+        members = [each for each in tried if each.way == way]
+        outcomes = [each.outcome for each in members]
+        executed = [each.agrees for each in members if each.agrees is not None]
+        rows.append(
+            Row(
+                way,
+                len(members),
+                outcomes.count("safe"),
+                outcomes.count("breaks"),
+                outcomes.count("wrong"),
+                sum(executed) if executed else None,
+            )
+        )
+    return tuple(rows)
+
+
+def smallest_unsafe(tried: Sequence[Tried], widths: Mapping[str, int]) -> Tried | None:
+    """The unsafe plan with the fewest steps, and among those the fewest channels removed; the first of equals.
+
+    One that removes nothing is unsafe as well (`no-op`), but says nothing, and is passed over.
+    """
+    unsafe = [each for each in tried if each.outcome in ("breaks", "wrong") and removed(each.plan, widths)]
+    return min(unsafe, key=lambda each: (len(each.plan.steps), removed(each.plan, widths)), default=None)
+
+
+def removed(plan: Plan, widths: Mapping[str, int]) -> int:
+    """How many channels a plan takes away."""
+    return sum(widths[layer] - len(keep) for layer, keep in plan.kept().items())
