@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -99,11 +98,6 @@ class Filter:
     live: BoolArray
     support: BoolArray | None
     values: FloatArray | None = None
-
-    @cached_property
-    def dense(self) -> bool:
-        """Whether no kernel slice is zero."""
-        return self.support is None and bool(self.live.all())
 
     @cached_property
     def dense(self) -> bool:
