@@ -11,6 +11,8 @@ from torch import nn
 
 from tests.models import graph_of, stock
 from yolo_prune_check.channels.graph import ChannelGraph
+from yolo_prune_check.channels.plan import Plan, Step
+from yolo_prune_check.channels.predict import predict
 from yolo_prune_check.channels.sizes import Arithmetic, Axis, Dim, evaluate
 from yolo_prune_check.channels.trace import trace_program
 from yolo_prune_check.model.load import load_model
@@ -151,3 +153,45 @@ def test_matmul_flatten_and_reshape_stay_whole() -> None:
     ops = trace_program(Mixes(), 8).ops
     assert [op.target for op in ops] == ["convolution", "flatten", "transpose", "matmul", "reshape"]
     assert ops[-1].args[1] == (1, -1)
+
+
+def test_names_that_a_line_unpacks_into_are_counted() -> None:
+    """``a, b = x.chunk(2, 1)`` fails where there is one piece; ``list(x.chunk(2, 1))`` does not."""
+
+    class Unpacks(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv2d(3, 4, 1)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            first, second = self.conv(x).chunk(2, 1)
+            pieces = list(first.chunk(2, 1))
+            return second + pieces[-1]
+
+    model = Unpacks()
+    chunks = [op for op in trace_program(model, 8).ops if op.target == "chunk"]
+    assert [op.unpacked for op in chunks] == [2, None]
+    failure = predict(ChannelGraph.trace(model, 8), Plan([Step("conv", [0])], "local")).failure
+    assert failure is not None
+    assert (failure.kind, failure.message) == ("split", "not enough values to unpack (expected 2, got 1)")
+
+
+def test_assertions_on_sizes_are_recorded() -> None:
+    class Asserts(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv2d(3, 8, 1)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            y: torch.Tensor = self.conv(x)
+            assert y.shape[1] % 4 == 0, "channels must come in fours"
+            assert y.shape[0] == 1
+            return y * y.shape[1]
+
+    model = Asserts()
+    graph = ChannelGraph.trace(model, 8)
+    assert [op.args[3] for op in graph.program.ops if op.target == "assert"] == ["channels must come in fours"]
+    failure = predict(graph, Plan([Step("conv", range(7))], "local")).failure
+    assert failure is not None
+    assert (failure.expected, failure.message) == ("a multiple of 4", "channels must come in fours")
+    assert predict(graph, Plan([Step("conv", range(4))], "local")).failure is None

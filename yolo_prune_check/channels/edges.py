@@ -140,9 +140,7 @@ def _convolution_kind(layer: GraphLayer) -> EdgeKind:
     return "depthwise" if layer.depthwise else "direct"
 
 
-def _from_value(
-    value: int, provenance: Provenance, consumer: str, kind: EdgeKind, port: int
-) -> Iterator[Edge]:
+def _from_value(value: int, provenance: Provenance, consumer: str, kind: EdgeKind, port: int) -> Iterator[Edge]:
     position = 0
     for segment in provenance.segments[value]:
         for part in segment.ranges:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -11,7 +10,7 @@ import numpy as np
 from yolo_prune_check.channels.layers import GraphLayer
 from yolo_prune_check.channels.program import Op, Program, Ref
 from yolo_prune_check.channels.provenance import Balance, Channels, Consumer, Frozen, Ids, Origins, Provenance
-from yolo_prune_check.channels.reshape import along, axis_groups, demand, linear
+from yolo_prune_check.channels.reshape import along, axis_groups, demand, linear, sized
 from yolo_prune_check.channels.rules import ACTIVATIONS, CONVOLUTIONS, NORMS, POOLS, RULES, UPSAMPLES
 from yolo_prune_check.channels.rules.layout import SAME
 from yolo_prune_check.channels.sizes import Arithmetic, Axis, Size, evaluate
@@ -27,6 +26,7 @@ _TYING = frozenset({"add", "sub", "mul", "div", "rsub", "maximum", "minimum"})
 _REDUCING = frozenset({"sum", "mean"})
 _SOFTMAX = frozenset({"_softmax", "softmax", "_log_softmax", "log_softmax"})
 _MATMUL = frozenset({"matmul", "bmm", "mm"})
+_SIZED = _VIEWS | {"split", "split_with_sizes", "expand"}
 _WHOLE = 2**31 - 1  # an end of a slice from here on means "to the end"
 
 Results = Sequence["Ids | None"]
@@ -56,13 +56,15 @@ class _Flow:
 
     def follow(self, op: Op) -> None:
         """Find the origins of an operator's results, and what it asks of its operands."""
-        handler = self._handler(op)
-        if handler is None:
+        handler, counted = self._handler(op), self._counted(op)
+        if handler is None and not counted:
             return
         try:
+            if handler is None or (counted and op.target not in _SIZED):
+                raise _Refused
             results = handler(op)
         except _Refused:
-            self._freeze(op, *(self.entries[value] for value in op.inputs if value in self.entries))
+            self._freeze(op, *(self.entries[value] for value in op.inputs if value in self.entries), *counted)
             return
         for value, found in zip(op.outputs, results, strict=False):
             if found is not None and (found >= 0).any():
@@ -76,6 +78,12 @@ class _Flow:
         if op.target in _PASSING:
             return self._pass
         return _HANDLERS.get(op.target, _Flow._refuse).__get__(self)
+
+    def _counted(self, op: Op) -> list[Ids]:
+        """Entries along the axes whose sizes are among the operator's arguments."""
+        axes = {axis for item in op.args if not isinstance(item, Ref) for axis in sized(item)}
+        found = [(self.entries.get(axis.value), axis.axis) for axis in axes]
+        return [entries for entries, axis in found if entries is not None and entries.shape[axis] > 1]
 
     def _refuse(self, op: Op) -> Results:
         raise _Refused

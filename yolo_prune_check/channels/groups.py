@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy.sparse import coo_array
@@ -62,6 +63,21 @@ class Levels:
     operator: str
     blocks: Ids
     partner: Ids | None
+
+    @cached_property
+    def groups(self) -> Ids:
+        """Groups that occur in it."""
+        return np.unique(self.blocks if self.partner is None else np.r_[self.blocks.ravel(), self.partner.ravel()])
+
+    @cached_property
+    def apart(self) -> bool:
+        """Whether no group occurs twice among the blocks, nor among the partner's."""
+        return all(_unique(blocks) for blocks in (self.blocks, self.partner) if blocks is not None)
+
+
+def _unique(blocks: Ids) -> bool:
+    known = blocks[blocks >= 0]
+    return len(np.unique(known)) == len(known)
 
 
 def find_partition(program: Program, provenance: Provenance) -> Partition:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from yolo_prune_check.channels.edges import Junction
 from yolo_prune_check.channels.graph import ChannelGraph
@@ -10,6 +10,7 @@ from yolo_prune_check.channels.interpret import Interpretation
 from yolo_prune_check.channels.plan import Plan, Step
 from yolo_prune_check.channels.planned import Changes
 from yolo_prune_check.channels.prediction import HAZARDS, Hazard
+from yolo_prune_check.channels.removal import Removal
 
 _ALIGNMENT = 8
 
@@ -23,19 +24,17 @@ def find_hazards(graph: ChannelGraph, plan: Plan, changes: Changes, result: Inte
         changes: What carrying it out changes.
         result: The program, interpreted with the plan's parameters.
     """
-    found = [
-        *_no_op(graph, plan),
-        *_empty_layers(plan),
-        *_head(graph, plan),
-        *_unknown(plan, result),
-        *_broadcasts(result),
-    ]
+    if changes.removal is None:
+        found = [*_no_op(graph, plan), *_empty_layers(plan), *_head(graph, plan)]
+    else:
+        found = [*_nothing_goes(plan, changes.removal), *changes.removal.hazards]
+    found += [*_unknown(plan, result), *_broadcasts(result)]
     if plan.execution == "mask":
         found += _phantoms(graph, plan, result)
     if plan.execution in ("mask", "adapter"):
         found += _kept_alive(graph, plan, result)
     if plan.execution != "mask":
-        found += _unaligned(graph, plan)
+        found += _unaligned(graph, _widths(plan, changes))
     return tuple(sorted(found, key=lambda hazard: hazard.severity != "error"))
 
 
@@ -49,6 +48,17 @@ def _no_op(graph: ChannelGraph, plan: Plan) -> Iterator[Hazard]:
         yield _hazard("no-op", named, f"none of the plan's {len(plan.steps)} steps removes a channel")
     elif plan.execution == "mask" and not any(_masks_anything(graph, *step) for step in plan.kept().items()):
         yield _hazard("no-op", named, "all channels that the plan masks were masked before")
+
+
+def _nothing_goes(plan: Plan, removal: Removal) -> Iterator[Hazard]:
+    if not removal.stays.all() or removal.hazards:
+        return
+    named = plan.steps[0].layer if plan.steps else "(no layer)"
+    if removal.returned:
+        words = f"all {sum(part.stop - part.start for part in removal.returned)} channels are kept for symmetry"
+    else:
+        words = f"none of the plan's {len(plan.steps)} steps removes a channel"
+    yield _hazard("no-op", named, words)
 
 
 def _masks_anything(graph: ChannelGraph, name: str, keep: tuple[int, ...]) -> bool:
@@ -144,7 +154,14 @@ def _alive(graph: ChannelGraph, junction: Junction, pruned: set[str], result: In
     return dict(sorted(counts.items()))
 
 
-def _unaligned(graph: ChannelGraph, plan: Plan) -> Iterator[Hazard]:
-    for name, keep in plan.kept().items():
-        if len(keep) % _ALIGNMENT and len(keep) < graph.layers[name].out_channels:
-            yield _hazard("unaligned-width", name, f"{len(keep)} kept channels are no multiple of {_ALIGNMENT}")
+def _widths(plan: Plan, changes: Changes) -> dict[str, int]:
+    """Channels that stay, by layer that loses some."""
+    if changes.removal is None:
+        return plan.widths()
+    return {name: len(cut.outputs) for name, cut in changes.removal.layers.items()}
+
+
+def _unaligned(graph: ChannelGraph, widths: Mapping[str, int]) -> Iterator[Hazard]:
+    for name, width in widths.items():
+        if width % _ALIGNMENT and width < graph.layers[name].out_channels:
+            yield _hazard("unaligned-width", name, f"{width} kept channels are no multiple of {_ALIGNMENT}")

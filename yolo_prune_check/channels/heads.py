@@ -23,7 +23,7 @@ def home_of(program: Program) -> str | None:
 
 def is_inside(op: Op, home: str | None) -> bool:
     """Whether an operator runs in that module or a submodule of it; of the whole model, in its own forward."""
-    return home is not None and (op.module == home or bool(home) and op.module.startswith(f"{home}."))
+    return home is not None and (op.module == home or (bool(home) and op.module.startswith(f"{home}.")))
 
 
 def find_head_layers(program: Program, provenance: Provenance) -> dict[str, str]:

@@ -12,7 +12,7 @@ import numpy as np
 
 from yolo_prune_check.channels.prediction import Mismatch
 from yolo_prune_check.channels.program import Op, Program, Ref
-from yolo_prune_check.channels.rules import RULES
+from yolo_prune_check.channels.rules import CONVOLUTIONS, ELEMENTWISE, RULES
 from yolo_prune_check.channels.sizes import Arithmetic, Axis, evaluate
 from yolo_prune_check.channels.tensors import Breaks, Tensor, varying
 
@@ -46,6 +46,9 @@ class Interpretation:
         broadcasts: Operators that broadcast an axis that they did not broadcast when traced.
         absent: Results that do not exist under the plan: the second piece of a chunk of a single channel.
         touched: Indices of the operators that were given something new, in order (``rerun`` only).
+        base: The run that this one is compared with (``rerun`` only).
+        made_by: Index of the operator that makes each value (``rerun`` only).
+        regrouped: Groups of convolutions that have others than when traced, by the value of their weight.
     """
 
     tensors: dict[int, Tensor]
@@ -57,6 +60,7 @@ class Interpretation:
     touched: list[int] = field(default_factory=list)
     base: Interpretation | None = None
     made_by: Mapping[int, int] = field(default_factory=dict)
+    regrouped: Mapping[int, int] = field(default_factory=dict)
 
     def get(self, value: int) -> Tensor | None:
         """Tensor of a value; None if execution does not get there."""
@@ -119,6 +123,7 @@ class Interpreter:
         *,
         given: Mapping[int, Tensor] | None = None,
         scattered: Mapping[int, Scatter] | None = None,
+        regrouped: Mapping[str, int] | None = None,
     ) -> Interpretation:
         """Run again, with other parameters, whatever they have an effect on.
 
@@ -127,12 +132,14 @@ class Interpreter:
             changed: Parameters that differ from that run's, by qualified name.
             given: Values that differ from that run's, whatever makes them.
             scattered: Values that are widened as soon as they are made.
+            regrouped: Groups of convolutions that have others than in that run, by layer.
 
         Returns:
             The same as a full run would give, tensors that did not change being left to ``base``.
         """
         tensors: dict[int, Tensor] = {}
-        result = Interpretation(tensors, base=base, made_by=self.made_by)
+        groups = {value: count for name, count in (regrouped or {}).items() for value in self._weights(name)}
+        result = Interpretation(tensors, base=base, made_by=self.made_by, regrouped=groups)
         unchanged = base.tensors
         waiting: list[int] = []
         queued: set[int] = set()
@@ -178,7 +185,11 @@ class Interpreter:
                 outputs: Any = self._unruled(op, lookup)
             else:
                 positional, named = self._arguments[op.index](lookup)
+                if result.regrouped and op.target in CONVOLUTIONS and op.inputs[1] in result.regrouped:
+                    positional[_GROUPS] = result.regrouped[op.inputs[1]]
                 outputs = rule(*positional, **named)
+                if op.unpacked is not None and len(outputs) < op.unpacked:
+                    raise _unpacking(op.unpacked, len(outputs))
         except Breaks as broken:
             result.failure = Mismatch(op.module, broken.kind, broken.expected, broken.got, broken.message)
             result.stopped = op.index
@@ -231,12 +242,23 @@ class Interpreter:
                 found.setdefault(value, {})[op.index] = None
         return {value: tuple(ops) for value, ops in found.items()}
 
+    def _weights(self, layer: str) -> tuple[int, ...]:
+        value = self._parameter_values.get(f"{layer}.weight")
+        return () if value is None else (value,)
+
     @cached_property
     def _parameter_values(self) -> dict[str, int]:
         return {value.parameter: value.id for value in self.program.values if value.parameter is not None}
 
 
+_GROUPS = 8  # position of a convolution's groups among its arguments
 _BROADCASTING = frozenset({"add", "sub", "mul", "div"})
+
+
+def _unpacking(names: int, pieces: int) -> Breaks:
+    """Python's complaint where a line unpacks the pieces of a chunk, and there are fewer than it has names for."""
+    message = f"not enough values to unpack (expected {names}, got {pieces})"
+    return Breaks("split", names, pieces, message)
 
 
 def _same(a: Tensor, b: Tensor) -> bool:
@@ -252,6 +274,8 @@ def _prepared(op: Op) -> Callable[[Lookup], tuple[list[Any], dict[str, Any]]]:
     """How to fetch the arguments of an operator."""
     getters = [_getter(item) for item in op.args]
     named = {name: _getter(item) for name, item in op.kwargs.items()}
+    if op.in_place and op.target in ELEMENTWISE:
+        named["in_place"] = lambda lookup: True
     if named:
         return lambda lookup: ([get(lookup) for get in getters], {name: get(lookup) for name, get in named.items()})
     return lambda lookup: ([get(lookup) for get in getters], {})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 from yolo_prune_check.channels.explain import explain
@@ -10,35 +9,44 @@ from yolo_prune_check.channels.graph import ChannelGraph
 from yolo_prune_check.channels.hazards import find_hazards
 from yolo_prune_check.channels.interpret import Interpretation
 from yolo_prune_check.channels.plan import Plan
-from yolo_prune_check.channels.planned import carry_out
+from yolo_prune_check.channels.planned import Changes, carry_out
 from yolo_prune_check.channels.prediction import ChannelCount, EdgeState, Judgement
-from yolo_prune_check.channels.tensors import Tensor
 
 
 def judge(graph: ChannelGraph, plan: Plan) -> Judgement:
     """Run the operators on which a plan has an effect, abstractly, and say all there is to say."""
     changes = carry_out(graph, plan)
-    result = graph.interpreter.rerun(graph.baseline, changes.parameters, scattered=changes.scattered)
+    result = graph.interpreter.rerun(
+        graph.baseline, changes.parameters, scattered=changes.scattered, regrouped=changes.regrouped
+    )
     failure = result.failure
     if failure is not None:
         failure = replace(failure, path=explain(graph, result))
     return Judgement(
         failure=failure,
         hazards=find_hazards(graph, plan, changes, result),
-        layers=_layers(graph, changes.parameters, result),
-        edges=_edges(graph, plan, result),
+        layers=_layers(graph, changes, result),
+        edges=_edges(graph, _pruned(graph, plan, changes), result),
         shapes=_shapes(graph, result),
         params=graph.costs.params(changes.parameters),
         macs=graph.costs.macs(changes.parameters) if result.stopped is None else None,
     )
 
 
-def _layers(graph: ChannelGraph, changed: Mapping[str, Tensor], result: Interpretation) -> dict[str, ChannelCount]:
-    counts = {}
+def _pruned(graph: ChannelGraph, plan: Plan, changes: Changes) -> set[str]:
+    """Layers that lose output channels."""
+    if changes.removal is not None:
+        cuts = changes.removal.layers.items()
+        return {name for name, cut in cuts if len(cut.outputs) < graph.layers[name].out_channels}
+    return {name for name, width in plan.widths().items() if width < graph.layers[name].out_channels}
+
+
+def _layers(graph: ChannelGraph, changes: Changes, result: Interpretation) -> dict[str, ChannelCount]:
+    counts, regrouped = {}, changes.regrouped
     for name, layer in graph.layers.items():
-        weight = changed.get(f"{name}.weight")
+        weight = changes.parameters.get(f"{name}.weight")
         counts[name] = ChannelCount(
-            in_channels=layer.in_channels if weight is None else weight.shape[1] * layer.groups,
+            in_channels=layer.in_channels if weight is None else weight.shape[1] * regrouped.get(name, layer.groups),
             out_channels=layer.out_channels if weight is None else weight.shape[0],
             active_in=_active(graph, result, graph.program.ops[layer.op].inputs[0]),
             active_out=_active(graph, result, layer.emission),
@@ -54,8 +62,7 @@ def _active(graph: ChannelGraph, result: Interpretation, value: int) -> int | No
     return found.active if value in result.tensors else graph.base_active[value]
 
 
-def _edges(graph: ChannelGraph, plan: Plan, result: Interpretation) -> tuple[EdgeState, ...]:
-    pruned = {step.layer for step in plan.steps if len(step.keep) < graph.layers[step.layer].out_channels}
+def _edges(graph: ChannelGraph, pruned: set[str], result: Interpretation) -> tuple[EdgeState, ...]:
     states = []
     for junction in graph.junctions:
         reached = result.ran(junction.op)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import overload
 
@@ -39,10 +39,9 @@ class Predictions(Sequence[Prediction]):
         self._graph = graph
         self.unsafe: BoolArray = np.ones(len(self.plans), dtype=np.bool_)
         self._failures: dict[int, tuple[Mismatch | None]] = {}
-        kinds: dict[tuple[Execution, MaskKind], list[int]] = {}
-        for number, plan in enumerate(self.plans):
-            kinds.setdefault((plan.execution, plan.mask), []).append(number)
-        for (execution, mask), numbers in kinds.items():
+        self._effects: list[Effect] = []
+        self._first = np.full(len(self.plans), -1)
+        for (execution, mask), numbers in _by_kind(self.plans):
             if execution == "local":
                 rest = self._local(_Steps(graph, self.plans, numbers))
             elif execution == "mask":
@@ -68,7 +67,9 @@ class Predictions(Sequence[Prediction]):
         number = range(len(self))[index]
         verdict: Verdict = "unsafe" if self.unsafe[number] else "safe"
         failure = self._failures.get(number)
-        if failure is None and self.plans[number].execution == "mask":
+        if failure is None and self._first[number] >= 0:
+            failure = (self._effects[self._first[number]].failure,)
+        elif failure is None and self.plans[number].execution == "mask":
             failure = (None,)
         judging, repairing = partial(judge, self._graph), partial(find_repair, self._graph)
         return Prediction(self.plans[number], self._graph.imgsz, verdict, failure, judging, repairing)
@@ -102,8 +103,8 @@ class Predictions(Sequence[Prediction]):
         wrong = steps.cut & (steps.spoils | table.wrong)
         self.unsafe[steps.numbers] = steps.any_of(breaks | wrong) | ~steps.any_of(steps.cut)
         plain = breaks & ~(exact | words)[steps.plan]
-        for number, effect in zip(steps.numbers[steps.plan[plain]].tolist(), table.index[plain].tolist(), strict=True):
-            self._failures[number] = (table.effects[effect].failure,)
+        self._effects = table.effects
+        self._first[steps.numbers[steps.plan[plain]]] = table.index[plain]
         return map(int, steps.numbers[exact])
 
 
@@ -120,18 +121,21 @@ class _Steps:
         repeats: ``[P]``, whether a plan names a layer twice.
     """
 
-    def __init__(self, graph: ChannelGraph, plans: Sequence[Plan], numbers: list[int]) -> None:
+    def __init__(self, graph: ChannelGraph, plans: Sequence[Plan], numbers: Sequence[int]) -> None:
         positions = {name: position for position, name in enumerate(graph.layers)}
         totals = np.array([layer.out_channels for layer in graph.layers.values()])
         lists = [plans[number].steps for number in numbers]
         steps = [step for found in lists for step in found]
-        _check(graph, steps, positions)
+        if any(step.layer not in positions for step in steps):
+            _refuse(graph, steps)
         self.names = tuple(graph.layers)
         self.numbers = np.array(numbers)
         self.counts = np.array([len(found) for found in lists])
         self.plan = np.repeat(np.arange(len(numbers)), self.counts)
         self.layer = np.array([positions[step.layer] for step in steps], dtype=np.int64)
         self.width = np.array([len(step.keep) for step in steps], dtype=np.int64)
+        if (np.array([step.last for step in steps], dtype=np.int64) >= totals[self.layer]).any():
+            _refuse(graph, steps)
         self.cut = self.width < totals[self.layer]
         head = np.array([name in graph.head_layers for name in graph.layers])
         self.spoils = self.cut & ((self.width == 0) | head[self.layer])
@@ -175,11 +179,21 @@ class _Steps:
         return found
 
 
-def _check(graph: ChannelGraph, steps: Sequence[Step], positions: Mapping[str, int]) -> None:
-    layers = graph.layers
+def _by_kind(plans: Sequence[Plan]) -> Iterable[tuple[tuple[Execution, MaskKind], Sequence[int]]]:
+    """The numbers of the plans of each execution and kind of mask."""
+    kinds = [(plan.execution, plan.mask) for plan in plans]
+    if len(found := set(kinds)) == 1:
+        return [(found.pop(), range(len(plans)))]
+    numbers: dict[tuple[Execution, MaskKind], list[int]] = {}
+    for number, kind in enumerate(kinds):
+        numbers.setdefault(kind, []).append(number)
+    return numbers.items()
+
+
+def _refuse(graph: ChannelGraph, steps: Sequence[Step]) -> None:
+    """Raise for the first step that does not fit the model."""
     for step in steps:
-        if step.layer not in positions or (step.keep and step.keep[-1] >= layers[step.layer].out_channels):
-            graph.check(Plan([step]))
+        graph.check(Plan([step]))
 
 
 class _Effects:
@@ -204,9 +218,11 @@ class _Effects:
         number = np.arange(count + 1)
         at[number, number // 64] = np.uint64(1) << (number % 64).astype(np.uint64)
         self.at, self.up_to = at, np.bitwise_or.accumulate(at, axis=0)
-        codes, self.index = np.unique(
-            np.where(steps.cut, steps.layer + steps.width * len(steps.names), -1), return_inverse=True
-        )
+        codes = np.where(steps.cut, steps.layer + steps.width * len(steps.names), 0)
+        used = np.zeros(codes.max(initial=0) + 1, dtype=np.bool_)
+        used[codes] = True
+        self.index = (np.cumsum(used) - 1)[codes]
+        codes = np.flatnonzero(used)
         self.effects = [self._effect(graph, steps.names, int(code)) for code in codes]
         self.stop = np.array([effect.stop for effect in self.effects], dtype=np.int64)[self.index]
         self.breaks = np.array([effect.failure is not None for effect in self.effects], dtype=np.bool_)[self.index]
@@ -217,7 +233,5 @@ class _Effects:
         self.own = at[ops[steps.layer]]
 
     def _effect(self, graph: ChannelGraph, names: Sequence[str], code: int) -> Effect:
-        if code < 0:
-            return Effect(None, len(graph.program.ops), 0, wrong=False)
         width, layer = divmod(code, len(names))
         return graph.verdicts.effect(names[layer], width)

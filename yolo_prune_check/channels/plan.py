@@ -19,7 +19,7 @@ EXECUTIONS: tuple[Execution, ...] = get_args(Execution)
 MASK_KINDS: tuple[MaskKind, ...] = get_args(MaskKind)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Step:
     """Keep these output channels of one layer and remove the others.
 
@@ -27,12 +27,16 @@ class Step:
         layer: Qualified name of a ``Conv2d``, such as ``"model.2.cv1.conv"``.
         keep: Indices of the channels that stay, in the numbering of the untouched model. Stored sorted.
 
+    Attributes:
+        last: The highest index that stays, -1 if none does.
+
     Raises:
         UserError: An index is negative, is no integer or occurs twice.
     """
 
     layer: str
     keep: tuple[int, ...]
+    last: int = field(init=False, repr=False, compare=False)
 
     def __init__(self, layer: str, keep: Iterable[int]) -> None:
         indices = list(keep)
@@ -47,6 +51,7 @@ class Step:
             raise UserError("a channel is kept twice", where=layer, value=twice, hint="Name each channel once.")
         object.__setattr__(self, "layer", layer)
         object.__setattr__(self, "keep", tuple(kept))
+        object.__setattr__(self, "last", kept[-1] if kept else -1)
 
     def removed_of(self, width: int) -> NDArray[np.bool_]:
         """For each of a layer's channels, whether it goes."""

@@ -1,4 +1,4 @@
-"""What carrying a plan out does to a model's parameters, abstractly."""
+"""What carrying a plan out does to a model, abstractly."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from yolo_prune_check.channels.graph import ChannelGraph
 from yolo_prune_check.channels.interpret import Scatter
 from yolo_prune_check.channels.parameters import masked, shrunk
 from yolo_prune_check.channels.plan import Plan
+from yolo_prune_check.channels.removal import Removal, find_removal
+from yolo_prune_check.channels.shrink import shrunk_parameters
 from yolo_prune_check.channels.tensors import Tensor
-from yolo_prune_check.errors import UnavailableError
 
 
 @dataclass(frozen=True)
@@ -19,21 +20,32 @@ class Changes:
     Attributes:
         parameters: Changed parameters by qualified name.
         scattered: Values whose channels an adapter puts back to their places.
+        removal: What goes under execution ``group``; None under the others.
     """
 
     parameters: dict[str, Tensor] = field(default_factory=dict)
     scattered: dict[int, Scatter] = field(default_factory=dict)
+    removal: Removal | None = None
+
+    @property
+    def regrouped(self) -> dict[str, int]:
+        """New groups of grouped convolutions that lose channels, by layer."""
+        if self.removal is None:
+            return {}
+        layers = self.removal.graph.layers
+        return {name: cut.groups for name, cut in self.removal.layers.items() if layers[name].groups > 1}
 
 
 def carry_out(graph: ChannelGraph, plan: Plan) -> Changes:
-    """Carry a plan out on the abstract parameters.
+    """Carry a plan out on the abstract model.
 
     Raises:
         UserError: The plan does not fit the model.
     """
-    graph.check(plan)
     if plan.execution == "group":
-        raise UnavailableError("execution `group` cannot be predicted in this version", hint="Use `mask` or `local`.")
+        removal = find_removal(graph, plan)
+        return Changes(shrunk_parameters(graph, removal), removal=removal)
+    graph.check(plan)
     changes = Changes()
     for name, keep in plan.kept().items():
         layer = graph.layers[name]

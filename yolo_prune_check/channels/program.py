@@ -44,11 +44,14 @@ class Op:
     Attributes:
         target: Canonical operator name: ATen's without overload and in-place mark; or a function that ATen does not see
             as such (``chunk``, ``matmul``, ``linear``, ``reshape``, …); or ``overwritten``: the first operand's memory
-            was written into through the second, which is a view of it.
+            was written into through the second, which is a view of it; or ``assert``: a comparison of sizes in an
+            assertion of Python code.
         module: Qualified name of the innermost module whose forward was running.
         args: Arguments in schema order; tensors as ``Ref``, sizes as ``sizes.Size``.
         inputs: Ids of all tensor arguments, in order, lists flattened.
         outputs: Ids of the tensors that came out.
+        in_place: Whether the result was written into the first operand.
+        unpacked: Number of names that the calling line unpacks the results into, where it does.
     """
 
     index: int
@@ -58,6 +61,8 @@ class Op:
     kwargs: dict[str, Any]
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
+    in_place: bool = False
+    unpacked: int | None = None
 
 
 @dataclass(frozen=True)

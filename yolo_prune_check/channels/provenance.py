@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from yolo_prune_check.channels.layers import GraphLayer
-from yolo_prune_check.channels.program import BoolArray, Op, Program
+from yolo_prune_check.channels.program import Op, Program
 
 Ids = NDArray[np.int64]
 

@@ -162,15 +162,16 @@ def level(stays: BoolArray, levels: tuple[Levels, ...]) -> None:
         stays: For each dependency group, whether it stays; changed in place, never to False.
         levels: The balances.
     """
+    waiting = [item for item in levels if not stays[item.groups[item.groups >= 0]].all()]
     uneven = True
     while uneven:
         uneven = False
-        for item in levels:
+        for item in waiting:
             active = np.ones(len(item.blocks), dtype=np.bool_)
             if item.partner is not None:
                 active = _kept(item.blocks, stays).any(1) | _kept(item.partner, stays).any(1)
             for blocks in (item.blocks, item.partner):
-                if blocks is not None and _raise(blocks[active], stays):
+                if blocks is not None and _raise(blocks[active], stays, apart=item.apart):
                     uneven = True
 
 
@@ -178,15 +179,18 @@ def _kept(blocks: Ids, stays: BoolArray) -> BoolArray:
     return np.where(blocks < 0, True, stays[blocks])
 
 
-def _raise(blocks: Ids, stays: BoolArray) -> bool:
+def _raise(blocks: Ids, stays: BoolArray, *, apart: bool) -> bool:
     """Give back the first entries of short blocks, until they are as long as the longest; whether any was short."""
-    counts = _kept(blocks, stays).sum(1)
-    if not len(counts) or counts.min() == counts.max():
+    kept = _kept(blocks, stays)
+    missing = kept.sum(1).max(initial=0) - kept.sum(1)
+    if not missing.any():
         return False
-    target = counts.max()
-    for row in np.flatnonzero(counts < target).tolist():
-        while (missing := int(target - (kept := _kept(blocks[row], stays)).sum())) > 0:
-            stays[blocks[row][~kept][:missing]] = True
+    if apart:
+        stays[blocks[~kept & (np.cumsum(~kept, axis=1) <= missing[:, None])]] = True
+        return True
+    for row in np.flatnonzero(missing).tolist():
+        while not (kept := _kept(blocks, stays))[row].sum() == kept.sum(1).max():
+            stays[blocks[row][~kept[row]][0]] = True
     return True
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 
@@ -55,6 +56,8 @@ def demand(
     for before, after in axis_groups(shape, target):
         moving = [axis for axis in before if found.shape[axis] > 1]
         if not moving:
+            if any(not _fixed(sizes[axis], program, entries) and sizes[axis] != -1 for axis in after):
+                return _REFUSED
             continue
         wide = [axis for axis in after if target[axis] > 1]
         if len(wide) > 1 and len([axis for axis in before if shape[axis] > 1]) > 1:
@@ -125,6 +128,18 @@ def along(found: Ids, axis: int) -> Ids:
     """Entries along one axis, at the start of the others."""
     index = tuple(slice(None) if i == axis else 0 for i in range(found.ndim))
     return np.asarray(found[index])
+
+
+def sized(item: Any) -> Iterator[Axis]:
+    """Axes that an argument refers to."""
+    if isinstance(item, Axis):
+        yield item
+    elif isinstance(item, Arithmetic):
+        yield from sized(item.left)
+        yield from sized(item.right)
+    elif isinstance(item, tuple):
+        for part in item:
+            yield from sized(part)
 
 
 def linear(size: Size, program: Program, entries: Mapping[int, Ids]) -> tuple[Fraction, Axis | None] | None:

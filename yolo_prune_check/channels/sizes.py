@@ -10,7 +10,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 Lookup = Callable[[int, int], int]
 
@@ -60,16 +60,25 @@ def evaluate(size: Size, lookup: Lookup) -> int:
 class Dim(int):
     """An ``int`` read from a tensor's shape, or computed from such, during tracing.
 
-    Operators that are not listed here give a plain ``int``: the number is then taken as a constant.
+    Operators that are not listed here give a plain ``int``: the number is then taken as a constant. Equality is told to
+    ``compared``, if it is set.
     """
 
     expression: Expression
+    compared: ClassVar[Callable[[Dim, int], None] | None] = None
 
     def __new__(cls, number: int, expression: Expression) -> Dim:
         """An int of this value with its expression."""
         dim = super().__new__(cls, number)
         dim.expression = expression
         return dim
+
+    def __eq__(self, other: object) -> bool:
+        if Dim.compared is not None and isinstance(other, int):
+            Dim.compared(self, other)
+        return int.__eq__(self, other)
+
+    __hash__ = int.__hash__
 
 
 def as_size(number: int) -> Size:

@@ -7,6 +7,7 @@ size was read from a tensor's shape, and that several calls with computed sizes 
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -20,9 +21,11 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from yolo_prune_check.channels.program import Filter, FloatArray, ModuleCall, Op, Program, Ref, Value
 from yolo_prune_check.channels.rules import CONVOLUTIONS
-from yolo_prune_check.channels.sizes import Axis, Dim, as_size
+from yolo_prune_check.channels.sizes import Arithmetic, Axis, Dim, as_size
+from yolo_prune_check.channels.source import assertion, unpacked_into
 
 _CHUNKS = (torch.chunk, torch.Tensor.chunk)
+_CUTS = (*_CHUNKS, torch.split, torch.Tensor.split)
 _SHAPES = (torch.Tensor.shape.__get__, torch.Tensor.size)  # type: ignore[attr-defined]  # a C descriptor
 # Functions that ATen sees as several calls, with sizes between them that it computed from those of the operands.
 _COMPOSITES: dict[Any, str] = {
@@ -35,6 +38,7 @@ _COMPOSITES: dict[Any, str] = {
     torch.reshape: "reshape",
     torch.Tensor.reshape: "reshape",
     torch.einsum: "einsum",
+    nn.functional.multi_head_attention_forward: "multi_head_attention",
 }
 _SMALL = 65536  # entries of a constant that are worth keeping
 _FEW = 4  # input channels of each filter up to which its numbers are kept
@@ -57,7 +61,7 @@ def trace_program(model: nn.Module, imgsz: int) -> Program:
         model.eval()
         image = torch.zeros(1, 3, imgsz, imgsz, device=device, dtype=dtype)
         recorder.image = recorder.add(image, derived=True)
-        with recorder.module_calls(), _Dispatch(recorder), _Functions(recorder):
+        with recorder.module_calls(), recorder.comparisons(), _Dispatch(recorder), _Functions(recorder):
             output = model(image)
     return recorder.program(output)
 
@@ -117,6 +121,7 @@ class _Recorder:
         self.composite = False
         self.chunk: tuple[int, int] | None = None
         self.dims: list[int] | None = None
+        self.unpacked: int | None = None
 
     def add(self, tensor: torch.Tensor, *, derived: bool) -> int:
         known = self.parameters.get(id(tensor))
@@ -147,6 +152,15 @@ class _Recorder:
             before.remove()
             after.remove()
 
+    @contextmanager
+    def comparisons(self) -> Iterator[None]:
+        """Hear of every comparison of sizes."""
+        Dim.compared = self.record_comparison
+        try:
+            yield
+        finally:
+            Dim.compared = None
+
     def _enter(self, module: nn.Module, args: Any) -> None:
         self.stack.append(self.names.get(module, type(module).__name__))
         self.starts.append(len(self.ops))
@@ -172,24 +186,43 @@ class _Recorder:
         if target == "split" and self.chunk is not None:
             count, axis = self.chunk
             target, arguments, kwargs = "chunk", (arguments[0], count, axis), {}
-        self._append(target, arguments, self._converted(kwargs), tensors, _tensors(output))
+        self._append(target, arguments, self._converted(kwargs), tensors, _tensors(output), in_place=in_place)
         if in_place:
             self._overwritten(tensors[0])
 
-    def record_composite(self, target: str, args: Any, kwargs: Any, output: torch.Tensor) -> None:
+    def record_composite(self, target: str, args: Any, kwargs: Any, output: Any) -> None:
         """Add a function whose ATen calls were not recorded."""
         tensors = _tensors((args, kwargs))
         if output is tensors[0]:  # flatten and reshape return their operand where there is nothing to do
             return
-        self._append(target, self._converted(args), self._converted(kwargs), tensors, [output])
+        self._append(target, self._converted(args), self._converted(kwargs), tensors, _tensors(output))
+
+    def record_comparison(self, size: Dim, other: int) -> None:
+        """Add an equality that an assertion of Python code asks for."""
+        message = assertion(sys._getframe(2))
+        if message is None or self.composite:
+            return
+        expression = as_size(size)
+        divisor = None
+        if isinstance(expression, Arithmetic) and expression.operator == "%" and isinstance(expression.right, int):
+            divisor = expression.right
+        self._append("assert", (expression, as_size(other), divisor, message), {}, [], [])
 
     def _append(
-        self, target: str, args: Any, kwargs: Any, operands: list[torch.Tensor], results: list[torch.Tensor]
+        self,
+        target: str,
+        args: Any,
+        kwargs: Any,
+        operands: list[torch.Tensor],
+        results: list[torch.Tensor],
+        *,
+        in_place: bool = False,
     ) -> None:
         inputs = tuple(self.value_of(t) for t in operands)
         outputs = tuple(self.add(t, derived=True) for t in results)
         module = self.stack[-1] if self.stack else ""
-        self.ops.append(Op(len(self.ops), target, module, args, kwargs, inputs, outputs))
+        unpacked = self.unpacked if len(outputs) > 1 else None
+        self.ops.append(Op(len(self.ops), target, module, args, kwargs, inputs, outputs, in_place, unpacked))
 
     def _overwritten(self, tensor: torch.Tensor) -> None:
         """Note that other tensors that share the memory of one that was written into have new contents as well."""
@@ -279,18 +312,20 @@ class _Functions(TorchFunctionMode):
         target = _COMPOSITES.get(func)
         if target is not None and not recorder.composite and any(map(recorder.is_derived, _tensors((args, kwargs)))):
             return self._whole(target, func, args, kwargs)
-        recorder.chunk = _chunk(*args, **kwargs) if func in _CHUNKS else None
+        if func in _CUTS:
+            recorder.unpacked = unpacked_into(sys._getframe(1))
+            recorder.chunk = _chunk(*args, **kwargs) if func in _CHUNKS else None
         integers = _integers((args, kwargs))
         recorder.dims = integers if any(isinstance(n, Dim) for n in integers) else None
         try:
             return func(*args, **kwargs)
         finally:
-            recorder.chunk = recorder.dims = None
+            recorder.chunk = recorder.dims = recorder.unpacked = None
 
-    def _whole(self, target: str, func: Any, args: Any, kwargs: Any) -> torch.Tensor:
+    def _whole(self, target: str, func: Any, args: Any, kwargs: Any) -> Any:
         self.recorder.composite = True
         try:
-            output: torch.Tensor = func(*args, **kwargs)
+            output = func(*args, **kwargs)
         finally:
             self.recorder.composite = False
         if target == "reshape":  # x.reshape(a, b) and x.reshape((a, b)) are the same

@@ -15,6 +15,7 @@ import torch
 
 _SLOPE = 0.1
 
+
 def clips(name: str) -> bool:
     """Whether an ATen operator, by its name without overload, may turn many different numbers into zero."""
     return name in _LEAKS

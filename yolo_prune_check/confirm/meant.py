@@ -81,9 +81,7 @@ class _Silence(Execution):
         return output
 
 
-def _features(
-    model: nn.Module, last: str, imgsz: int, silenced: Mapping[int, torch.Tensor]
-) -> Sequence[torch.Tensor]:
+def _features(model: nn.Module, last: str, imgsz: int, silenced: Mapping[int, torch.Tensor]) -> Sequence[torch.Tensor]:
     with borrowed(model, torch.float64), watch(model) as running, torch.no_grad():
         images = probe_images(model, imgsz)
         log = OpLog(model, running, images, _Silence(silenced))

@@ -7,7 +7,7 @@ of the graph would then be made twice, and agree with itself.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -23,7 +23,20 @@ NORMS = (nn.BatchNorm2d, nn.SyncBatchNorm)
 
 _OWNERS = (nn.Conv2d, *NORMS)
 _ACTIVATIONS = frozenset(
-    "silu relu leaky_relu hardswish hardsigmoid hardtanh sigmoid tanh gelu elu mish softplus".split()
+    [
+        "silu",
+        "relu",
+        "leaky_relu",
+        "hardswish",
+        "hardsigmoid",
+        "hardtanh",
+        "sigmoid",
+        "tanh",
+        "gelu",
+        "elu",
+        "mish",
+        "softplus",
+    ]
 )
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from yolo_prune_check.channels.rules import (
     activation,
+    assertion,
     convolution,
     elementwise,
     join,
@@ -27,6 +28,7 @@ RULES: Mapping[str, Rule] = {
     **convolution.RULES,
     **norm.RULES,
     **activation.RULES,
+    **assertion.RULES,
     **elementwise.RULES,
     **join.RULES,
     **layout.RULES,

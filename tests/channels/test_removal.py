@@ -1,0 +1,208 @@
+"""What execution ``group`` removes: predicted from the ties alone, proven by doing it to the real model."""
+
+from __future__ import annotations
+
+import random
+from functools import lru_cache
+
+import pytest
+import torch
+from torch import nn
+
+from tests.channels.architectures import double_of, graph_of_double
+from tests.channels.carry_out import carry_out, masked
+from yolo_prune_check.channels.graph import ChannelGraph
+from yolo_prune_check.channels.interpret import Interpreter
+from yolo_prune_check.channels.plan import Plan, Step
+from yolo_prune_check.channels.removal import Removal, find_removal
+from yolo_prune_check.channels.shrink import shrunk_parameters, shrunk_program
+
+TOLERANCE = 1e-9
+MODELS = (
+    "yolov8n.yaml",
+    "yolov5n.yaml",
+    "yolov3-tiny.yaml",
+    "yolov8n-ghost.yaml",
+    "yolov9t.yaml",
+    "yolov10n.yaml",
+    "yolo11n.yaml",
+    "yolo12n.yaml",
+    "yolo26n.yaml",
+    "resnet18",
+    "resnext50_32x4d",
+    "mobilenet_v3_small",
+    "shufflenet_v2_x1_0",
+    "densenet121",
+)
+
+
+@lru_cache
+def image() -> torch.Tensor:
+    return torch.rand(1, 3, 64, 64, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+
+
+def random_plan(graph: ChannelGraph, draw: random.Random, most: int) -> Plan:
+    """Up to ``most`` steps on layers that the head does not decode, each keeping a random part."""
+    layers = [name for name in graph.layers if name not in graph.head_layers]
+    chosen = draw.sample(layers, draw.randint(1, most))
+    return Plan([Step(name, _part(graph, name, draw)) for name in chosen], "group")
+
+
+def _part(graph: ChannelGraph, name: str, draw: random.Random) -> list[int]:
+    width = graph.layers[name].out_channels
+    return draw.sample(range(width), draw.choice([1, max(1, width // 2), width, draw.randint(1, width)]))
+
+
+def refused(removal: Removal) -> bool:
+    return any(hazard.code == "empty-layer" for hazard in removal.hazards) or removal.stays.all()
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_small_model_equals_the_masked_one(name: str) -> None:
+    model, graph, draw = double_of(name), graph_of_double(name), random.Random(name)
+    proven = 0
+    for _ in range(12):
+        removal = find_removal(graph, random_plan(graph, draw, most=5))
+        if refused(removal):
+            continue
+        small = carry_out(model, removal)
+        with torch.no_grad():
+            got, expected = tensors_of(small(image())), tensors_of(masked(model, removal, graph.imgsz)(image()))
+        for one, other in zip(got, expected, strict=True):
+            if one.shape == other.shape:  # a feature map that the head also returns may have become narrower
+                assert float((one - other).abs().max()) <= TOLERANCE * float(other.abs().max())
+        assert got[0].shape == expected[0].shape
+        changed = shrunk_parameters(graph, removal)
+        assert sum(parameter.numel() for parameter in small.parameters()) == graph.costs.params(changed)
+        proven += 1
+        if proven == 2:
+            return
+    pytest.fail("no plan was carried out")
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_shrunk_program_runs(name: str) -> None:
+    graph, draw = graph_of_double(name), random.Random(name)
+    for _ in range(10):
+        removal = find_removal(graph, random_plan(graph, draw, most=8))
+        if refused(removal):
+            continue
+        changed = shrunk_parameters(graph, removal)
+        result = Interpreter(shrunk_program(graph, removal)).run({**graph.parameters, **changed})
+        assert result.failure is None
+        assert result.unknown is None
+        for layer, cut in removal.layers.items():
+            assert changed[f"{layer}.weight"].shape[0] == len(cut.outputs)
+        for value in graph.program.outputs[:1]:
+            assert result.tensors[value].shape == graph.program.values[value].shape
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_removal_is_closed(name: str) -> None:
+    """Removing what a removal removes removes nothing more and gives nothing back; keeping all removes nothing."""
+    graph, draw = graph_of_double(name), random.Random(name)
+    for _ in range(5):
+        first = find_removal(graph, random_plan(graph, draw, most=6))
+        again = find_removal(graph, Plan([Step(layer, cut.outputs) for layer, cut in first.layers.items()], "group"))
+        assert (again.stays == first.stays).all()
+        assert again.returned == ()
+        assert again.extensions == () or all(item.layer in first.layers for item in again.extensions)
+    whole = find_removal(
+        graph, Plan([Step(n, range(layer.out_channels)) for n, layer in graph.layers.items()], "group")
+    )
+    assert whole.layers == {} and whole.norms == {} and whole.columns == {} and whole.hazards == ()
+
+
+def test_the_order_of_steps_changes_nothing() -> None:
+    graph, draw = graph_of_double("yolov8n.yaml"), random.Random(0)
+    for _ in range(20):
+        plan = random_plan(graph, draw, most=6)
+        turned = find_removal(graph, Plan(plan.steps[::-1], "group"))
+        assert (find_removal(graph, plan).stays == turned.stays).all()
+
+
+def test_a_chunk_keeps_its_halves_equal() -> None:
+    """Field trap (DESIGN fact 12): 8 channels of C2f's first half alone; all 8 are given back."""
+    graph = graph_of_double("yolov8n.yaml")
+    removal = find_removal(graph, Plan([Step("model.4.cv1.conv", range(8, 64))], "group"))
+    assert removal.stays.all()
+    assert [str(part) for part in removal.returned] == ["model.4.cv1.conv[0:8]"]
+    both = find_removal(graph, Plan([Step("model.4.cv1.conv", [*range(8, 32), *range(44, 64)])], "group"))
+    assert [str(part) for part in both.returned] == [
+        "model.4.cv1.conv[32:36]",
+        "model.4.m.0.cv2.conv[0:4]",
+        "model.4.m.1.cv2.conv[0:4]",
+    ]
+    assert both.layers["model.4.cv1.conv"].outputs.tolist() == [*range(8, 36), *range(44, 64)]
+
+
+def test_extensions_name_what_goes_with_a_step() -> None:
+    graph = graph_of_double("yolov8n.yaml")
+    removal = find_removal(
+        graph, Plan([Step("model.2.m.0.cv2.conv", range(8, 16)), Step("model.2.cv1.conv", range(8, 32))], "group")
+    )
+    assert [(item.layer, [str(part) for part in item.added]) for item in removal.extensions] == [
+        ("model.2.m.0.cv2.conv", ["model.2.cv1.conv[16:24]"])
+    ]
+    assert removal.layers["model.2.cv2.conv"].inputs.tolist() == [*range(8, 16), *range(24, 32), *range(40, 48)]
+
+
+def test_what_the_head_decodes_is_refused() -> None:
+    graph = graph_of_double("yolov8n.yaml")
+    removal = find_removal(graph, Plan([Step("model.22.cv2.0.2", range(32))], "group"))
+    assert [(hazard.code, hazard.layer) for hazard in removal.hazards] == [("head-output-changed", "model.22.cv2.0.2")]
+    assert "view in model.22" in removal.hazards[0].message
+    assert removal.stays.all()
+
+
+def test_a_frozen_channel_names_its_operator() -> None:
+    graph = graph_of_double("yolo12n.yaml")
+    removal = find_removal(graph, Plan([Step("model.8.m.0.0.attn.qkv.conv", range(100))], "group"))
+    assert [hazard.code for hazard in removal.hazards] == ["frozen-channel"]
+    assert "in model.8.m.0.0.attn" in removal.hazards[0].message
+
+
+def test_an_emptied_layer_is_refused() -> None:
+    graph = graph_of_double("yolov8n.yaml")
+    removal = find_removal(graph, Plan([Step("model.1.conv", ())], "group"))
+    assert {("empty-layer", "model.1.conv"), ("empty-layer", "model.2.cv1.conv")} == {
+        (hazard.code, hazard.layer) for hazard in removal.hazards
+    }
+
+
+def test_a_grouped_convolution_loses_whole_groups_or_equally_many() -> None:
+    graph = graph_of_double("resnext50_32x4d")
+    name = "layer1.0.conv1"  # feeds layer1.0.conv2: 32 groups of 4
+    whole = Plan([Step(name, range(8, 128)), Step("layer1.0.conv2", range(8, 128))], "group")
+    cut = find_removal(graph, whole).layers["layer1.0.conv2"]
+    assert (len(cut.outputs), len(cut.inputs), cut.groups) == (120, 120, 30)
+    one_of_each = find_removal(graph, Plan([Step(name, [n for n in range(128) if n % 4])], "group"))
+    assert (len(one_of_each.layers["layer1.0.conv2"].inputs), one_of_each.layers["layer1.0.conv2"].groups) == (96, 32)
+    assert find_removal(graph, Plan([Step(name, range(1, 128))], "group")).stays.all()
+
+
+def tensors_of(tree: object) -> list[torch.Tensor]:
+    if isinstance(tree, torch.Tensor):
+        return [tree]
+    if isinstance(tree, dict):
+        return [tensor for item in tree.values() for tensor in tensors_of(item)]
+    if isinstance(tree, (list, tuple)):
+        return [tensor for item in tree for tensor in tensors_of(item)]
+    return []
+
+
+class Tied(nn.Module):
+    """One layer run on two inputs: its columns are the same for both, so that both go together."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.left, self.right, self.shared = nn.Conv2d(3, 8, 1), nn.Conv2d(3, 8, 1), nn.Conv2d(8, 4, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.shared(self.left(x)) + self.shared(self.right(x))
+
+
+def test_a_shared_convolution_ties_what_it_reads() -> None:
+    graph = ChannelGraph.trace(Tied(), imgsz=8)
+    assert ("left[0:8]", "right[0:8]") in {tuple(map(str, group.members)) for group in graph.groups}
+    assert graph.head_layers == {"shared": "the model's output"}

@@ -1,0 +1,41 @@
+"""What the line of Python that is calling does with what it calls: read from its code, not by running it."""
+
+from __future__ import annotations
+
+import ast
+import dis
+import linecache
+from functools import lru_cache
+from types import CodeType, FrameType
+
+
+def unpacked_into(frame: FrameType) -> int | None:
+    """Into how many names a frame unpacks the result of the call it is in; None if it does not."""
+    return _unpacks(frame.f_code, frame.f_lasti)
+
+
+@lru_cache(maxsize=4096)
+def _unpacks(code: CodeType, position: int) -> int | None:
+    following = next((item for item in dis.get_instructions(code) if item.offset > position), None)
+    if following is None or following.opname != "UNPACK_SEQUENCE":
+        return None
+    return following.arg
+
+
+def assertion(frame: FrameType) -> str | None:
+    """The message of the assertion that a frame is in, if that is a plain text; None if it is in none."""
+    return _assertion(frame.f_code.co_filename, frame.f_lineno)
+
+
+@lru_cache(maxsize=4096)
+def _assertion(file: str, number: int) -> str | None:
+    line = linecache.getline(file, number).strip()
+    if not line.startswith("assert "):
+        return None
+    try:
+        (statement,) = ast.parse(line).body
+    except SyntaxError:  # it goes on in the next line
+        return None
+    if not isinstance(statement, ast.Assert) or not isinstance(statement.msg, ast.Constant):
+        return None
+    return str(statement.msg.value)
