@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch import nn
+from torch.nn import functional as F
 
-from yolo_prune_check.confirm.errors import read_error
+from yolo_prune_check.confirm.errors import COMPLAINTS, read_error
+
+
+def unpack(tensor: torch.Tensor) -> None:
+    first, second = tensor.chunk(2, 1)
+    del first, second
 
 
 def caught(run: object) -> Exception:
-    with pytest.raises(RuntimeError) as info:
+    with pytest.raises(COMPLAINTS) as info:
         run()  # type: ignore[operator]  # a lambda
     return info.value
 
@@ -37,6 +44,32 @@ def caught(run: object) -> Exception:
             "4",
             "8",
         ),
+        (
+            lambda: torch.conv_transpose2d(torch.zeros(1, 3, 4, 4), torch.zeros(5, 2, 2, 2)),
+            "direct",
+            "5",
+            "3",
+        ),
+        (lambda: torch.zeros(1, 1, 2, 2).add_(torch.zeros(1, 8, 2, 2)), "residual", "1", "8"),
+        (lambda: torch.zeros(8, 1).mul_(torch.zeros(1, 8, 4)), "elementwise", "1", "4"),
+        (lambda: torch.zeros(2).mul_(torch.zeros(3, 2)), "elementwise", "1", "3"),
+        (
+            lambda: torch.stack([torch.zeros(1, 8, 2), torch.zeros(1, 4, 2)]),
+            "concat",
+            "[1, 8, 2]",
+            "[1, 4, 2]",
+        ),
+        (lambda: unpack(torch.zeros(1, 1, 2, 2)), "split", "2", "1"),
+        (lambda: torch.zeros(1, 7).expand(3, 5), "view", "5", "7"),
+        (lambda: F.layer_norm(torch.zeros(1, 4, 8), [16]), "norm", "16", "8"),
+        (lambda: F.layer_norm(torch.zeros(1, 4, 8), [4, 16]), "norm", "4, 16", "4, 8"),
+        (lambda: F.group_norm(torch.zeros(1, 6, 2, 2), 4), "norm", "a multiple of 4", "6"),
+        (lambda: F.group_norm(torch.zeros(1, 4, 2, 2), 4, torch.ones(8)), "norm", "8", "4"),
+        (lambda: F.linear(torch.zeros(2, 8), torch.zeros(3, 16), torch.zeros(3)), "linear", "16", "8"),
+        (lambda: torch.zeros(2, 8) @ torch.zeros(16, 3), "linear", "16", "8"),
+        (lambda: torch.zeros(2, 3, 8) @ torch.zeros(2, 16, 5), "linear", "[2, 8]", "[2, 16]"),
+        (lambda: torch.einsum("bc,kc->bk", torch.zeros(1, 8), torch.zeros(3, 16)), "linear", "8", "16"),
+        (lambda: nn.MultiheadAttention(8, 2)(*[torch.zeros(5, 1, 4)] * 3), "linear", "8", "4"),
     ],
 )
 def test_each_complaint(run: object, kind: str, expected: str, got: str) -> None:

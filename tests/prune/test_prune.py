@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -64,3 +65,38 @@ def test_plans_that_do_not_fit_the_model_are_refused() -> None:
         prune(stock(), Plan([Step("model.1.cov", [0])]), graph=graph_of())
     with pytest.raises(UnavailableError):
         prune(stock(), Plan([Step("model.1.conv", [0])], "group"), graph=graph_of())
+
+
+class Wired(nn.Module):
+    """Two convolutions and a batch norm, put together by a function."""
+
+    def __init__(self, run: Callable[[Wired, torch.Tensor], torch.Tensor]) -> None:
+        super().__init__()
+        self.first, self.second, self.norm = nn.Conv2d(3, 4, 1), nn.Conv2d(4, 4, 1), nn.BatchNorm2d(4)
+        self.run = run
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.run(self, self.first(x))
+
+
+def functional(net: Wired, x: torch.Tensor) -> torch.Tensor:
+    norm = net.norm
+    return torch.batch_norm(x, norm.weight, norm.bias, norm.running_mean, norm.running_var, False, 0.1, 1e-5, False)
+
+
+@pytest.mark.parametrize(
+    ("run", "norms"),
+    [
+        (lambda net, x: net.second(net.norm(x)), {"first": "norm", "second": None}),
+        (lambda net, x: net.second(net.norm(x) + x), {"first": None, "second": None}),
+        (lambda net, x: net.norm(net.second(net.norm(x))), {"first": "norm", "second": "norm"}),
+        (lambda net, x: net.norm(net.second(net.second(x))), {"first": None, "second": None}),
+        (lambda net, x: net.norm(net.second(net.norm(net.second(x)))), {"first": None, "second": "norm"}),
+        (lambda net, x: net.norm(x.relu()), {"first": None, "second": None}),
+        (functional, {"first": "norm", "second": None}),
+    ],
+)
+def test_a_batch_norm_belongs_to_the_layer_whose_output_only_it_reads(
+    run: Callable[[Wired, torch.Tensor], torch.Tensor], norms: dict[str, str | None]
+) -> None:
+    assert norms_of(Wired(run), ["first", "second"], imgsz=8) == norms

@@ -16,12 +16,19 @@ from torch.overrides import TorchFunctionMode
 from yolo_prune_check.prune.oplog import OpLog
 from yolo_prune_check.prune.running import Running
 
-_NAMES = {
-    **dict.fromkeys((torch.cat, torch.concat, torch.concatenate), "cat"),
-    **dict.fromkeys((torch.chunk, torch.Tensor.chunk, torch.split, torch.Tensor.split), "split"),
-    **dict.fromkeys((torch.split_with_sizes, torch.Tensor.split_with_sizes), "split"),
-    **dict.fromkeys((torch.add, torch.Tensor.add, torch.Tensor.add_), "add"),
-    **dict.fromkeys((torch.Tensor.__add__, torch.Tensor.__radd__, torch.Tensor.__iadd__), "add"),
+_CATS = (torch.cat, torch.concat, torch.concatenate)
+_SPLITS = (
+    *(torch.chunk, torch.split, torch.split_with_sizes),
+    *(torch.Tensor.chunk, torch.Tensor.split, torch.Tensor.split_with_sizes),
+)
+_ADDS = (
+    *(torch.add, torch.Tensor.add, torch.Tensor.add_),
+    *(torch.Tensor.__add__, torch.Tensor.__radd__, torch.Tensor.__iadd__),
+)
+_NAMES: dict[Any, str] = {
+    **dict.fromkeys(_CATS, "cat"),
+    **dict.fromkeys(_SPLITS, "split"),
+    **dict.fromkeys(_ADDS, "add"),
 }
 
 

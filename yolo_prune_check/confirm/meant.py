@@ -11,8 +11,9 @@ from torch import nn
 
 from yolo_prune_check.channels.plan import Plan
 from yolo_prune_check.confirm.probe import probe_images, tensors_of
+from yolo_prune_check.confirm.structure import Structure, structure_of
 from yolo_prune_check.prune.borrowed import borrowed
-from yolo_prune_check.prune.oplog import Execution, OpLog
+from yolo_prune_check.prune.oplog import Call, Execution, OpLog
 from yolo_prune_check.prune.running import watch
 
 
@@ -33,9 +34,9 @@ def difference(model: nn.Module, pruned: nn.Module, plan: Plan, imgsz: int) -> t
         The absolute difference, and the same divided by the largest magnitude that was meant; None and None if the
         shapes differ.
     """
-    log, last = _log(model, imgsz)
-    wanted = _features(model, last, imgsz, _silencing(log, plan, model))
-    got = _features(pruned, last, imgsz, {})
+    structure = structure_of(model, imgsz)
+    wanted = _features(model, structure.last, imgsz, _Silence(structure, _removed(model, plan)))
+    got = _features(pruned, structure.last, imgsz)
     if [tensor.shape for tensor in wanted] != [tensor.shape for tensor in got]:
         return None, None
     pairs = [(a, b) for a, b in zip(wanted, got, strict=True) if a.numel()]
@@ -44,48 +45,46 @@ def difference(model: nn.Module, pruned: nn.Module, plan: Plan, imgsz: int) -> t
     return error, error / scale if scale else error
 
 
-def _log(model: nn.Module, imgsz: int) -> tuple[OpLog, str]:
-    with borrowed(model, torch.float64), watch(model) as running, torch.no_grad():
-        images = probe_images(model, imgsz)
-        log = OpLog(model, running, images)
-        with log:
-            model(images)
-    return log, last_block(model, running.entered)
-
-
-def _silencing(log: OpLog, plan: Plan, model: nn.Module) -> dict[int, torch.Tensor]:
-    """Channels to set to zero in what each call makes."""
-    calls = log.convolutions()
+def _removed(model: nn.Module, plan: Plan) -> dict[str, torch.Tensor]:
     found = {}
     for layer, keep in plan.kept().items():
         conv = model.get_submodule(layer)
         if not isinstance(conv, nn.Conv2d):
             raise TypeError(f"{layer} is a {type(conv).__name__}, not a Conv2d")
-        removed = torch.ones(conv.out_channels, dtype=torch.bool, device=conv.weight.device)
-        removed[list(keep)] = False
-        for call in calls.get(layer, ()):
-            chain = log.emission(call) or (call,)
-            found[chain[-1]] = removed.nonzero().flatten()
+        gone = sorted(set(range(conv.out_channels)) - set(keep))
+        if gone:
+            found[layer] = torch.tensor(gone, dtype=torch.long, device=conv.weight.device)
     return found
 
 
 class _Silence(Execution):
-    def __init__(self, channels: Mapping[int, torch.Tensor]) -> None:
-        self._channels = channels
+    """Sets removed channels to zero where their layer emits them."""
 
-    def run(self, index: int, func: Any, args: Any, kwargs: Any, varies: bool) -> Any:
-        output = super().run(index, func, args, kwargs, varies)
-        if index in self._channels:
-            # In place, so that an in-place operator still gives back its operand.
-            tensors_of(output)[0].index_fill_(1, self._channels[index], 0)
-        return output
+    def __init__(self, structure: Structure, removed: Mapping[str, torch.Tensor]) -> None:
+        self._lengths = {layer: iter(structure.lengths.get(layer, ())) for layer in removed}
+        self._removed = removed
+        self._ahead: dict[int, tuple[str, int]] = {}  # by value: whose channels, and calls until they are emitted
+
+    def wrote(self, index: int, call: Call, outputs: list[torch.Tensor]) -> None:
+        for layer, length in self._arriving(call):
+            if length:
+                self._ahead[(call.writes or ())[0]] = layer, length
+            else:
+                outputs[0].index_fill_(1, self._removed[layer], 0)
+
+    def _arriving(self, call: Call) -> Iterator[tuple[str, int]]:
+        if call.name == "convolution":
+            yield from ((layer, next(self._lengths[layer])) for layer in call.owners if layer in self._removed)
+        elif call.reads and call.reads[0] in self._ahead:
+            layer, length = self._ahead[call.reads[0]]
+            yield layer, length - 1
 
 
-def _features(model: nn.Module, last: str, imgsz: int, silenced: Mapping[int, torch.Tensor]) -> Sequence[torch.Tensor]:
+def _features(model: nn.Module, last: str, imgsz: int, silence: _Silence | None = None) -> Sequence[torch.Tensor]:
     with borrowed(model, torch.float64), watch(model) as running, torch.no_grad():
         images = probe_images(model, imgsz)
-        log = OpLog(model, running, images, _Silence(silenced))
-        with _inputs(model.get_submodule(last), log) as found, log if silenced else nullcontext():
+        log = OpLog(model, running, images, silence)
+        with _inputs(model.get_submodule(last), log) as found, nullcontext() if silence is None else log:
             output = model(images)
     return [*found, *_floating(output)]
 
@@ -107,22 +106,3 @@ def _inputs(module: nn.Module, log: OpLog) -> Iterator[list[torch.Tensor]]:
 
 def _floating(tree: object) -> list[torch.Tensor]:
     return [tensor for tensor in tensors_of(tree) if tensor.is_floating_point()]
-
-
-def last_block(model: nn.Module, entered: Sequence[str]) -> str:
-    """The part of a model that ran last, at the highest level that is more than a list of parts.
-
-    An Ultralytics head, a classifier's last linear layer.
-
-    Args:
-        model: The model.
-        entered: Names of its modules in the order in which their forward began.
-    """
-    name = ""
-    while name == "" or name not in entered or isinstance(model.get_submodule(name), nn.Sequential):
-        inside = [other for other in entered if other.startswith(f"{name}." if name else "") and other != name]
-        if not inside:
-            break
-        start = len(name) + 1 if name else 0
-        name = name + ("." if name else "") + inside[-1][start:].partition(".")[0]
-    return name

@@ -10,8 +10,9 @@ from yolo_prune_check.channels.plan import Plan
 from yolo_prune_check.channels.prediction import Mismatch
 from yolo_prune_check.confirm.junctions import SeenPort
 from yolo_prune_check.confirm.meant import difference
-from yolo_prune_check.confirm.passes import emission_lengths, leaking_pass, plain_pass
+from yolo_prune_check.confirm.passes import leaking_pass, plain_pass
 from yolo_prune_check.confirm.sizes import parameter_count
+from yolo_prune_check.confirm.structure import structure_of
 from yolo_prune_check.prune.mask import weight_norm_count
 
 
@@ -61,15 +62,12 @@ def observe(model: nn.Module | None, pruned: nn.Module, plan: Plan, imgsz: int) 
         name: weight_norm_count(module) for name, module in pruned.named_modules() if isinstance(module, nn.Conv2d)
     }
     plain = plain_pass(pruned, imgsz)
-    lengths = None
-    if plain.failure is not None and model is not None:
-        lengths = emission_lengths(model, imgsz)
-        plain = plain_pass(pruned, imgsz, lengths)
-    seen = leaking_pass(pruned, imgsz, plain, lengths) if plain.clipped else plain
+    seen = leaking_pass(pruned, imgsz, plain) if plain.clipped else plain
     if plain.failure is not None:
-        return Observation(plain.failure, seen.active, norms, seen.ports, {}, None, None, None, None)
+        active = seen.active(None if model is None else structure_of(model, imgsz).lengths)
+        return Observation(plain.failure, active, norms, seen.ports, {}, None, None, None, None)
     sizes = plain.sizes
     error, relative = (None, None) if model is None else difference(model, pruned, plan, imgsz)
     return Observation(
-        None, seen.active, norms, seen.ports, sizes.shapes, parameter_count(pruned), sizes.macs, error, relative
+        None, seen.active(), norms, seen.ports, sizes.shapes, parameter_count(pruned), sizes.macs, error, relative
     )

@@ -15,12 +15,10 @@ from yolo_prune_check.confirm.errors import COMPLAINTS, read_error
 from yolo_prune_check.confirm.junctions import JunctionWatch, SeenPort, active_channels
 from yolo_prune_check.confirm.probe import probe_images
 from yolo_prune_check.confirm.sizes import Sizes
+from yolo_prune_check.confirm.structure import Lengths
 from yolo_prune_check.prune.borrowed import borrowed
 from yolo_prune_check.prune.oplog import Call, Execution, OpLog
 from yolo_prune_check.prune.running import watch
-
-Lengths = Mapping[str, tuple[int, ...]]
-"""For each layer and each of its calls the number of operators from the convolution to the emission."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +29,8 @@ class Pass:
         failure: What it raised, or None.
         completed: Number of ATen calls that returned, conversions of type not counted.
         clipped: Whether an activation was met that clips to zero.
-        active: Active channels by layer, of the layers that emitted.
+        log: What it did.
+        masks: Active channels of what each call made, by the call's number, wherever a layer may emit.
         ports: The junctions that were passed.
         sizes: What torchinfo says.
     """
@@ -39,48 +38,47 @@ class Pass:
     failure: Mismatch | None
     completed: int
     clipped: bool
-    active: dict[str, int]
+    log: OpLog
+    masks: Mapping[int, torch.Tensor]
     ports: dict[tuple[str, str], SeenPort]
     sizes: Sizes
 
+    def active(self, lengths: Lengths | None = None) -> dict[str, int]:
+        """Active channels by layer, of the layers that emitted.
 
-def plain_pass(model: nn.Module, imgsz: int, lengths: Lengths | None = None) -> Pass:
-    """Run one image through a model.
+        Args:
+            lengths: Where layers emit. If not given, it is read off this pass: but one that broke off does not show
+                all the readers of a value.
+        """
+        counts = {}
+        for layer, calls in self.log.convolutions().items():
+            known = (lengths or {}).get(layer, ())
+            seen = []
+            for number, index in enumerate(calls):
+                chain = self.log.emission(index, known[number] if number < len(known) else None)
+                if chain is not None and chain[-1] in self.masks:
+                    seen.append(self.masks[chain[-1]])
+            if seen:
+                counts[layer] = int(torch.stack(seen).any(0).sum())
+        return counts
 
-    Args:
-        model: The model; it is left as it was.
-        imgsz: Image size in pixels.
-        lengths: Where layers emit, if known; otherwise it is read off this pass. One that breaks off does not show
-            all the readers of a value.
-    """
-    return _run(model, imgsz, 1, None, _Activity(), lengths)
+
+def plain_pass(model: nn.Module, imgsz: int) -> Pass:
+    """Run one image through a model, which is left as it was."""
+    return _run(model, imgsz, 1, None, _Activity())
 
 
-def leaking_pass(model: nn.Module, imgsz: int, like: Pass, lengths: Lengths | None = None) -> Pass:
+def leaking_pass(model: nn.Module, imgsz: int, like: Pass) -> Pass:
     """Run two images at once with activations that do not clip what varies; see ``clipping``.
 
-    In float64: image by image, what varies may have grown small beside what does not, and must not be rounded away.
+    In float64: layer by layer, what varies may have grown small beside what does not, and must not be rounded away.
 
     Args:
         model: The model; it is left as it was.
         imgsz: Image size in pixels.
         like: The plain pass. If it broke off, this one stops at the same call.
-        lengths: As in ``plain_pass``.
     """
-    until = None if like.failure is None else like.completed
-    return _run(model, imgsz, 2, torch.float64, _Leaking(until), lengths)
-
-
-def emission_lengths(model: nn.Module, imgsz: int) -> Lengths:
-    """How many operators lie between each layer's convolution and its emission, on a model that runs."""
-    images = probe_images(model, imgsz)
-    with borrowed(model), watch(model) as running, torch.no_grad():
-        log = OpLog(model, running, images)
-        with log:
-            model(images)
-    return {
-        layer: tuple(len(log.emission(index)) - 1 for index in calls) for layer, calls in log.convolutions().items()
-    }
+    return _run(model, imgsz, 2, torch.float64, _Leaking(None if like.failure is None else like.completed))
 
 
 class _Stopped(Exception):
@@ -117,14 +115,7 @@ class _Leaking(_Activity):
         return leak(func, args, kwargs) if varies and clips(name) else super().run(index, func, args, kwargs, varies)
 
 
-def _run(
-    model: nn.Module,
-    imgsz: int,
-    count: int,
-    dtype: torch.dtype | None,
-    activity: _Activity,
-    lengths: Lengths | None,
-) -> Pass:
+def _run(model: nn.Module, imgsz: int, count: int, dtype: torch.dtype | None, activity: _Activity) -> Pass:
     failure: Mismatch | None = None
     sizes = Sizes()
     with borrowed(model, dtype), watch(model, sizes.left) as running, torch.no_grad():
@@ -138,19 +129,4 @@ def _run(
             pass
         except COMPLAINTS as error:
             failure = read_error(error, running.innermost)
-    active = _active(log, activity.active, lengths)
-    return Pass(failure, activity.completed, activity.clipped, active, junctions.ports, sizes)
-
-
-def _active(log: OpLog, masks: Mapping[int, torch.Tensor], lengths: Lengths | None) -> dict[str, int]:
-    active = {}
-    for layer, calls in log.convolutions().items():
-        known = (lengths or {}).get(layer, ())
-        seen = []
-        for number, index in enumerate(calls):
-            chain = log.emission(index, known[number] if number < len(known) else None)
-            if chain is not None and chain[-1] in masks:
-                seen.append(masks[chain[-1]])
-        if seen:
-            active[layer] = int(torch.stack(seen).any(0).sum())
-    return active
+    return Pass(failure, activity.completed, activity.clipped, log, activity.active, junctions.ports, sizes)

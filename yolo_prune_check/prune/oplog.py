@@ -23,20 +23,10 @@ NORMS = (nn.BatchNorm2d, nn.SyncBatchNorm)
 
 _OWNERS = (nn.Conv2d, *NORMS)
 _ACTIVATIONS = frozenset(
-    [
-        "silu",
-        "relu",
-        "leaky_relu",
-        "hardswish",
-        "hardsigmoid",
-        "hardtanh",
-        "sigmoid",
-        "tanh",
-        "gelu",
-        "elu",
-        "mish",
-        "softplus",
-    ]
+    (
+        *("silu", "relu", "leaky_relu", "hardswish", "hardsigmoid", "hardtanh"),
+        *("sigmoid", "tanh", "gelu", "elu", "mish", "softplus"),
+    )
 )
 
 
@@ -46,6 +36,7 @@ class Call:
 
     Attributes:
         name: Operator, without its overload and without the underscore of an in-place one.
+        module: Name of the innermost running module.
         owners: Names of the ``Conv2d`` and batch norms whose own parameters or buffers it was given.
         reads: Numbers of the values that it took.
         writes: Numbers of the values that it made. None if it raised.
@@ -122,8 +113,8 @@ class OpLog(TorchDispatchMode):  # type: ignore[no-untyped-call]  # its __init_s
         reads = () if name.startswith("new_") else tuple(self._read(tensor) for tensor in operands)
         varies = not self._varying.isdisjoint(reads)
         index, module = len(self.calls), self._running.innermost
-        owners = tuple(self._owners[id(tensor)] for tensor in operands if id(tensor) in self._owners)
-        owners = tuple(dict.fromkeys(_innermost(names, module) for names in owners))
+        sharing = [self._owners[id(tensor)] for tensor in operands if id(tensor) in self._owners]
+        owners = tuple(dict.fromkeys(_innermost(names, module) for names in sharing))
         for value in set(reads):
             self.readers.setdefault(value, []).append(index)
         self.calls.append(Call(name, module, owners, reads, None))

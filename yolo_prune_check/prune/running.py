@@ -17,7 +17,8 @@ class Running:
 
     Attributes:
         stack: Names of the modules whose forward is running, outermost first.
-        entered: Names of all modules whose forward began, in order.
+        entered: Names of all modules whose forward began, in order. One that another part of the model lends (such as
+            an activation shared by many) is left out: its name says nothing of where it ran.
     """
 
     def __init__(self) -> None:
@@ -44,8 +45,9 @@ def watch(model: nn.Module, left: Left | None = None) -> Iterator[Running]:
     def enter(module: nn.Module, args: Any) -> None:
         name = names.get(module)
         if name is not None:
+            if name.startswith(f"{running.innermost}." if running.innermost else ""):
+                running.entered.append(name)
             running.stack.append(name)
-            running.entered.append(name)
 
     def leave(module: nn.Module, args: Any, output: Any) -> None:
         name = names.get(module)

@@ -1,0 +1,145 @@
+"""Where a layer's channels are counted, and what counts as active."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import nn
+
+from yolo_prune_check.channels.plan import Plan, Step
+from yolo_prune_check.confirm.observe import Observation, observe
+from yolo_prune_check.confirm.structure import structure_of
+
+
+class Net(nn.Module):
+    """Three convolutions of four channels, put together by a function; the second may be called more than once."""
+
+    def __init__(self, run: Callable[[Net, torch.Tensor], torch.Tensor]) -> None:
+        super().__init__()
+        self.first, self.second, self.third = nn.Conv2d(3, 4, 1), nn.Conv2d(4, 4, 1), nn.Conv2d(4, 4, 1)
+        self.norm, self.other = nn.BatchNorm2d(4), nn.BatchNorm2d(4)
+        self.act = nn.ReLU(inplace=True)
+        self.run = run
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.run(self, self.first(x))
+
+
+def built(run: Callable[[Net, torch.Tensor], torch.Tensor]) -> Net:
+    torch.manual_seed(0)
+    return Net(run).eval()
+
+
+def seen(model: nn.Module, plan: Plan | None = None) -> Observation:
+    return observe(model, model, plan or Plan(), 8)
+
+
+@pytest.mark.parametrize(
+    ("run", "length"),
+    [
+        (lambda net, x: x, 0),
+        (lambda net, x: net.norm(x), 1),
+        (lambda net, x: net.act(net.norm(x)), 2),
+        (lambda net, x: net.norm(net.act(x)), 2),
+        (lambda net, x: net.act(net.other(net.norm(x))), 1),
+        (lambda net, x: net.norm(x) + x, 0),
+        (lambda net, x: net.act(net.norm(x).mul_(2)), 1),
+        (lambda net, x: torch.sigmoid(net.norm(x)), 2),
+        (lambda net, x: (lambda y: y * torch.sigmoid(y))(net.norm(x)), 1),
+        (lambda net, x: torch.abs(net.act(x)), 1),
+        (lambda net, x: torch.max_pool2d(net.act(x), 2), 1),
+        (lambda net, x: x.relu_().relu_(), 2),
+    ],
+)
+def test_a_layer_emits_where_the_only_reader_is_no_norm_or_activation(
+    run: Callable[[Net, torch.Tensor], torch.Tensor], length: int
+) -> None:
+    assert structure_of(built(run), 8).lengths["first"] == (length,)
+
+
+def test_a_channel_that_varies_is_active_though_it_is_zero_on_every_probe() -> None:
+    model = built(lambda net, x: net.second(net.act(x)))
+    with torch.no_grad():
+        model.first.weight[0], model.first.bias[0] = 1e-3, -1e3
+        model.first.weight[1], model.first.bias[1] = 0, -1e-3  # the same for every image, and clipped
+        model.first.weight[2], model.first.bias[2] = 0, 1e-3  # the same for every image, but not zero
+    assert not model.act(model.first(torch.rand(9, 3, 8, 8)))[:, :2].any()
+    assert seen(model).active["first"] == 3
+
+
+@pytest.mark.parametrize("act", [nn.ReLU6, nn.Hardswish, nn.Hardsigmoid, nn.Hardtanh])
+def test_only_what_never_varies_is_clipped_to_zero(act: Callable[[], nn.Module]) -> None:
+    function = act()
+    model = built(lambda net, x: function(x))
+    with torch.no_grad():
+        model.first.weight[0], model.first.bias[0] = 1e-3, -1e3
+        model.first.weight[1], model.first.bias[1] = 0, -1e3
+    assert seen(model).active["first"] == (4 if act is nn.Hardtanh else 3)  # which clips to -1
+
+
+def test_what_varies_a_little_is_not_rounded_away() -> None:
+    model = built(lambda net, x: net.act(net.second(net.act(x))))
+    with torch.no_grad():
+        model.second.weight.mul_(1e-9)
+        model.second.bias.fill_(-1.0)
+    assert seen(model).active["second"] == 4
+
+
+def test_a_layer_that_is_called_twice_is_active_where_either_call_is() -> None:
+    model = built(
+        lambda net, x: torch.cat((net.second(x * torch.tensor([1.0, 0, 0, 0]).view(4, 1, 1)), net.second(x)), 1)
+    )
+    with torch.no_grad():
+        model.second.weight.zero_()
+        model.second.bias.zero_()
+        model.second.weight[0, 0] = model.second.weight[1, 1] = 1
+    assert seen(model).active == {"first": 4, "second": 2}  # the third is never called
+    masked = seen(model, Plan([Step("second", [0])]))
+    assert masked.max_abs_error is not None
+    assert masked.max_abs_error > 0  # meant was another: channel 1 of the second call is gone there
+
+
+def test_ports_of_an_add_in_place_are_those_before_it() -> None:
+    def run(net: Net, x: torch.Tensor) -> torch.Tensor:
+        y = net.second(x)
+        y += x
+        return y + 1
+
+    model = built(run)
+    with torch.no_grad():
+        model.second.weight[:3] = model.second.bias[:3] = 0
+    ports = {name: (port.channels, port.active) for name, port in seen(model).ports.items()}
+    assert ports == {(":add", "in0"): (4, 1), (":add", "in1"): (4, 4), (":add", "out0"): (4, 4)}
+
+
+def test_junctions_are_what_python_calls() -> None:
+    def run(net: Net, x: torch.Tensor) -> torch.Tensor:
+        stacked = torch.stack((x, x)).sum(0)
+        pieces = [*torch.chunk(stacked, 2, dim=1), *x.split([1, 3], 1)]
+        rows = torch.cat((x, x), 2)
+        flat = torch.cat((x.flatten(2), x.flatten(2)), 1)
+        return torch.concat(tensors=pieces, axis=1).mean() + rows.mean() + flat.mean()
+
+    ports = seen(built(run)).ports
+    assert {name: port.channels for (name, side), port in ports.items() if side == "in0"} == {
+        ":split": 4,
+        ":split#2": 4,
+        ":cat": 2,
+    }
+    assert [port.channels for (name, _), port in ports.items() if name == ":split#2"] == [4, 1, 3]
+
+
+def test_a_broken_pass_does_not_hide_a_second_reader() -> None:
+    """The add that would read the first layer's output is not reached, but on the model before the plan it is."""
+    model = built(lambda net, x: x + net.third(net.second(net.act(net.norm(x)))))
+    with torch.no_grad():
+        model.norm.weight[:2] = model.norm.bias[:2] = 0
+    broken = built(model.run)
+    broken.load_state_dict(model.state_dict())
+    broken.second = nn.Conv2d(4, 2, 1)
+    result = observe(model, broken, Plan([Step("second", [0, 1])], "local"), 8)
+    assert result.failure is not None
+    assert result.active == {"first": 4, "second": 2}
+    assert observe(None, broken, Plan(), 8).active["first"] == 2
