@@ -13,12 +13,11 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("YOLO_OFFLINE", "true")
 
 # Chosen by --hypothesis-profile, else by this variable, else by whether this is CI. `ci` replaces the profile of that
-# name which hypothesis brings along and loads by itself where CI is set. A shared machine may be slow at any moment:
+# name which hypothesis brings along and loads by itself where CI is set, and from which others would inherit. A shared
+# machine may be slow at any moment:
 # time limits are pytest-timeout's business, and health checks that measure time say nothing.
-_SLOW = [HealthCheck.too_slow]
-settings.register_profile("dev", max_examples=25, deadline=None, suppress_health_check=_SLOW)
-settings.register_profile(
-    "ci", max_examples=50, deadline=None, suppress_health_check=_SLOW, derandomize=True, database=None, print_blob=True
-)
-settings.register_profile("nightly", max_examples=1000, deadline=None, suppress_health_check=_SLOW, print_blob=True)
+_BASE = settings(settings.get_profile("default"), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("dev", _BASE, max_examples=25)
+settings.register_profile("ci", _BASE, max_examples=50, derandomize=True, database=None, print_blob=True)
+settings.register_profile("nightly", _BASE, max_examples=1000, derandomize=False, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "dev"))

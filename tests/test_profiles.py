@@ -21,9 +21,9 @@ def test_profile():
 
 def loaded(tmp_path: Path, *arguments: str, **environment: str) -> str:
     (tmp_path / "test_probe.py").write_text(PROBE, encoding="utf-8")
+    command = [sys.executable, "-m", "pytest", "-s", "-q", "-p", "no:cacheprovider", "-p", "tests.conftest"]
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-s", "-q", "-p", "no:cacheprovider", "--confcutdir", str(tmp_path), *arguments,
-         "-c", "/dev/null", "--rootdir", str(tmp_path), "-p", "tests.conftest", str(tmp_path)],
+        [*command, "-c", "/dev/null", "--rootdir", str(tmp_path), *arguments, str(tmp_path)],
         cwd=ROOT, env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", **environment}, capture_output=True, text=True,
         check=True,
     )  # fmt: skip

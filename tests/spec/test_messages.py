@@ -29,6 +29,7 @@ AXES = (
     "select.criterion, select.max_images, select.perplexity, select.ratio, select.seed, steps"
 )
 STEPS = "The steps already say what is pruned, and in which order: remove one of the two."
+FUZZ = "Random plans are drawn and carried out as `fuzz` says"
 NO_DATA = "Name a data set under `data`, such as digits."
 BEGIN = "A scenario begins with `- id: NAME`."
 
@@ -271,6 +272,66 @@ SCENARIOS = {
     "steps-and-schedule": (
         "steps: [{layer: 2.0, keep: 0-7}], ^schedule: sessions",
         f"`schedule` cannot stand beside `steps`. {STEPS}",
+    ),
+    "fuzz-and-blocks": ("fuzz: {}, ^blocks: [2]", f"`blocks` cannot stand beside `fuzz`. {FUZZ}: write `fuzz.blocks`."),
+    "fuzz-and-steps": (
+        "fuzz: {}, ^steps: [{layer: 2.0, keep: 0-7}]",
+        f"`steps` cannot stand beside `fuzz`. {FUZZ}: remove one of the two.",
+    ),
+    "fuzz-and-execution": (
+        "fuzz: {}, ^execution: local",
+        f"`execution` cannot stand beside `fuzz`. {FUZZ}: write `fuzz.executions`.",
+    ),
+    "fuzz-and-fine-tune": (
+        "fuzz: {}, ^fine_tune: {epochs: 1}",
+        f"`fine_tune` cannot stand beside `fuzz`. {FUZZ}: remove one of the two.",
+    ),
+    "fuzz-and-hazards": (
+        "fuzz: {}, expect: {^hazards: [no-op]}",
+        "`expect.hazards` says nothing to `fuzz`. Random plans pass if every prediction is confirmed: remove it.",
+    ),
+    "fuzz-and-budget": (
+        "fuzz: {}, expect: {^max_map_drop: 0.1}",
+        "`expect.max_map_drop` says nothing to `fuzz`. Random plans pass if every prediction is confirmed: remove it.",
+    ),
+    "fuzz-unsafe": (
+        "fuzz: {}, expect: {^verdict: unsafe}",
+        "`fuzz` is safe if every prediction is confirmed, and fails if one is refuted: got 'unsafe'. Remove it.",
+    ),
+    "fuzz-error-and-verdict": (
+        "fuzz: {}, expect: {error: x, ^verdict: safe}",
+        "`expect.verdict` cannot stand beside `expect.error`. "
+        "A scenario that is refused has no other outcome: remove one of them.",
+    ),
+    "fuzz-no-example": (
+        "fuzz: {examples: ^0}",
+        "`fuzz.examples` must be at least 1: got 0. How many plans are tried; fewer if a prediction is refuted.",
+    ),
+    "fuzz-no-step": ("fuzz: {max_steps: ^0}", "`fuzz.max_steps` must be at least 1: got 0. Most steps of a plan."),
+    "fuzz-seed": (
+        "fuzz: {seed: ^-1}",
+        "`fuzz.seed` must be at least 0: got -1. Which plans are drawn; the scenario's seed unless given.",
+    ),
+    "fuzz-key": (
+        "fuzz: {^exampels: 3}",
+        "unknown key `exampels` in `fuzz`. Did you mean `examples`? "
+        "Valid keys: examples, seed, blocks, max_steps, executions.",
+    ),
+    "fuzz-empty-blocks": (
+        "fuzz: {blocks: ^[]}",
+        "blocks must not be empty: got []. Name at least one block, such as [1].",
+    ),
+    "fuzz-execution": (
+        "fuzz: {executions: [^lokal]}",
+        "unknown execution: got 'lokal'. Did you mean `local`? Known: mask, local, group, adapter.",
+    ),
+    "fuzz-execution-twice": (
+        "fuzz: {executions: ^[mask, mask]}",
+        "execution mask is named twice: got ['mask', 'mask']. Name each once.",
+    ),
+    "fuzz-no-execution": (
+        "fuzz: {executions: ^[]}",
+        "executions must not be empty: got []. Name at least one, such as [mask, local].",
     ),
     "axis": (
         f"{SELECTION}, matrix: {{^oder: [listed]}}",

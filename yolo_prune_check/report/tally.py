@@ -88,7 +88,8 @@ def ended(record: Record) -> bool | None:
 
 def measured(record: Record) -> bool:
     """Whether mAP50 is known before and after; random plans have none that could be."""
-    return record.fuzz is not None or (record.metrics.map50_before is not None and record.metrics.map50_after is not None)
+    metrics = record.metrics
+    return record.fuzz is not None or (metrics.map50_before is not None and metrics.map50_after is not None)
 
 
 def costly(record: Record) -> bool:

@@ -23,6 +23,8 @@ KINDS = {
     "string_type": "text",
     "tuple_type": "a list",
 }
+ITEMS = {"hazards": "hazard", "executions": "execution"}
+"""What one item of a list is called."""
 BOUNDS = {
     "greater_than": "greater than {gt:g}",
     "greater_than_equal": "at least {ge:g}",
@@ -70,7 +72,7 @@ def _problem(details: ErrorDetails, model: type[Strict], root: Mapping) -> Probl
         return Problem(place, f"missing key `{name}`{inside}", hint=about)
     if kind == "literal_error":
         words = re.findall(r"'([^']*)'", context["expected"])
-        subject = "hazard" if "hazards" in path else name
+        subject = next((one for many, one in ITEMS.items() if many in path), name)
         return Problem(place, f"unknown {subject}", value, suggestion(value, words, title="Known"))
     if kind in KINDS:
         return Problem(place, f"`{dotted(path)}` must be {KINDS[kind]}", value, _retype(kind, value) or about)
