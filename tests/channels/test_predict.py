@@ -199,3 +199,29 @@ def test_weight_masks_on_the_head_are_repaired_by_silence_and_a_drop() -> None:
     repair = predict(graph_of(), Plan(steps, "mask", "weights")).repair
     assert repair is not None
     assert (repair.plan.mask, repair.drop) == ("silent", ("model.22.cv3.0.2",))
+
+
+def test_a_local_plan_is_repaired_by_removing_the_whole_group() -> None:
+    """What is added to the channels goes with them."""
+    keep = (*range(16), *range(32, 48))  # half of each half of the chunk
+    repair = one("model.4.cv1.conv", keep).repair
+    assert repair is not None
+    assert repair.plan == Plan([Step("model.4.cv1.conv", keep)], "group")
+    assert [str(part) for part in repair.extra] == ["model.4.m.0.cv2.conv[16:32]", "model.4.m.1.cv2.conv[16:32]"]
+    assert "model.4.m.0.cv2.conv[16:32]" in repair.message
+
+
+def test_a_group_that_symmetry_gives_back_is_masked_instead() -> None:
+    """One half of a chunk cannot lose channels alone."""
+    prediction = one("model.2.m.0.cv2.conv", range(8), "group")
+    assert codes(prediction) == {"no-op"}
+    assert prediction.hazards[0].message == "all 16 channels are kept for symmetry"
+    assert prediction.repair is not None
+    assert prediction.repair.plan.execution == "mask"
+
+
+def test_what_the_head_decodes_is_dropped_from_a_local_plan() -> None:
+    steps = [Step("model.1.conv", range(16)), Step("model.22.cv3.0.2", range(40))]
+    repair = predict(graph_of(), Plan(steps, "local")).repair
+    assert repair is not None
+    assert (repair.plan.execution, repair.drop) == ("group", ("model.22.cv3.0.2",))

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from yolo_prune_check.channels.plan import Execution, Plan
+
+if TYPE_CHECKING:
+    from yolo_prune_check.channels.provenance import ChannelRange
 
 Severity = Literal["error", "warning"]
 Verdict = Literal["safe", "unsafe"]
@@ -176,11 +179,13 @@ class Repair:
     Attributes:
         plan: The repaired plan.
         drop: Layers whose step was dropped from it.
+        extra: Channels that go beyond those that the steps name.
         message: What was changed, in words.
     """
 
     plan: Plan
     drop: tuple[str, ...]
+    extra: tuple[ChannelRange, ...]
     message: str
 
 

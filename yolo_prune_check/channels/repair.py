@@ -2,32 +2,63 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from yolo_prune_check.channels.graph import ChannelGraph
 from yolo_prune_check.channels.plan import Plan, Step
 from yolo_prune_check.channels.prediction import Repair
+from yolo_prune_check.channels.provenance import ChannelRange
+from yolo_prune_check.channels.removal import find_removal
+
+_SHOWN = 3
 
 
 def find_repair(graph: ChannelGraph, plan: Plan) -> Repair | None:
     """The repair of an unsafe plan, if one is found.
 
-    Tried in this order: silence the masked channels (for ``mask: weights``), keep the plan as it is, carry it out by
-    ``mask``. In each, steps are dropped until a prediction calls the rest safe; none of them could be put back.
-    That is not always the fewest possible.
+    Tried in this order: mask silently (for ``mask: weights``); remove with each channel all that has to go with it
+    (``local`` becomes ``group``); keep the plan as it is; carry it out by ``mask``. In each, steps are dropped until
+    the rest is safe, and none of them could be put back. Under ``mask`` a step is safe or not whatever the others are,
+    so that no fewer would do.
     """
-    bases = [(plan, "")]
-    if plan.execution == "mask" and plan.mask == "weights":
-        silent = Plan(plan.steps, "mask", "silent")
-        bases.insert(0, (silent, "Mask with `mask: silent`, which zeroes BatchNorm weight and bias as well."))
-    if plan.execution != "mask":
-        masked = Plan(plan.steps, "mask")
-        bases.append((masked, f"Carry the plan out with execution `mask` instead of `{plan.execution}`."))
-    for base, words in bases:
+    for base, words in _bases(plan):
         found = _fewest_drops(graph, base)
-        if found is not None:
-            repaired, dropped = found
-            drop = f"Drop the step on {', '.join(dropped)}." if dropped else ""
-            return Repair(repaired, dropped, " ".join(filter(None, (words, drop))))
+        if found is None:
+            continue
+        repaired, dropped = found
+        extra = _extra(graph, repaired) if repaired.execution == "group" else ()
+        sentences = [words]
+        if extra and plan.execution != "group":
+            sentences.append(f"With the plan's channels go {_listed(extra)}.")
+        if dropped:
+            sentences.append(f"Drop the step on {', '.join(dropped)}.")
+        return Repair(repaired, dropped, extra, " ".join(filter(None, sentences)))
     return None
+
+
+def _bases(plan: Plan) -> list[tuple[Plan, str]]:
+    """Plans to start from, with what to say of each."""
+    silent = Plan(plan.steps, "mask")
+    if plan.execution == "mask":
+        if plan.mask == "silent":
+            return [(plan, "")]
+        return [(silent, "Mask with `mask: silent`, which zeroes BatchNorm weight and bias as well."), (plan, "")]
+    bases = [(plan, ""), (silent, f"Carry the plan out with execution `mask` instead of `{plan.execution}`.")]
+    if plan.execution == "local":
+        whole = Plan(plan.steps, "group")
+        bases.insert(0, (whole, "Carry the plan out with execution `group`, which removes whole dependency groups."))
+    return bases
+
+
+def _extra(graph: ChannelGraph, plan: Plan) -> tuple[ChannelRange, ...]:
+    """Channels that go beyond those that the steps name."""
+    parts = (part for item in find_removal(graph, plan).extensions for part in item.added)
+    return tuple(dict.fromkeys(parts))
+
+
+def _listed(ranges: Sequence[ChannelRange]) -> str:
+    more = len(ranges) - _SHOWN
+    return ", ".join(map(str, ranges[:_SHOWN])) + (f" and {more} more ranges" if more > 0 else "")
 
 
 def _fewest_drops(graph: ChannelGraph, plan: Plan) -> tuple[Plan, tuple[str, ...]] | None:
@@ -36,6 +67,8 @@ def _fewest_drops(graph: ChannelGraph, plan: Plan) -> tuple[Plan, tuple[str, ...
     def safe(steps: tuple[Step, ...]) -> bool:
         return bool(steps) and graph.verdicts.of(_with(plan, steps))[0] == "safe"
 
+    if safe(plan.steps):
+        return plan, ()
     steps = tuple(step for step in plan.steps if safe((step,)))
     while steps and not safe(steps):
         steps = steps[:-1]

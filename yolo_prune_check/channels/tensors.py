@@ -59,8 +59,8 @@ def varying(shape: tuple[int, ...]) -> Tensor:
 
 
 def stated(shape: tuple[int, ...], state: State) -> Tensor:
-    """A tensor of this state; in its one form, None, where everything varies."""
-    return Tensor(shape, None if np.isnan(state).all() else state)
+    """A tensor of this state; in its one form, None, where everything varies (NaN alone is not equal to itself)."""
+    return Tensor(shape, None if (state != state).all() else state)
 
 
 def known(x: Tensor) -> State | None:

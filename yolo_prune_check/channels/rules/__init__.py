@@ -13,13 +13,16 @@ from typing import Any
 from yolo_prune_check.channels.rules import (
     activation,
     assertion,
+    contraction,
     convolution,
     elementwise,
+    indexing,
     join,
     layout,
     norm,
     pooling,
     reduction,
+    tiling,
 )
 
 Rule = Callable[..., Any]
@@ -34,6 +37,9 @@ RULES: Mapping[str, Rule] = {
     **layout.RULES,
     **pooling.RULES,
     **reduction.RULES,
+    **contraction.RULES,
+    **tiling.RULES,
+    **indexing.RULES,
 }
 
 ACTIVATIONS = frozenset(activation.ACTIVATIONS)
@@ -41,7 +47,7 @@ NORMS = frozenset(norm.NORMS)
 CONVOLUTIONS = frozenset(convolution.CONVOLUTIONS)
 POOLS = frozenset(pooling.POOLS)
 UPSAMPLES = frozenset(pooling.UPSAMPLES)
-LAYOUT = frozenset(layout.RULES) | frozenset(join.RULES)
+LAYOUT = frozenset({*layout.RULES, *join.RULES, *tiling.RULES, *indexing.LAYOUT})
 ELEMENTWISE = frozenset(elementwise.TIES)
 
 __all__ = [

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from yolo_prune_check.channels.program import FloatArray
-from yolo_prune_check.channels.tensors import Tensor, known
+from yolo_prune_check.channels.tensors import Breaks, Tensor, along, known, stated
 
 _erf = np.vectorize(math.erf, otypes=[np.float64])
 
@@ -66,7 +66,7 @@ ACTIVATIONS: dict[str, Callable[..., Tensor]] = {
     "hardsigmoid": pointwise(_gate),
     "hardtanh": pointwise(lambda x, low=-1.0, high=1.0: np.clip(x, low, high)),
     "sigmoid": pointwise(_sigmoid),
-    "tanh": pointwise(lambda x: np.tanh(x)),
+    "tanh": pointwise(lambda x: np.asarray(np.tanh(x))),
     "gelu": pointwise(_gelu),
     "elu": pointwise(_elu),
     "mish": pointwise(lambda x: np.asarray(x * np.tanh(np.logaddexp(0, x)))),
@@ -74,22 +74,38 @@ ACTIVATIONS: dict[str, Callable[..., Tensor]] = {
 }
 
 FUNCTIONS: dict[str, Callable[..., Tensor]] = {
-    "exp": pointwise(lambda x: np.exp(x)),
-    "log": pointwise(lambda x: np.log(x)),
-    "cos": pointwise(lambda x: np.cos(x)),
-    "sin": pointwise(lambda x: np.sin(x)),
-    "sqrt": pointwise(lambda x: np.sqrt(x)),
+    "exp": pointwise(lambda x: np.asarray(np.exp(x))),
+    "log": pointwise(lambda x: np.asarray(np.log(x))),
+    "cos": pointwise(lambda x: np.asarray(np.cos(x))),
+    "sin": pointwise(lambda x: np.asarray(np.sin(x))),
+    "sqrt": pointwise(lambda x: np.asarray(np.sqrt(x))),
     "rsqrt": pointwise(lambda x: np.asarray(1 / np.sqrt(x))),
-    "abs": pointwise(lambda x: np.asarray(np.abs(x))),
-    "neg": pointwise(lambda x: np.negative(x)),
+    "abs": pointwise(lambda x: np.maximum(x, -x)),
+    "neg": pointwise(lambda x: np.asarray(np.negative(x))),
     "reciprocal": pointwise(lambda x: np.asarray(1 / x)),
     "clamp": pointwise(_clamp),
     "clamp_min": pointwise(_clamp),
     "clamp_max": pointwise(lambda x, high: _clamp(x, None, high)),
-    "floor": pointwise(lambda x: np.floor(x)),
-    "ceil": pointwise(lambda x: np.ceil(x)),
-    "round": pointwise(lambda x: np.round(x)),
+    "floor": pointwise(lambda x: np.asarray(np.floor(x))),
+    "ceil": pointwise(lambda x: np.asarray(np.ceil(x))),
+    "round": pointwise(lambda x: np.asarray(np.round(x))),
     "erf": pointwise(_erf),
 }
 
-RULES: dict[str, Callable[..., Any]] = {**ACTIVATIONS, **FUNCTIONS}
+
+def prelu(x: Tensor, weight: Tensor) -> Tensor:
+    """``aten._prelu_kernel``; the slopes were laid along axis 1 before. Only what is below 0 needs them."""
+    channels, slopes = x.shape[1] if len(x.shape) > 1 else 1, math.prod(weight.shape)
+    if slopes not in (1, channels):
+        words = "Mismatch of parameter numbers and input channel size. "
+        words += f"Found parameter numbers = {slopes} and channel size = {channels}."
+        raise Breaks("elementwise", slopes, channels, words)
+    if x.state is None:
+        return x
+    numbers = known(weight)
+    factor = np.full(1, np.nan) if numbers is None else numbers.ravel()
+    below = np.minimum(x.state, 0) * along(factor, min(1, x.state.ndim - 1), x.state.ndim)
+    return stated(x.shape, np.where(x.state >= 0, x.state, below))
+
+
+RULES: dict[str, Callable[..., Any]] = {**ACTIVATIONS, **FUNCTIONS, "_prelu_kernel": prelu}

@@ -73,12 +73,12 @@ def _check(x: Tensor, shape: tuple[int, ...], bias: tuple[int, ...] | None, tran
         )
     expected = shape[0] if transposed else shape[1] * groups
     if x.shape[1] != expected:
-        kind = "transposed=1, " if transposed else ""
+        kind = "transposed=1" if transposed else f"groups={groups}"
         raise Breaks(
-            "depthwise" if groups > 1 else "direct",
+            "depthwise" if groups > 1 and not transposed else "direct",
             expected,
             x.shape[1],
-            f"Given {kind}groups={groups}, weight of size {size}, expected input{list(x.shape)} "
+            f"Given {kind}, weight of size {size}, expected input{list(x.shape)} "
             f"to have {expected} channels, but got {x.shape[1]} channels instead",
         )
     out = shape[1] * groups if transposed else shape[0]

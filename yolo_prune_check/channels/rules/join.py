@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from yolo_prune_check.channels.tensors import Breaks, State, Tensor, blank, known
+from yolo_prune_check.channels.tensors import Breaks, State, Tensor, blank, known, stated
 
 
 def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
@@ -37,7 +37,8 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     total = 0
     for tensor in parts:
         total += tensor.shape[axis]
-    return Tensor((*first[:axis], total, *first[axis + 1 :]), _joined(parts, axis))
+    shape, state = (*first[:axis], total, *first[axis + 1 :]), _joined(parts, axis)
+    return Tensor(shape) if state is None else stated(shape, state)
 
 
 def _joined(parts: Sequence[Tensor], axis: int) -> State | None:
@@ -113,7 +114,7 @@ def unbind(x: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     state = known(x)
     shape = (*x.shape[:axis], *x.shape[axis + 1 :])
     return tuple(
-        Tensor(shape, None if state is None else part(state, axis, number, number + 1).squeeze(axis))
+        Tensor(shape) if state is None else stated(shape, part(state, axis, number, number + 1).squeeze(axis))
         for number in range(x.shape[axis])
     )
 
@@ -131,9 +132,7 @@ def _pieces(x: Tensor, sizes: Sequence[int], axis: int) -> tuple[Tensor, ...]:
         return tuple(Tensor((*before, size, *after)) for size in sizes)
     pieces, start = [], 0
     for size in sizes:
-        taken = part(state, axis, start, start + size)
-        # `taken != taken`: NaN, in the one type of entry that has it
-        pieces.append(Tensor((*before, size, *after), None if size and (taken != taken).all() else taken))
+        pieces.append(stated((*before, size, *after), part(state, axis, start, start + size)))
         start += size
     return tuple(pieces)
 

@@ -127,71 +127,6 @@ def squeeze(x: Tensor, dim: int | Sequence[int] | None = None) -> Tensor:
     return Tensor(shape, None if state is None else state.squeeze(axes))
 
 
-def expand(x: Tensor, size: Sequence[int], **options: Any) -> Tensor:
-    """``aten.expand``; -1 keeps an axis."""
-    lead = len(size) - len(x.shape)
-    if lead < 0:
-        raise Breaks(
-            "view",
-            len(size),
-            len(x.shape),
-            f"expand(torch.FloatTensor{{{listed(x.shape)}}}, size={listed(size)}): the number of sizes provided "
-            f"({len(size)}) must be greater or equal to the number of dimensions in the tensor ({len(x.shape)})",
-        )
-    shape = list(size)
-    for axis in reversed(range(len(x.shape))):
-        have, want = x.shape[axis], size[lead + axis]
-        if want == -1:
-            shape[lead + axis] = have
-        elif have not in (1, want):
-            raise Breaks(
-                "view",
-                want,
-                have,
-                f"The expanded size of the tensor ({want}) must match the existing size ({have}) at non-singleton "
-                f"dimension {lead + axis}.  Target sizes: {listed(size)}.  Tensor sizes: {listed(x.shape)}",
-            )
-    state = known(x)
-    return Tensor(tuple(shape), None if state is None else state.reshape((1,) * lead + state.shape))
-
-
-def repeat(x: Tensor, repeats: Sequence[int]) -> Tensor:
-    """``aten.repeat``: copies side by side along every axis."""
-    lead = len(repeats) - len(x.shape)
-    if lead < 0:
-        raise Breaks(
-            "view",
-            len(x.shape),
-            len(repeats),
-            "Number of dimensions of repeat dims can not be smaller than number of dimensions of tensor",
-        )
-    padded = (1,) * lead + x.shape
-    shape, state = tuple(n * times for n, times in zip(padded, repeats, strict=True)), known(x)
-    if state is None:
-        return Tensor(shape)
-    state = state.reshape((1,) * lead + state.shape)
-    return Tensor(
-        shape, np.tile(state, [1 if n == 1 else times for n, times in zip(state.shape, repeats, strict=True)])
-    )
-
-
-def flip(x: Tensor, dims: Sequence[int]) -> Tensor:
-    """``aten.flip``."""
-    state = known(x)
-    return Tensor(x.shape, None if state is None else np.flip(state, tuple(dims)))
-
-
-def roll(x: Tensor, shifts: Sequence[int], dims: Sequence[int] = ()) -> Tensor:
-    """``aten.roll``."""
-    state = known(x)
-    if state is None:
-        return x
-    if not dims:
-        whole = np.broadcast_to(state, x.shape)
-        return Tensor(x.shape, np.roll(whole, shifts[0]))
-    return Tensor(x.shape, np.roll(state, tuple(shifts), tuple(dims)))
-
-
 def pixel_shuffle(x: Tensor, factor: int) -> Tensor:
     """``aten.pixel_shuffle``: channels become pixels."""
     *lead, channels, height, width = x.shape
@@ -227,6 +162,21 @@ def pixel_unshuffle(x: Tensor, factor: int) -> Tensor:
     return view(permute(apart, order), (*lead, channels * factor**2, *shape))
 
 
+def channel_shuffle(x: Tensor, groups: int) -> Tensor:
+    """``aten.channel_shuffle``: the channels of all groups in turn."""
+    batch, channels, *spatial = x.shape
+    if channels % groups:
+        words = f"Number of channels must be divisible by groups. Got {channels} channels and {groups} groups."
+        raise Breaks("view", f"a multiple of {groups}", channels, words)
+    apart = view(x, (batch, groups, channels // groups, *spatial))
+    return view(transpose(apart, 1, 2), x.shape)
+
+
+def view_as(x: Tensor, other: Tensor) -> Tensor:
+    """``torch.Tensor.view_as`` and ``reshape_as``."""
+    return view(x, other.shape)
+
+
 def same(x: Tensor, *options: Any, **named: Any) -> Tensor:
     """Operators that return their operand."""
     return x
@@ -242,11 +192,10 @@ RULES: dict[str, Callable[..., Any]] = {
     "permute": permute,
     "unsqueeze": unsqueeze,
     "squeeze": squeeze,
-    "expand": expand,
-    "repeat": repeat,
-    "flip": flip,
-    "roll": roll,
     "pixel_shuffle": pixel_shuffle,
     "pixel_unshuffle": pixel_unshuffle,
+    "channel_shuffle": channel_shuffle,
+    "view_as": view_as,
+    "reshape_as": view_as,
     **dict.fromkeys(SAME, same),
 }

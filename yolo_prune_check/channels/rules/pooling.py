@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from yolo_prune_check.channels.program import FloatArray
-from yolo_prune_check.channels.tensors import Breaks, State, Tensor
+from yolo_prune_check.channels.tensors import Breaks, State, Tensor, listed, stated
 
 Windows = list[tuple[int, int]]
 
@@ -35,7 +35,7 @@ def max_pool(
         mask = inside.reshape((1,) * axis + inside.shape + (1,) * (state.ndim - axis - 1))
         state = np.where(mask, taken, -np.inf).max(axis + 1)
     shape = (*x.shape[:-2], *spatial)
-    return Tensor(shape, _settled(state)), Tensor(shape)
+    return _settled(shape, state), Tensor(shape)
 
 
 def avg_pool(
@@ -63,7 +63,7 @@ def avg_pool(
         state = _summed(state, axis, inside, weights)
     if state is not None and divisor_override:
         state = state / divisor_override
-    return Tensor((*x.shape[:-2], *spatial), _settled(state))
+    return _settled((*x.shape[:-2], *spatial), state)
 
 
 def adaptive_avg_pool(x: Tensor, output_size: Sequence[int]) -> Tensor:
@@ -73,7 +73,7 @@ def adaptive_avg_pool(x: Tensor, output_size: Sequence[int]) -> Tensor:
         if state is not None and state.shape[axis] > 1:
             windows = _even(x.shape[axis], out)
             state = _summed(state, axis, windows, [1 / (stop - start) for start, stop in windows])
-    return Tensor((*x.shape[: len(x.shape) - len(output_size)], *output_size), _settled(state))
+    return _settled((*x.shape[: len(x.shape) - len(output_size)], *output_size), state)
 
 
 def adaptive_max_pool(x: Tensor, output_size: Sequence[int]) -> tuple[Tensor, Tensor]:
@@ -84,7 +84,7 @@ def adaptive_max_pool(x: Tensor, output_size: Sequence[int]) -> tuple[Tensor, Te
             pieces = [_part(state, axis, *window).max(axis, keepdims=True) for window in _even(x.shape[axis], out)]
             state = np.concatenate(pieces, axis)
     shape = (*x.shape[: len(x.shape) - len(output_size)], *output_size)
-    return Tensor(shape, _settled(state)), Tensor(shape)
+    return _settled(shape, state), Tensor(shape)
 
 
 def upsample_nearest(x: Tensor, output_size: Sequence[int] | None, *scales: float | Sequence[float] | None) -> Tensor:
@@ -122,7 +122,7 @@ def upsample_linear(
         share = (at - low).reshape((-1,) + (1,) * (state.ndim - axis - 1))
         left, right = np.take(state, low, axis=axis), np.take(state, np.minimum(low + 1, size - 1), axis=axis)
         state = np.where(share == 0, left, left * (1 - share) + right * share)
-    return Tensor((*x.shape[:2], *spatial), _settled(state))
+    return _settled((*x.shape[:2], *spatial), state)
 
 
 def _at(numbers: Sequence[int], axis: int) -> int:
@@ -138,6 +138,11 @@ def _sizes(
     *,
     ceil: bool,
 ) -> tuple[int, ...]:
+    if 0 in x.shape[1:]:
+        words = (
+            f"Expected 3D or 4D (batch mode) tensor with optional 0 dim batch size for input, but got:{listed(x.shape)}"
+        )
+        raise Breaks("pool", "at least 1", 0, words)
     stride = stride or kernel
     spatial = tuple(
         _pooled(size, _at(kernel, axis), _at(stride, axis), _at(padding, axis), _at(dilation, axis), ceil=ceil)
@@ -184,8 +189,8 @@ def _summed(state: FloatArray, axis: int, windows: Windows, weights: Sequence[fl
     return np.concatenate(pieces, axis)
 
 
-def _settled(state: FloatArray | None) -> FloatArray | None:
-    return None if state is None or np.isnan(state).all() else state
+def _settled(shape: tuple[int, ...], state: FloatArray | None) -> Tensor:
+    return Tensor(shape) if state is None else stated(shape, state)
 
 
 def _factors(scales: Sequence[float | Sequence[float] | None]) -> list[float]:
@@ -193,6 +198,9 @@ def _factors(scales: Sequence[float | Sequence[float] | None]) -> list[float]:
 
 
 def _enlarged(x: Tensor, output_size: Sequence[int] | None, factors: Sequence[float]) -> tuple[int, ...]:
+    if 0 in x.shape[1:]:
+        words = f"Non-empty 4D data tensor expected but got a tensor with sizes {listed(x.shape)}"
+        raise Breaks("pool", "at least 1", 0, words)
     if output_size is not None:
         return tuple(output_size)
     return tuple(int(size * factor) for size, factor in zip(x.shape[2:], factors, strict=True))
