@@ -50,10 +50,10 @@ def removal_trial(model: nn.Module, graph: ChannelGraph) -> Trial:
 
     def differences(plan: Plan) -> tuple[Prediction, list[str]]:
         prediction, removal = predict(graph, plan), find_removal(graph, plan)
-        if prediction.failure is not None:
-            return prediction, [f"predicted that it {describe(prediction.failure)}; groups always fit"]
         if any(hazard.code == "empty-layer" for hazard in removal.hazards) or removal.stays.all():
             return prediction, []
+        if prediction.failure is not None:
+            return prediction, [f"predicted that it {describe(prediction.failure)}; groups always fit"]
         small = carry_out(model, removal)
         found = plain_pass(small, graph.imgsz)
         if found.failure is not None:

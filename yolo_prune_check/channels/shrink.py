@@ -74,4 +74,6 @@ def columns_of(cut: Cut, outputs: int, inputs: int) -> Ids:
     by_group: dict[int, Ids] = {
         group: cut.inputs[cut.inputs // inputs == group] % inputs for group in np.unique(cut.inputs // inputs).tolist()
     }
-    return np.stack([by_group[group] for group in (cut.outputs // outputs).tolist()])
+    none = np.empty(0, dtype=np.int64)
+    rows = [by_group.get(group, none) for group in (cut.outputs // outputs).tolist()]
+    return np.stack(rows) if rows else np.empty((0, len(cut.inputs) // max(cut.groups, 1)), dtype=np.int64)
