@@ -71,7 +71,9 @@ def test_every_command_and_option_is_in_the_readme(command_line: CommandLine) ->
         assert option in README
 
 
-@pytest.mark.parametrize("page", ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/specs.md"])
+@pytest.mark.parametrize(
+    "page", ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/specs.md", "docs/inspect.md"]
+)
 def test_links_lead_somewhere(page: str) -> None:
     made_by_demo = {"reports/index.md", "reports/claims.md"}
     for target in re.findall(r"\]\(([^)#]+)", (ROOT / page).read_text(encoding="utf-8")):

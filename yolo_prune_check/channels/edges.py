@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from yolo_prune_check.channels.heads import home_of, is_inside
@@ -89,6 +89,21 @@ def operator_name(module: str, name: str, seen: Counter[str]) -> str:
     return base if seen[base] == 1 else f"{base}#{seen[base]}"
 
 
+def operator_names(program: Program, layers: Mapping[str, GraphLayer], junctions: Sequence[Junction]) -> dict[int, str]:
+    """How edges name each operator, by its index: a layer by its name, all else ``module:operator``.
+
+    Junctions keep their names; where a module runs other operators of the same name, they are counted after them.
+    """
+    names = {layer.op: layer.name for layer in layers.values()}
+    names.update((junction.op.index, junction.operator) for junction in junctions)
+    seen = Counter(junction.operator.partition("#")[0] for junction in junctions)
+    for op in program.ops:
+        if op.index not in names:
+            word = "pool" if op.target in POOLS else "upsample" if op.target in UPSAMPLES else op.target
+            names[op.index] = operator_name(op.module, word, seen)
+    return names
+
+
 def _tensors(op: Op) -> int:
     return sum(isinstance(item, Ref) for item in op.args)
 
@@ -116,16 +131,15 @@ def find_edges(
     reading = {consumer.op.index: consumer.weight.removesuffix(".weight") for consumer in provenance.consumers}
     frozen = {item.op.index for item in provenance.frozen}
     home = home_of(program)
+    names = operator_names(program, layers, junctions)
     edges: list[Edge] = []
     for op in program.ops:
         layer = layers.get(reading.get(op.index, ""))
-        consumer, kind = f"{op.module}:{op.target}", _CONSUMERS.get(op.target)
+        consumer, kind = names[op.index], _CONSUMERS.get(op.target)
         if layer is not None:
             consumer, kind = layer.name, _convolution_kind(layer)
         elif op.index in joined:
             consumer, kind = joined[op.index]
-        elif kind in ("pool", "upsample"):
-            consumer = f"{op.module}:{kind}"
         elif kind is None and op.index in reading:
             kind = "direct"
         elif op.index in frozen:

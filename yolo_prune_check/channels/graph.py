@@ -163,11 +163,11 @@ class ChannelGraph:
         """
         for step in plan.steps:
             layer = self.layer(step.layer)
-            if step.last >= layer.out_channels:
+            if step.keep and step.keep[-1] >= layer.out_channels:
                 raise UserError(
                     "channel out of range",
                     where=step.layer,
-                    value=step.last,
+                    value=step.keep[-1],
                     hint=f"The layer has channels 0 to {layer.out_channels - 1}.",
                 )
 

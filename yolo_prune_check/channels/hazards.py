@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from yolo_prune_check.channels.edges import Junction
 from yolo_prune_check.channels.graph import ChannelGraph
 from yolo_prune_check.channels.interpret import Interpretation
-from yolo_prune_check.channels.plan import Plan, Step
+from yolo_prune_check.channels.parameters import removed
+from yolo_prune_check.channels.plan import Plan
 from yolo_prune_check.channels.planned import Changes
 from yolo_prune_check.channels.prediction import HAZARDS, Hazard
 from yolo_prune_check.channels.removal import Removal
@@ -65,7 +66,7 @@ def _masks_anything(graph: ChannelGraph, name: str, keep: tuple[int, ...]) -> bo
     """Whether a channel that is not kept has a filter with weights, or emits anything, on the untouched model."""
     layer = graph.layers[name]
     alive = graph.verdicts.silence(name, "silent").alive
-    return bool((alive & Step(name, keep).removed_of(layer.out_channels)).any())
+    return bool((alive & removed(keep, layer.out_channels)).any())
 
 
 def _empty_layers(plan: Plan) -> Iterator[Hazard]:
@@ -110,13 +111,13 @@ def _phantoms(graph: ChannelGraph, plan: Plan, result: Interpretation) -> Iterat
         emitted = result.get(layer.emission)
         if emitted is None:
             continue
-        removed = Step(name, keep).removed_of(layer.out_channels)
-        count = int((emitted.emits & removed).sum())
+        gone = removed(keep, layer.out_channels)
+        count = int((emitted.emits & gone).sum())
         if count:
             yield _hazard(
                 "phantom-channel",
                 name,
-                f"{count} of {int(removed.sum())} zeroed filters still emit a constant: "
+                f"{count} of {int(gone.sum())} zeroed filters still emit a constant: "
                 f"{len(keep)} channels are kept, {emitted.active} of {layer.out_channels} are active",
             )
 

@@ -134,7 +134,9 @@ class _Steps:
         self.plan = np.repeat(np.arange(len(numbers)), self.counts)
         self.layer = np.array([positions[step.layer] for step in steps], dtype=np.int64)
         self.width = np.array([len(step.keep) for step in steps], dtype=np.int64)
-        if (np.array([step.last for step in steps], dtype=np.int64) >= totals[self.layer]).any():
+        if (
+            np.array([step.keep[-1] if step.keep else -1 for step in steps], dtype=np.int64) >= totals[self.layer]
+        ).any():
             _refuse(graph, steps)
         self.cut = self.width < totals[self.layer]
         head = np.array([name in graph.head_layers for name in graph.layers])

@@ -25,6 +25,13 @@ def untouched(program: Program) -> dict[str, Tensor]:
     return parameters
 
 
+def removed(keep: tuple[int, ...], width: int) -> BoolArray:
+    """For each of a layer's channels, whether it goes."""
+    gone = np.ones(width, dtype=np.bool_)
+    gone[list(keep)] = False
+    return gone
+
+
 def masked(
     parameters: Mapping[str, Tensor], layer: GraphLayer, keep: tuple[int, ...], kind: MaskKind
 ) -> dict[str, Tensor]:
@@ -32,8 +39,7 @@ def masked(
 
     For ``silent`` bias and batch-norm weight and bias are zeroed as well.
     """
-    stays = np.zeros(layer.out_channels, dtype=np.bool_)
-    stays[list(keep)] = True
+    stays = ~removed(keep, layer.out_channels)
     weight = parameters[f"{layer.name}.weight"]
     changed = {}
     if weight.filter is not None:

@@ -7,9 +7,6 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Literal, get_args
 
-import numpy as np
-from numpy.typing import NDArray
-
 from yolo_prune_check.errors import UserError
 
 Execution = Literal["mask", "local", "group", "adapter"]
@@ -27,16 +24,12 @@ class Step:
         layer: Qualified name of a ``Conv2d``, such as ``"model.2.cv1.conv"``.
         keep: Indices of the channels that stay, in the numbering of the untouched model. Stored sorted.
 
-    Attributes:
-        last: The highest index that stays, -1 if none does.
-
     Raises:
         UserError: An index is negative, is no integer or occurs twice.
     """
 
     layer: str
     keep: tuple[int, ...]
-    last: int = field(init=False, repr=False, compare=False)
 
     def __init__(self, layer: str, keep: Iterable[int]) -> None:
         indices = list(keep)
@@ -51,13 +44,6 @@ class Step:
             raise UserError("a channel is kept twice", where=layer, value=twice, hint="Name each channel once.")
         object.__setattr__(self, "layer", layer)
         object.__setattr__(self, "keep", tuple(kept))
-        object.__setattr__(self, "last", kept[-1] if kept else -1)
-
-    def removed_of(self, width: int) -> NDArray[np.bool_]:
-        """For each of a layer's channels, whether it goes."""
-        removed = np.ones(width, dtype=np.bool_)
-        removed[list(self.keep)] = False
-        return removed
 
 
 @dataclass(frozen=True)

@@ -328,8 +328,10 @@ class _Functions(TorchFunctionMode):
             output = func(*args, **kwargs)
         finally:
             self.recorder.composite = False
-        if target == "reshape":  # x.reshape(a, b) and x.reshape((a, b)) are the same
+        if target == "reshape":  # x.reshape(a, b) and x.reshape((a, b)) are the same, as are two ways of einsum
             args = (args[0], tuple(args[1:]) if len(args) > 2 or isinstance(args[1], int) else args[1])
+        if target == "einsum" and not isinstance(args[1], (list, tuple)):
+            args = (args[0], tuple(args[1:]))
         self.recorder.record_composite(target, args, kwargs, output)
         return output
 

@@ -18,7 +18,7 @@ from yolo_prune_check.channels.graph import ChannelGraph
 from yolo_prune_check.channels.interpret import Interpretation
 from yolo_prune_check.channels.judge import judge
 from yolo_prune_check.channels.layers import GraphLayer
-from yolo_prune_check.channels.parameters import masked, narrowed
+from yolo_prune_check.channels.parameters import masked, narrowed, removed
 from yolo_prune_check.channels.plan import MaskKind, Plan, Step
 from yolo_prune_check.channels.prediction import Mismatch, Verdict
 from yolo_prune_check.channels.program import BoolArray
@@ -162,13 +162,13 @@ class Verdicts:
             silence = self.silence(step.layer, plan.mask)
             if not silence.clean and (silence.dirty or self._still_emits(step, silence)):
                 return "unsafe"
-            changed = changed or silence.lively or bool((silence.alive & step.removed_of(width)).any())
+            changed = changed or silence.lively or bool((silence.alive & removed(step.keep, width)).any())
         if len(plan.widths()) < len(plan.steps) and not all(plan.widths().values()):
             return "unsafe"
         return "safe" if changed else "unsafe"
 
     def _still_emits(self, step: Step, silence: Silence) -> bool:
-        return bool((silence.emits & step.removed_of(len(silence.emits))).any())
+        return bool((silence.emits & removed(step.keep, len(silence.emits))).any())
 
     def silence(self, name: str, kind: MaskKind) -> Silence:
         """What masking does to the channels of a layer."""

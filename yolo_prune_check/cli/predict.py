@@ -8,6 +8,7 @@ import typer
 
 from yolo_prune_check.channels.plan import Execution, MaskKind, Plan
 from yolo_prune_check.cli.exits import Exit
+from yolo_prune_check.cli.explain import explain
 from yolo_prune_check.cli.image_size import is_image_size
 from yolo_prune_check.cli.output import heading, say, say_json, table
 from yolo_prune_check.cli.steps import parse_step, resolve_step
@@ -59,16 +60,7 @@ def predict(
 
 
 def _describe(graph: ChannelGraph, plan: Plan, prediction: Prediction) -> str:
-    failure = prediction.failure
-    lines = [f"verdict: {prediction.verdict}, execution {prediction.execution}"]
-    if failure is not None:
-        lines += [
-            f"breaks in {failure.module} ({failure.kind}): expected {failure.expected}, got {failure.got}",
-            f"PyTorch will say: {failure.message}",
-        ]
-    lines += [f"{hazard.severity}: {hazard.code} in {hazard.layer}: {hazard.message}" for hazard in prediction.hazards]
-    if prediction.repair is not None:
-        lines.append(f"repair: {prediction.repair.message}")
+    lines = explain(prediction)
     whole = graph.predict_many([Plan()])[0]
     lines.append(f"parameters: {whole.params:,} before, {prediction.params:,} after")
     macs = "not known, as it breaks" if prediction.macs is None else f"{prediction.macs:,} after"

@@ -8,6 +8,7 @@ from yolo_prune_check.report import figures
 from yolo_prune_check.report.glossary import glossary
 from yolo_prune_check.report.markdown import NONE, block, code, columns, fold, link, page, table, text
 from yolo_prune_check.report.random_plans import random_how, random_part
+from yolo_prune_check.report.safety import path_line, repair_line, repair_of_plan
 from yolo_prune_check.report.setting import absolute, shown_model, shown_path
 from yolo_prune_check.report.site import CLAIMS, INDEX, Site, Suite, relative
 from yolo_prune_check.report.tally import Tally, ended, phantoms
@@ -92,6 +93,7 @@ def scenario_part(record: Record) -> str:
         parts.append(_edges(record.edges, executed=record.agrees is not None))
     if record.hazards:
         parts.append(_hazards(record.hazards))
+    parts.append(repair_of_plan(record.steps))
     parts.append(_costs(record))
     parts.append(f"**Run it again**\n\n{block(record.rerun, 'bash')}")
     return "\n\n".join(part for part in parts if part)
@@ -186,12 +188,17 @@ def _messages(steps: Sequence[StepRecord]) -> str:
             told.append(f"{step.status}: {text(step.reason)}")
         if predicted is not None and predicted == observed:
             told.append(f"{step.status}, as predicted to the letter: breaks in {_break(predicted)}")
+            told.append(path_line(predicted))
         else:
             if predicted is not None:
                 told.append(f"predicted to break in {_break(predicted)}")
+                told.append(path_line(predicted))
             if observed is not None:
                 told.append(f"broke in {_break(observed)}")
         told.extend(f"differs: {text(difference)}" for difference in step.differences)
+        if step.repair is not None and step.status in ("failed", "skipped"):
+            told.append(repair_line(step.repair))
+        told = [line for line in told if line]
         if told:
             lines.append(f"- Step {step.index + 1}, {step_name(step)}")
             lines.extend(f"  - {item}" for item in told)

@@ -125,6 +125,10 @@ def _compared(steps: Sequence[StepRecord]) -> str:
                     f"step {step.index + 1} {side}: {failure.module}: expected {failure.expected}, "
                     f"got {failure.got}: {failure.message}"
                 )
+                if failure.path:
+                    lines.append(f"step {step.index + 1} how it gets there: {' → '.join(failure.path)}")
+        if step.repair is not None:
+            lines.append(f"step {step.index + 1} what would make it safe: {step.repair.message}")
     return "\n".join(lines)
 
 

@@ -24,13 +24,37 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class MismatchRecord:
-    """A failing forward pass: the fields of ``channels.prediction.Mismatch``."""
+    """A failing forward pass: the fields of ``channels.prediction.Mismatch``; only a prediction knows the ``path``."""
 
     module: str
     kind: str
     expected: str
     got: str
     message: str
+    path: tuple[str, ...] = field(default=(), compare=False)
+
+
+@dataclass(frozen=True)
+class RemovalRecord:
+    """Channels of one layer that a repair removes beyond those of the plan."""
+
+    layer: str
+    channels: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class RepairRecord:
+    """What makes an unsafe plan safe, as predicted.
+
+    ``message`` says it in words. ``drop`` are the layers whose steps are left out, ``extra`` what is removed besides;
+    ``execution`` and ``mask`` are those of the repaired plan.
+    """
+
+    message: str
+    drop: tuple[str, ...]
+    extra: tuple[RemovalRecord, ...]
+    execution: str
+    mask: str
 
 
 @dataclass(frozen=True)
@@ -72,7 +96,8 @@ class StepRecord:
 
     ``weight_norm_count`` counts filters with a weight above 1e-6 (what the field notes count); ``active`` counts
     channels whose observed output is not identically zero. ``regrown`` counts the filters, of all steps so far, that
-    were non-zero again after this step's fine-tuning. ``kept`` equals ``channels`` for a step that stopped before its
+    were non-zero again after this step's fine-tuning. ``repair`` is of the plan up to and with this step, where that is
+    predicted to be unsafe. ``kept`` equals ``channels`` for a step that stopped before its
     channels were chosen.
     """
 
@@ -94,6 +119,7 @@ class StepRecord:
     observed: str = ""
     predicted_failure: MismatchRecord | None = None
     observed_failure: MismatchRecord | None = None
+    repair: RepairRecord | None = None
     agrees: bool | None = None
     differences: tuple[str, ...] = ()
     map50_pruned: float | None = None

@@ -22,6 +22,7 @@ from yolo_prune_check.prune.mask import MaskSet
 from yolo_prune_check.prune.norms import norms_of
 from yolo_prune_check.run.checkpoint import display_path, save_checkpoint
 from yolo_prune_check.run.record import HazardRecord, MismatchRecord, StepRecord, StepStatus
+from yolo_prune_check.run.repairs import repair_record
 from yolo_prune_check.run.resolve import Target
 from yolo_prune_check.run.state import State
 from yolo_prune_check.select.choose import Choice, select_channels
@@ -87,6 +88,7 @@ def predict_step(state: State, index: int, target: Target) -> StepRecord:
         predicted=_said(prediction, target.layer.name),
         predicted_active=prediction.layers[target.layer.name].active_out,
         predicted_failure=_mismatch(prediction.failure),
+        repair=repair_record(prediction, state.baseline.graph),
     )
     if prediction.failure is not None and state.scenario.on_mismatch == "skip":
         return _stopped(state, record, f"the pruned model {describe(prediction.failure)}")
@@ -259,6 +261,7 @@ def _judged(state: State, record: StepRecord, prediction: Prediction, confirmati
         active=observation.active.get(record.layer),
         weight_norm_count=observation.weight_norms.get(record.layer),
         predicted_failure=_mismatch(prediction.failure),
+        repair=repair_record(prediction, state.baseline.graph),
         observed_failure=_mismatch(confirmation.failure),
         agrees=confirmation.agrees and record.agrees is not False,
         differences=confirmation.differences,
@@ -353,4 +356,4 @@ def _evaluate(state: State) -> Metrics | None:
 def _mismatch(failure: Mismatch | None) -> MismatchRecord | None:
     if failure is None:
         return None
-    return MismatchRecord(failure.module, failure.kind, failure.expected, failure.got, failure.message)
+    return MismatchRecord(failure.module, failure.kind, failure.expected, failure.got, failure.message, failure.path)

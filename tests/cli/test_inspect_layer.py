@@ -1,0 +1,79 @@
+"""``inspect --layer``: what depends on one layer, by which path, and what pruning it alone does."""
+
+from __future__ import annotations
+
+import pytest
+from torch import nn
+
+from tests.cli.conftest import CommandLine
+from yolo_prune_check.channels.graph import ChannelGraph
+from yolo_prune_check.cli.inspect.layer import examine
+from yolo_prune_check.cli.inspect.parts import parts_of
+from yolo_prune_check.cli.output import WIDTH
+from yolo_prune_check.errors import UserError
+from yolo_prune_check.model.addresses import find_layer
+from yolo_prune_check.model.load import load_model
+
+
+@pytest.mark.parametrize("name", ["4.0", "model.4.cv1.conv", "model.4.cv1"])
+def test_a_layer_is_named_by_address_or_name(name: str, command_line: CommandLine) -> None:
+    ran = command_line("inspect", "yolov8n.yaml", "--layer", name)
+    assert ran.code == 0
+    assert ran.out.startswith("yolov8n.yaml, layer 4.0 = model.4.cv1.conv of block 4 (C2f), traced at 64 px\n")
+    assert max(map(len, ran.out.splitlines())) <= WIDTH
+
+
+def test_paths_lead_through_chunk_add_and_concat(command_line: CommandLine) -> None:
+    lines = [
+        " ".join(line.split()) for line in command_line("inspect", "yolov8n.yaml", "--layer", "4.0").out.split("\n")
+    ]
+    assert "[32:64] model.4.cv1.conv → chunk[1] → model.4.m.0.cv1.conv" in lines
+    assert "[0:32] model.4.cv1.conv → chunk[0] → model.4 concat[0] → model.4.cv2.conv" in lines
+    add = "model.4.cv1.conv → chunk[1] → model.4.m.0 add → model.4.m.1 add → model.4 concat[3] → model.4.cv2.conv"
+    assert f"[32:64] {add}" in lines
+
+
+def test_it_says_what_goes_with_it_and_what_breaks(command_line: CommandLine) -> None:
+    out = command_line("inspect", "yolov8n.yaml", "--layer", "4.3").out
+    lines = [" ".join(line.split()) for line in out.splitlines()]
+    assert "9 [0:32] model.4.cv1.conv[32:64], model.4.m.1.cv2.conv[0:32] model.4.m.0:add, model.4.m.1:add yes" in lines
+    assert "breaks in model.4.m.0 (residual): expected 32, got 16" in lines
+    assert "how it gets there: model.4.m.0.cv2.conv → model.4.m.0 add" in lines
+    assert "out of model.4.m.0.cv2.conv 32 16" in lines
+
+
+def test_json_holds_ranges_paths_and_predictions(command_line: CommandLine) -> None:
+    facts = command_line("inspect", "yolov8n.yaml", "--layer", "6.1", "--json").json
+    assert facts["blocks"] == [7, 11, 12]
+    (far,) = [item for item in facts["reached"] if item["consumer"] == "model.12.cv1.conv"]
+    assert (far["channels"], far["position"], far["ends"]) == ([0, 128], 256, True)
+    assert far["path"] == ["model.6.cv2.conv", "model.11 concat[1]", "model.12.cv1.conv"]
+    assert facts["local"]["failure"]["module"] == "model.7.conv"
+    assert facts["mask"]["active"]["model.12.cv1.conv"]["in"] == 384 - 64
+
+
+def test_a_single_channel_cannot_be_halved(command_line: CommandLine) -> None:
+    out = command_line("inspect", "yolov8n.yaml", "--layer", "22.18").out
+    assert "It has a single channel, so there is nothing to remove." in out
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("model.4.cv7", "Did you mean 'model.4.cv2'?"),
+        ("4.9", "block 4 has 6 Conv2d (4.0, 4.1, 4.2, 4.3, 4.4, 4.5)"),
+        ("99.0", "the model has blocks 0-22"),
+    ],
+)
+def test_a_wrong_layer_is_told_with_exit_code_2(name: str, told: str, command_line: CommandLine) -> None:
+    ran = command_line("inspect", "yolov8n.yaml", "--layer", name)
+    assert ran.code == 2
+    assert told in ran.err
+
+
+def test_a_layer_that_does_not_run_is_refused() -> None:
+    model = load_model("yolov8n.yaml")
+    model.get_submodule("model.0").spare = nn.Conv2d(3, 8, 1)  # as the heads that some models only train with
+    graph = ChannelGraph.trace(model, imgsz=64)
+    with pytest.raises(UserError, match="does not run when the model predicts"):
+        examine(graph, parts_of(model, graph), find_layer(model, "model.0.spare"))
