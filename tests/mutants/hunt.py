@@ -4,17 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from torch import nn
 
+from benchmarks.zoo import build, randomise_norms
 from tests.channels.architectures import double_of
-from tests.models import stock
+from tests.models import graph_of
+from tests.mutants.shuffle import NAME, shuffle_of
 from tests.mutants.trials import removal_trial, verdict_trial
 from yolo_prune_check.channels.graph import ChannelGraph
 from yolo_prune_check.channels.plan import Plan
 from yolo_prune_check.fuzz.ground import Ground, Way
 from yolo_prune_check.fuzz.shrink import shrink
 from yolo_prune_check.fuzz.trial import Trial, trial_of, try_random_plans
+
+
+@lru_cache
+def single_of(name: str) -> nn.Module:
+    """A stock model, or one of torchvision's, with random batch norms; built once, and never changed."""
+    model = build(name)
+    randomise_norms(model, seed=0)
+    return model
 
 
 def execution_trial(model: nn.Module, graph: ChannelGraph) -> Trial:
@@ -58,9 +69,12 @@ class Hunt:
     model: str
     ways: tuple[Way, ...]
     within: tuple[str, ...] = ("",)
-    examples: int = 40
+    examples: int = 20
     max_steps: int = 3
     seed: int = 0
+
+    def __str__(self) -> str:
+        return ", ".join([self.name, self.model.removesuffix(".yaml"), *filter(None, self.within)])
 
     def on(self, model: str = "yolov8n.yaml", *within: str) -> Hunt:
         """The same hunt on another model, or on some of its layers."""
@@ -90,13 +104,52 @@ class Hunt:
         return None
 
 
-LOCAL = Hunt("local, carried out", execution_trial, stock, "yolov8n.yaml", (Way("local"),))
-MASK = Hunt("mask, carried out", execution_trial, stock, "yolov8n.yaml", (Way("mask"), Way("mask", "weights")))
+@dataclass(frozen=True)
+class Pinned:
+    """What no execution shows is pinned by an ordinary test, which is run on a graph of its own.
+
+    Attributes:
+        test: The test.
+        arguments: For a test with parameters.
+    """
+
+    test: Callable[..., None]
+    arguments: tuple[object, ...]
+
+    def __init__(self, test: Callable[..., None], *arguments: object) -> None:
+        object.__setattr__(self, "test", test)
+        object.__setattr__(self, "arguments", arguments)
+
+    @property
+    def name(self) -> str:
+        """The hunt in words."""
+        return self.test.__name__
+
+    def __str__(self) -> str:
+        return self.name
+
+    def run(self, *, shrunk: bool = False) -> Caught | None:
+        """Run the test; nothing is ever shrunk."""
+        graph_of.cache_clear()
+        try:
+            self.test(*self.arguments)
+        except AssertionError:
+            return Caught(0, None, f"{self.test.__name__} fails")
+        finally:
+            graph_of.cache_clear()
+        return None
+
+
+LOCAL = Hunt("local, carried out", execution_trial, single_of, "yolov8n.yaml", (Way("local"),))
+MASK = Hunt("mask, carried out", execution_trial, single_of, "yolov8n.yaml", (Way("mask"), Way("mask", "weights")))
+SILENT = replace(MASK, name="mask: silent, carried out", ways=(Way("mask"),))
+WEIGHTS = replace(MASK, name="mask: weights, carried out", ways=(Way("mask", "weights"),))
 GROUP = Hunt("group, carried out", removal_trial, double_of, "yolov8n.yaml", (Way("group"),))
+SHUFFLE = replace(GROUP, load=shuffle_of, model=NAME, within=("stem",), max_steps=1)
 VERDICT = Hunt(
     "one prediction against the other",
     verdict_trial,
-    stock,
+    single_of,
     "yolov8n.yaml",
     (Way("local"), Way("mask"), Way("mask", "weights")),
     examples=200,

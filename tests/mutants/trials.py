@@ -80,8 +80,8 @@ def _trial(differences: Callable[[Plan], tuple[Prediction, list[str]]]) -> Trial
     def try_plan(plan: Plan) -> Tried:
         try:
             prediction, found = differences(plan)
+            return Tried(plan, None if found else outcome_of(prediction)[0], "", not found, tuple(found))
         except Exception as error:  # noqa: BLE001  # whatever a mistake brings about gives it away
             return Tried(plan, None, "", False, (" ".join(f"it raised {type(error).__name__}: {error}".split()),))
-        return Tried(plan, *outcome_of(prediction), not found, tuple(found))
 
     return try_plan
