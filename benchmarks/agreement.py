@@ -1,130 +1,155 @@
-"""Predicted against observed: every layer alone, and random plans, on stock YOLOv8 models.
+"""Predicted against observed: random plans on every architecture, and every layer alone on some.
 
-Run with ``make bench`` or ``python -m benchmarks.agreement [--models …] [--plans 300] [--seed 0] [--json FILE]``.
-Exits with 3 if a prediction was refuted.
+Run with ``make bench`` or ``python -m benchmarks.agreement [--families v8 11] [--plans 200] [--json FOLDER] …``.
+Results are kept in a file for each model, and a run that was stopped goes on where it was. Exits with 3 if a prediction
+was refuted.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import random
+import re
 import sys
-import time
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from functools import lru_cache
+from multiprocessing import get_context
 from pathlib import Path
 
-from tabulate import tabulate
 from torch import nn
 
-from benchmarks.zoo import randomise_norms
+from benchmarks.agreement_page import page
+from benchmarks.agreement_store import Result, Store
+from benchmarks.plans import HOW, How, Steps, named, random_plans, single_layers
+from benchmarks.setting import fingerprint, one_thread, versions
+from benchmarks.trial import Trial
+from benchmarks.zoo import FAMILIES, build, randomise_norms
 from yolo_prune_check.channels.graph import ChannelGraph
-from yolo_prune_check.channels.plan import Execution, MaskKind, Plan, Step
-from yolo_prune_check.channels.predict import predict
-from yolo_prune_check.confirm.compare import compare
-from yolo_prune_check.confirm.observe import observe
-from yolo_prune_check.model.load import load_model
-from yolo_prune_check.prune.apply import prune
+from yolo_prune_check.channels.plan import Plan
+from yolo_prune_check.errors import UserError
 
-MODELS = ("yolov8n.yaml", "yolov8s.yaml", "yolov8m.yaml")
-HOW: tuple[tuple[Execution, MaskKind], ...] = (("local", "silent"), ("mask", "silent"), ("mask", "weights"))
+PART = 40
+"""Plans that a process tries before it hands its results over."""
+
+_SMALL = re.compile(r"\d[nts]\b|tiny")
 
 
-@dataclass
-class Tally:
-    """Plans of one kind on one model."""
+@dataclass(frozen=True)
+class Part:
+    """Some plans of one kind on one model: all that decides which plans these are.
+
+    Attributes:
+        kind: ``random`` or ``one layer``.
+        index: Number of the part among its kind.
+        count: Plans in it; of a kind that is not random, at most.
+    """
 
     model: str
-    plans: str
-    execution: str
-    tried: int = 0
-    agreed: int = 0
-    broke: int = 0
-    wrong: int = 0
-    seconds_predicting: float = 0.0
-    seconds_executing: float = 0.0
-    disagreements: list[str] = field(default_factory=list)
+    kind: str
+    index: int
+    count: int
+    seed: int
+    imgsz: int
+
+    @property
+    def name(self) -> str:
+        """Name that is unique in the model's file."""
+        return f"{self.kind} {self.index} of {self.count} seed {self.seed} at {self.imgsz} px"
 
 
-def single_layers(graph: ChannelGraph) -> Iterator[tuple[Step, ...]]:
-    """Every layer alone, cut to half and to one channel."""
-    for name, layer in graph.layers.items():
-        yield (Step(name, range(max(1, layer.out_channels // 2))),)
-        yield (Step(name, [0]),)
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Try what is not known yet, write the page, and say by the exit code whether all agreed."""
+    options = _parser().parse_args(arguments)
+    unknown = [name for name in options.families if name not in FAMILIES]
+    if unknown:
+        raise UserError("no such family", value=unknown[0], hint=f"Families: {', '.join(FAMILIES)}.")
+    models = options.models or list(dict.fromkeys(m for name in options.families for m in FAMILIES[name]))
+    store = Store(options.json, {"code": fingerprint(), **versions()})
+    parts = [part for model in models for part in _parts(model, options)]
+    missing = [part for part in parts if not store.has(part.model, part.name)]
+    for done, (part, results) in enumerate(_tried(missing, options.jobs), 1):
+        store.add(part.model, part.name, results)
+        agreed = sum(result.agreed for result in results)
+        tried = sum(result.tried for result in results)
+        print(f"{done}/{len(missing)} {part.model} {part.kind} {part.index}: {agreed}/{tried} agree", file=sys.stderr)
+    text, refuted = page([(model, store.results(model)) for model in models], store.setting)
+    print(text)
+    if options.write:
+        options.write.write_text(text + "\n", encoding="utf-8")
+    return 3 if refuted else 0
 
 
-def random_plans(graph: ChannelGraph, count: int, seed: int) -> Iterator[tuple[Step, ...]]:
-    """Plans of 2 to 6 steps."""
-    draw = random.Random(seed)
-    for _ in range(count):
-        names = draw.sample(list(graph.layers), draw.randint(2, 6))
-        yield tuple(Step(name, _kept(draw, graph.layers[name].out_channels)) for name in names)
-
-
-def _kept(draw: random.Random, width: int) -> list[int]:
-    count = draw.choice([1, max(1, width // 2), width, draw.randint(1, width)])
-    return draw.sample(range(width), count)
-
-
-def measure(source: str, plans: int, seed: int, imgsz: int = 64) -> Iterator[Tally]:
-    """Try all plans on one model."""
-    model = load_model(source)
-    randomise_norms(model, seed)
-    graph = ChannelGraph.trace(model, imgsz=imgsz)
-    for kind, steps in (("one layer", list(single_layers(graph))), ("random", list(random_plans(graph, plans, seed)))):
-        for execution, mask in HOW:
-            tally = Tally(source, kind, execution if mask == "silent" else f"{execution}: {mask}")
-            for chosen in steps:
-                _try(Plan(chosen, execution, mask), model, graph, tally)
-            yield tally
-
-
-def _try(plan: Plan, model: nn.Module, graph: ChannelGraph, tally: Tally) -> None:
-    start = time.perf_counter()
-    prediction = predict(graph, plan)
-    middle = time.perf_counter()
-    observation = observe(model, prune(model, plan, graph=graph), plan, graph.imgsz)
-    tally.seconds_predicting += middle - start
-    tally.seconds_executing += time.perf_counter() - middle
-    confirmation = compare(prediction, observation)
-    tally.tried += 1
-    tally.agreed += confirmation.agrees
-    tally.broke += observation.failure is not None
-    tally.wrong += observation.failure is None and prediction.verdict == "unsafe"
-    if not confirmation.agrees:
-        kept = ", ".join(f"{step.layer}: {len(step.keep)}" for step in plan.steps)
-        tally.disagreements.append(f"{plan.execution} ({kept}): {confirmation.differences[0]}")
-
-
-def main() -> int:
-    """Measure, print the table, and say by the exit code whether all agreed."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--models", nargs="+", default=list(MODELS))
-    parser.add_argument("--plans", type=int, default=300)
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.agreement", description=__doc__)
+    parser.add_argument("--families", nargs="+", default=list(FAMILIES), metavar="NAME", help="default: all")
+    parser.add_argument("--models", nargs="+", metavar="NAME", help="these models instead of families")
+    parser.add_argument("--plans", type=int, default=200, help="random plans for each model of scale n, t or s")
+    parser.add_argument("--few", type=int, default=50, help="random plans for each larger model")
+    parser.add_argument("--more", type=int, default=5000, help="random plans for each model of --thorough")
+    parser.add_argument("--thorough", nargs="*", default=["yolov8n.yaml"], metavar="NAME", help="also layer by layer")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--json", type=Path)
-    options = parser.parse_args()
-    tallies = []
-    for source in options.models:
-        for tally in measure(source, options.plans, options.seed):
-            tallies.append(tally)
-            print(f"{tally.model} {tally.plans} {tally.execution}: {tally.agreed}/{tally.tried}", file=sys.stderr)
-    headers = ("model", "plans", "execution", "tried", "break", "run but unsafe", "agree", "agreement")
-    rows = [
-        (t.model, t.plans, t.execution, t.tried, t.broke, t.wrong, t.agreed, f"{100 * t.agreed / t.tried:.2f} %")
-        for t in tallies
-    ]
-    print(tabulate(rows, headers, tablefmt="github"))
-    predicting, executing = (sum(t.seconds_predicting for t in tallies), sum(t.seconds_executing for t in tallies))
-    print(f"\nExecuting and observing took {executing / predicting:.0f} times as long as predicting.")
-    for tally in tallies:
-        for text in tally.disagreements:
-            print(f"REFUTED {tally.model} {text}")
-    if options.json:
-        options.json.write_text(json.dumps([asdict(tally) for tally in tallies], indent=1) + "\n", encoding="utf-8")
-    return 3 if any(tally.disagreements for tally in tallies) else 0
+    parser.add_argument("--imgsz", type=int, default=64, help="pixels")
+    parser.add_argument("--jobs", type=int, default=1, help="processes")
+    parser.add_argument("--json", type=Path, default=Path("build/agreement"), metavar="FOLDER", help="results")
+    parser.add_argument("--write", type=Path, metavar="FILE", help="write the page here, too")
+    return parser
+
+
+def _parts(model: str, options: argparse.Namespace) -> Iterator[Part]:
+    thorough = model in options.thorough
+    total = options.more if thorough else options.plans if _SMALL.search(model) else options.few
+    for index in range(-(-total // PART)):
+        yield Part(model, "random", index, min(PART, total - index * PART), options.seed, options.imgsz)
+    if thorough:
+        layers = sum(isinstance(module, nn.Conv2d) for module in build(model).modules())
+        for index in range(-(-2 * layers // PART)):
+            yield Part(model, "one layer", index, PART, options.seed, options.imgsz)
+
+
+def _tried(parts: Sequence[Part], jobs: int) -> Iterator[tuple[Part, list[Result]]]:
+    """Try the parts, in as many processes as asked for; each is yielded as soon as it is done."""
+    if jobs == 1:
+        one_thread()
+        for part in parts:
+            yield part, try_part(part)
+        return
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=one_thread) as pool:
+        futures = {pool.submit(try_part, part): part for part in parts}
+        try:
+            for future in as_completed(futures):
+                yield futures[future], future.result()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+@lru_cache(maxsize=2)
+def _trial(name: str, seed: int, imgsz: int) -> Trial:
+    model = build(name)
+    randomise_norms(model, seed)
+    return Trial(model, ChannelGraph.trace(model, imgsz=imgsz))
+
+
+def try_part(part: Part) -> list[Result]:
+    """Predict, carry out and compare every plan of a part."""
+    trial = _trial(part.model, part.seed, part.imgsz)
+    results = {how: Result(part.kind, named(how)) for how in HOW}
+    for how, steps in _plans(part, trial.graph):
+        trial.run(Plan(steps, *how), results[how])
+    return list(results.values())
+
+
+def _plans(part: Part, graph: ChannelGraph) -> Iterable[tuple[How, Steps]]:
+    if part.kind == "random":
+        drawn = random_plans(graph, part.count, f"{part.seed} {part.model} {part.index}")
+        first = part.index * PART
+        return [(HOW[(first + number) % len(HOW)], steps) for number, steps in enumerate(drawn)]
+    chosen = list(single_layers(graph))[part.index * PART : (part.index + 1) * PART]
+    return [(how, steps) for steps in chosen for how in HOW]
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except UserError as error:
+        sys.exit(f"error: {error}")

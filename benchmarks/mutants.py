@@ -1,8 +1,9 @@
 """Deliberate mistakes in the predicting side, and what catches each of them.
 
-Run with ``python -m benchmarks.mutants [--write docs/mutants.md] [--only ID …] [--minutes 10]``. For every mutant the
-random plans of its hunt are tried until one is refuted, which is then shrunk, and the ordinary tests are run on it until
-one fails. Exits with 1 if a mutant is caught by neither.
+Run with ``python -m benchmarks.mutants [--write docs/mutants.md] [--only ID …] [--minutes 10]``. The ordinary tests
+must pass; then, for every mutant, the random plans of its hunt are tried until one is refuted, which is shrunk, and the
+ordinary tests are run on it until one fails. Exits with 1 if a mutant is caught by neither,
+with 2 if an ordinary test fails without any.
 """
 
 from __future__ import annotations
@@ -42,8 +43,8 @@ A *hunt* tries random plans on a small model, always the same ones, until the pr
 - where no execution can show a mistake, such as a missing warning, an ordinary test is named that fails.
 
 *After* is how many random plans it took; 0 means that the model could not be traced, or that no plan was needed. The
-counterexample is the refuted plan, shrunk. *Ordinary tests* is the first test of `{ordinary}` that fails on the
-mutant; those tests know nothing of mutants.
+counterexample is the refuted plan, shrunk. *Ordinary test* is the first one of `{ordinary}` that
+fails on the mutant; those tests know nothing of mutants.
 
 {table}
 """
@@ -89,10 +90,13 @@ def _ranges(keep: Sequence[int]) -> str:
     return ", ".join(runs) if len(runs) <= 3 else f"{', '.join(runs[:2])}, … ({len(keep)} channels)"
 
 
-def first_failing_test(mutant: Mutant, seconds: float) -> str | None:
-    """The first ordinary test that fails on a mutant; None if none does within the time."""
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "tests.mutants.plugin", "--no-header", "--tb=no"]
-    environment = {**os.environ, VARIABLE: mutant.id, "HYPOTHESIS_PROFILE": "ci"}
+def first_failing_test(mutant: Mutant | None, seconds: float) -> str | None:
+    """The first ordinary test that fails on a mutant, or without one; None if none does within the time."""
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "--no-header", "--tb=no"]
+    environment = {**os.environ, "HYPOTHESIS_PROFILE": "ci"}
+    if mutant is not None:
+        command += ["-p", "tests.mutants.plugin"]
+        environment[VARIABLE] = mutant.id
     try:
         done = subprocess.run(
             [*command, *ORDINARY],
@@ -107,9 +111,9 @@ def first_failing_test(mutant: Mutant, seconds: float) -> str | None:
         return None
     if done.returncode == 0:
         return None
-    found = re.search(r"^(?:FAILED|ERROR) (\S+?)(?: - .*)?$", done.stdout, re.MULTILINE)
+    found = re.search(r"^(?:FAILED|ERROR) (.+?)(?: - .*)?$", done.stdout, re.MULTILINE)
     if found is None:
-        raise RuntimeError(f"{mutant.id}: pytest exited with {done.returncode}\n{done.stdout}{done.stderr}")
+        raise RuntimeError(f"pytest exited with {done.returncode}\n{done.stdout}{done.stderr}")
     return found[1].removeprefix("tests/")
 
 
@@ -120,6 +124,10 @@ def main() -> int:
     parser.add_argument("--only", nargs="+", choices=list(MUTANTS), default=list(MUTANTS), metavar="ID")
     parser.add_argument("--minutes", type=float, default=10, help="time limit of the ordinary tests on one mutant")
     options = parser.parse_args()
+    broken = first_failing_test(None, 60 * options.minutes)
+    if broken is not None:
+        print(f"{broken} fails without any mutant", file=sys.stderr)
+        return 2
     rows = []
     for name in options.only:
         mutant = MUTANTS[name]
@@ -128,7 +136,7 @@ def main() -> int:
         row = Row(mutant, caught, first_failing_test(mutant, 60 * options.minutes))
         rows.append(row)
         print(" | ".join(row.cells()), file=sys.stderr, flush=True)
-    headers = ("mutant", "mistake", "hunt", "after", "what gave it away", "ordinary tests")
+    headers = ("mutant", "mistake", "hunt", "after", "what gave it away", "ordinary test")
     table = tabulate([row.cells() for row in rows], headers, tablefmt="github", disable_numparse=True)
     page = TEXT.format(count=len(rows), ordinary="` and `".join(ORDINARY), table=table)
     if options.write is None:

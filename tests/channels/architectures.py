@@ -7,7 +7,7 @@ from functools import lru_cache
 import torchvision
 from torch import nn
 
-from benchmarks.agreement import randomise_norms
+from benchmarks.zoo import randomise_norms
 from yolo_prune_check.channels.graph import ChannelGraph
 from yolo_prune_check.model.load import load_model
 

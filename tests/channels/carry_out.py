@@ -29,6 +29,7 @@ def carry_out(model: nn.Module, removal: Removal) -> nn.Module:
         _cut_norm(small.get_submodule(name), torch.as_tensor(kept))
     for weight, columns in removal.columns.items():
         module = small.get_submodule(weight.removesuffix(".weight"))
+        assert isinstance(module, (nn.Linear, nn.ConvTranspose2d))
         _replace(module, "weight", module.weight.index_select(columns.axis, torch.as_tensor(columns.kept)))
         setattr(module, "in_features" if isinstance(module, nn.Linear) else "in_channels", len(columns.kept))
     for (module_name, attribute), value in removal.attributes.items():
@@ -55,6 +56,7 @@ def masked(model: nn.Module, removal: Removal, imgsz: int) -> nn.Module:
                         tensor[_gone(cut.outputs, len(tensor))] = 0
         for name in removal.norms.keys() - set(owners.values()):
             norm = silent.get_submodule(name)
+            assert isinstance(norm, nn.BatchNorm2d)
             for tensor in (norm.weight, norm.bias):
                 tensor[_gone(removal.norms[name], len(tensor))] = 0
     return silent

@@ -85,3 +85,12 @@ def test_image_size_changes_no_edge() -> None:
     other = ChannelGraph.trace(stock(), imgsz=160)
     assert other.edges == graph_of().edges
     assert other.groups == graph_of().groups
+
+
+def test_chunks_ask_for_symmetry() -> None:
+    (first, *_) = graph_of().symmetries
+    assert first.operator == "chunk in model.2"
+    assert [[str(part) for part in block] for block in first.blocks] == [
+        ["model.2.cv1.conv[0:16]"],
+        ["model.2.cv1.conv[16:32]"],
+    ]

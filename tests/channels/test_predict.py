@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import nn
 
+from benchmarks.zoo import build
 from tests.models import graph_of, stock
 from yolo_prune_check.channels.graph import ChannelGraph
 from yolo_prune_check.channels.plan import Plan, Step
@@ -225,3 +228,42 @@ def test_what_the_head_decodes_is_dropped_from_a_local_plan() -> None:
     repair = predict(graph_of(), Plan(steps, "local")).repair
     assert repair is not None
     assert (repair.plan.execution, repair.drop) == ("group", ("model.22.cv3.0.2",))
+
+
+def test_a_chunk_cut_at_another_border_is_named() -> None:
+    """DESIGN fact 12: eight channels go, all from the first half, and the halves are 28 and 28 afterwards."""
+    uneven = one("model.4.cv1.conv", range(8, 64))
+    (hazard,) = [hazard for hazard in uneven.hazards if hazard.code == "uneven-split"]
+    assert hazard.message == "model.4:split gives pieces of 28 and 28 channels; 24 and 32 belong there"
+    even = one("model.4.cv1.conv", (*range(4, 32), *range(36, 64)))
+    assert "uneven-split" not in codes(even)
+
+
+def test_a_plan_that_runs_through_an_uneven_split_is_unsafe() -> None:
+    class Halves(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv2d(3, 8, 1)
+            self.last = nn.Linear(1, 2)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            first, second = self.conv(x).chunk(2, 1)
+            result: torch.Tensor = self.last((first.mean((1, 2, 3)) - second.mean((1, 2, 3)))[:, None])
+            return result
+
+    graph = ChannelGraph.trace(Halves(), 8)
+    for keep in ((0, 1, 4, 5, 6, 7), (0, 1, 2, 4, 5, 6)):
+        prediction = predict(graph, Plan([Step("conv", keep)], "local"))
+        assert prediction.failure is None
+        assert ("uneven-split" in codes(prediction)) == (keep[2] == 4)
+        assert prediction.verdict == ("unsafe" if codes(prediction) - {"unaligned-width"} else "safe")
+        (many,) = graph.predict_many([Plan([Step("conv", keep)], "local")])
+        assert many.verdict == prediction.verdict
+
+
+def test_a_gate_that_broadcasts_is_named() -> None:
+    """One channel of a squeeze-and-excitation gate scales all channels of the map: nothing is raised."""
+    graph = ChannelGraph.trace(build("mobilenet_v3_small", 0))
+    prediction = predict(graph, Plan([Step("features.4.block.2.fc2", [0])], "local"))
+    assert prediction.failure is None
+    assert "broadcast-add" in codes(prediction)

@@ -133,6 +133,8 @@ def test_products_of_any_rank(data: Numbers) -> None:
     lead = st.lists(st.sampled_from([1, 2, 2]), max_size=2)
     left = (m,) if data.draw(st.integers(0, 4)) == 0 else (*data.draw(lead), n, m)
     right = (wrong,) if data.draw(st.integers(0, 4)) == 0 else (*data.draw(lead), wrong, p)
+    if len(left) < 3 <= len(right):
+        right = (*right[:-2], m, p)  # where it does not fit, the words depend on the strides of the batch
     check(RULES["matmul"], torch.matmul, draw_tensor(data, *left), draw_tensor(data, *right))
 
 

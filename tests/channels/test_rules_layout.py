@@ -100,6 +100,7 @@ def test_rearranging_whole_numbers(
     for piece, expected in pairs:
         if 0 in piece.shape:
             continue
+        assert piece.state is not None
         assert piece.state.dtype == numbers.dtype
         np.testing.assert_array_equal(np.broadcast_to(piece.state, piece.shape), expected.numpy())
 

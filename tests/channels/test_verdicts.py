@@ -22,7 +22,7 @@ MODELS = ("yolov8n.yaml", "yolov5n.yaml", "yolov8n-ghost.yaml")
 @given(data=st.data())
 def test_a_verdict_is_that_of_the_whole_interpretation(data: st.DataObject, model: str) -> None:
     graph = graph_of(model)
-    plan = data.draw(plans(graph, executions=("local", "mask", "adapter")))
+    plan = data.draw(plans(graph, executions=("local", "mask", "adapter", "group")))
     prediction, judgement = predict(graph, plan), judge(graph, plan)
     assert prediction.verdict == judgement.verdict
     assert prediction.failure == judgement.failure

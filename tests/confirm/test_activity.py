@@ -143,3 +143,13 @@ def test_a_broken_pass_does_not_hide_a_second_reader() -> None:
     assert result.failure is not None
     assert result.active == {"first": 4, "second": 2}
     assert observe(None, broken, Plan(), 8).active["first"] == 2
+
+
+def test_a_model_that_takes_one_image_only_is_observed_on_one() -> None:
+    model = built(lambda net, x: net.second(net.act(x).view(1, 4, 64)[..., None]))
+    with torch.no_grad():
+        model.first.weight.fill_(1.0)
+        model.first.bias.copy_(torch.tensor([-1e3, 0, 0, 0]))
+    result = seen(model)
+    assert result.failure is None
+    assert result.active == {"first": 3, "second": 4}

@@ -86,9 +86,10 @@ def test_plans_are_counted_by_way() -> None:
         Row(Way("mask"), 1, 1, 0, 0, 0),
         Row(Way("mask", "weights"), 1, 0, 0, 1, 1),
         Row(Way("local"), 1, 0, 1, 0, 1),
-        Row(Way("adapter"), 0, 0, 0, 0, None),
+        Row(Way("adapter"), 0, 0, 0, 0, 0),
     )
-    assert tally([Tried(HALF, "breaks", "x", None)], (Way("local"),)) == (Row(Way("local"), 1, 0, 1, 0, None),)
+    predicted = [Tried(HALF, "breaks", "x", None), Tried(HALF, None, "", False, ("a crash",))]
+    assert tally(predicted, (Way("local"),), executed=False) == (Row(Way("local"), 2, 0, 1, 0, None),)
 
 
 def test_the_smallest_unsafe_plan_has_the_fewest_steps_then_removes_the_fewest_channels() -> None:

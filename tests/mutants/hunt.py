@@ -93,14 +93,13 @@ class Hunt:
             trial = self.trial(model, graph)
         except Exception as error:  # noqa: BLE001  # whatever a mistake brings about gives it away
             return Caught(0, None, f"tracing raised {type(error).__name__}: {error}")
-        tried = 0
-        for each in try_random_plans(
+        drawn = try_random_plans(
             trial, ground, self.ways, examples=self.examples, max_steps=self.max_steps, seed=self.seed
-        ):
-            tried += 1
+        )
+        for number, each in enumerate(drawn, start=1):
             if each.agrees is False:
                 plan = shrink(each.plan, lambda plan: trial(plan).agrees is False) if shrunk else each.plan
-                return Caught(tried, plan, trial(plan).differences[0])
+                return Caught(number, plan, trial(plan).differences[0])
         return None
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from tests.channels.test_predict import test_a_masked_channel_is_kept_alive_by_its_residual_partner as kept_alive
 from tests.channels.test_graph import test_head_layers_are_frozen as head_layers
+from tests.channels.test_predict import test_a_masked_channel_is_kept_alive_by_its_residual_partner as kept_alive
 from tests.channels.test_verdicts import test_the_path_to_a_break as path_to_a_break
 from tests.mutants.hunt import LOCAL, VERDICT, Pinned
 from tests.mutants.mutant import mutant

@@ -1,4 +1,4 @@
-"""Runs the ordinary tests on a mutant: ``MUTANT=chunk-halves-swapped pytest -p tests.mutants.plugin tests/channels``."""
+"""Runs other tests on a mutant: ``MUTANT=chunk-halves-swapped pytest -p tests.mutants.plugin tests/channels``."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ VARIABLE = "MUTANT"
 
 @pytest.hookimpl(trylast=True)  # after the conftest files, which choose the number of threads before torch is imported
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the mistake for the whole session. https://docs.pytest.org/en/stable/reference/reference.html#pytest.hookspec.pytest_configure."""
+    """https://docs.pytest.org/en/stable/reference/reference.html#pytest.hookspec.pytest_configure."""
     from tests.mutants.every import MUTANTS
 
     mistake = MUTANTS[os.environ[VARIABLE]].applied()

@@ -93,7 +93,7 @@ def test_what_was_only_predicted_is_not_called_confirmed(build: Build) -> None:
     part = scenario_part(only)
     assert "**60 random plans were predicted, and nothing was carried out.**" in part
     assert "went as predicted" not in part
-    assert "| all         |      60 |     19 |               30 |                       11 | –              |" in part
+    assert [line.split("|")[-2].strip() for line in part.splitlines() if line.startswith("| all ")] == ["–"]
     assert advice(only) == "nothing: these are random plans that try this tool, and they were only predicted"
     assert Tally.of([only]).predictions == 0
 

@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
+from yolo_prune_check.channels.heads import home_of
 from yolo_prune_check.channels.layers import GraphLayer
 from yolo_prune_check.channels.program import Op, Program, Ref
-from yolo_prune_check.channels.provenance import Balance, Channels, Consumer, Frozen, Ids, Origins, Provenance
-from yolo_prune_check.channels.reshape import along, axis_groups, demand, linear, sized
-from yolo_prune_check.channels.rules import ACTIVATIONS, CONVOLUTIONS, NORMS, POOLS, RULES, UPSAMPLES
+from yolo_prune_check.channels.provenance import Balance, Channels, Consumer, Frozen, Ids, Origins, Provenance, Width
+from yolo_prune_check.channels.reshape import Form, added, along, axis_groups, demand, form_of, linear, sized
+from yolo_prune_check.channels.rules import CONVOLUTIONS, ELEMENTWISE, NORMS, POOLS, RULES, UPSAMPLES, activation
 from yolo_prune_check.channels.rules.layout import SAME
-from yolo_prune_check.channels.sizes import Arithmetic, Axis, Size, evaluate
+from yolo_prune_check.channels.sizes import Arithmetic, AttributeKey, Axis, Size, attributes_in, evaluate
 from yolo_prune_check.channels.tensors import Tensor
 
 _WEIGHT = ".weight"
-_VIEWS = frozenset({"view", "_unsafe_view", "reshape", "flatten"})
-_UNARY = frozenset({"exp", "log", "sqrt", "rsqrt", "neg", "abs", "clamp", "clamp_min", "cos", "sin", "reciprocal"})
+_VIEWS = frozenset({"view", "_unsafe_view", "reshape", "_reshape_alias", "flatten"})
+_UNARY = frozenset(activation.RULES) - {"_prelu_kernel"}  # which has a number for each channel
 _PADS = frozenset({"constant_pad_nd", "reflection_pad2d", "replication_pad2d"})
-_PASSING = ACTIVATIONS | POOLS | UPSAMPLES | _UNARY | _PADS
+_PASSING = POOLS | UPSAMPLES | _UNARY | _PADS
 _ARRANGING = frozenset({"unsqueeze", "squeeze", "repeat", "flip", "pixel_unshuffle", *SAME})
-_TYING = frozenset({"add", "sub", "mul", "div", "rsub", "maximum", "minimum"})
-_REDUCING = frozenset({"sum", "mean"})
+_TYING = ELEMENTWISE
+_REDUCING = frozenset({"sum", "mean", "amax", "amin"})
 _SOFTMAX = frozenset({"_softmax", "softmax", "_log_softmax", "log_softmax"})
 _MATMUL = frozenset({"matmul", "bmm", "mm"})
 _SIZED = _VIEWS | {"split", "split_with_sizes", "expand"}
@@ -38,6 +40,7 @@ def trace_provenance(program: Program, layers: Mapping[str, GraphLayer]) -> Prov
     flow = _Flow(Provenance(program, channels, Origins(channels.total)), layers)
     for op in program.ops:
         flow.follow(op)
+    flow.settle()
     return flow.result
 
 
@@ -53,9 +56,26 @@ class _Flow:
         self.entries = result.entries
         self.layers = {f"{name}{_WEIGHT}": layer for name, layer in layers.items()}
         self.read: dict[str, Ids] = {}
+        self.home = home_of(self.program)
+        self.attributes = {item.key: item for op in self.program.ops for item in attributes_in(op.args)}
+        self.settled = {key for key in self.attributes if self._is_settled(key)}
+        self.counts: dict[AttributeKey, list[tuple[Op, Ids]]] = {}
+        self.sums: dict[tuple[int, int], tuple[Op, Form, Ids]] = {}
+        self.changing: set[AttributeKey] = set()
+
+    def _is_settled(self, key: AttributeKey) -> bool:
+        """Whether an attribute must stay: the pass computed with it, or it belongs to what makes the output."""
+        inside = self.home is not None and (key[0] == self.home or key[0].startswith(f"{self.home}."))
+        return inside or key[:2] in self.program.computed
 
     def follow(self, op: Op) -> None:
         """Find the origins of an operator's results, and what it asks of its operands."""
+        self.changing = set()
+        self._follow(op)
+        if self.attributes:
+            self.settled |= {item.key for item in attributes_in(op.args)} - self.changing
+
+    def _follow(self, op: Op) -> None:
         handler, counted = self._handler(op), self._counted(op)
         if handler is None and not counted:
             return
@@ -77,7 +97,21 @@ class _Flow:
             return None
         if op.target in _PASSING:
             return self._pass
-        return _HANDLERS.get(op.target, _Flow._refuse).__get__(self)
+        return partial(_HANDLERS.get(op.target, _Flow._refuse), self)
+
+    def settle(self) -> None:
+        """Balance what one attribute counts, or freeze it where the attribute must stay what it is."""
+        for op, form, rows in self.sums.values():  # no split takes the sum apart again
+            self.settled |= form.keys()
+            self._freeze(op, rows)
+        for key, uses in self.counts.items():
+            if key in self.settled:
+                for op, rows in uses:
+                    self._freeze(op, rows)
+            else:
+                rows = np.concatenate([rows for _, rows in uses])
+                self.result.balances.append(Balance(uses[0][0], rows))
+                self.result.widths[key] = Width(self.attributes[key], rows[0])
 
     def _counted(self, op: Op) -> list[Ids]:
         """Entries along the axes whose sizes are among the operator's arguments."""
@@ -90,7 +124,7 @@ class _Flow:
 
     def _freeze(self, op: Op, *found: Ids) -> None:
         parts = [self.origins.channel(ids).reshape(-1) for ids in found]
-        known = np.unique(np.concatenate(parts))
+        known = np.unique(np.concatenate([np.empty(0, dtype=np.int64), *parts]))
         known = known[known >= 0]
         if len(known):
             self.result.frozen.append(Frozen(op, known))
@@ -257,7 +291,25 @@ class _Flow:
         axis = op.args[2] if len(op.args) > 2 else 0
         total = self._shape(op.inputs[0])[axis]
         given = op.args[1] if isinstance(op.args[1], tuple) else (op.args[1],) * len(op.outputs)
+        if self.entries[op.inputs[0]].shape[axis] > 1:
+            forms = [form_of(size, self.settled) for size in given]
+            if all(form is not None and list(form.values()) == [1] for form in forms):
+                return self._measured(op, axis, [form for form in forms if form is not None])
         return self._pieces(op, axis, follows=all(self._share(size, op, axis, total) for size in given))
+
+    def _measured(self, op: Op, axis: int, forms: Sequence[Form]) -> Results:
+        """A split into sizes that module attributes hold."""
+        axis %= self.entries[op.inputs[0]].ndim
+        results = self._layout(op)
+        for form, piece in zip(forms, results, strict=True):
+            if piece is None:
+                raise _Refused
+            rows = self.origins.channel(np.moveaxis(piece, axis, -1)).reshape(-1, piece.shape[axis])
+            self.changing |= form.keys()
+            self.counts.setdefault(next(iter(form)), []).append((op, rows))
+        if self.sums.get((op.inputs[0], axis), (op, {}, None))[1] == added(forms):
+            del self.sums[op.inputs[0], axis]
+        return results
 
     def _share(self, size: Size, op: Op, axis: int, total: int) -> bool:
         """Whether a piece's size is the same share of the axis whatever is removed from it."""
@@ -283,9 +335,17 @@ class _Flow:
         return results
 
     def _slice(self, op: Op) -> Results:
-        axis, start, end, step = (*op.args[1:], *(0, None, None, 1)[len(op.args) - 1 :])
+        given = (*op.args[1:], *(0, None, None, 1)[len(op.args) - 1 :])
+        axis, start, end, step = given[0], given[1], given[2], given[3]
         whole = start in (0, None) and (end is None or (isinstance(end, int) and end >= _WHOLE)) and step == 1
         if self.entries[op.inputs[0]].shape[axis] > 1 and not whole:
+            raise _Refused
+        return self._layout(op)
+
+    def _taken(self, op: Op) -> Results:
+        """Single entries of an axis, which must hold no channels."""
+        axis = op.args[1] if len(op.args) > 1 else 0
+        if self.entries[op.inputs[0]].shape[axis] > 1:
             raise _Refused
         return self._layout(op)
 
@@ -311,14 +371,17 @@ class _Flow:
         source, output = op.inputs[0], op.outputs[0]
         if self.entries[source].size == 1 and self._shape(output)[1:2] != (1,):
             raise _Refused
-        if op.target == "flatten":
-            sizes = self._flattened(op)
-        else:
-            sizes = op.args[1]
-        asked = demand(self.program, self.entries, self.origins.channel, source, output, sizes)
+        sizes = self._flattened(op) if op.target == "flatten" else op.args[1]
+        asked = demand(self.program, self.entries, self.origins.channel, source, output, sizes, self.settled)
         if not asked.fits:
             raise _Refused
         self.result.balances.extend(Balance(op, rows) for rows in asked.balanced)
+        for axis, form, rows in asked.counted:
+            self.changing |= form.keys()
+            if len(form) == 1 and set(form.values()) == {1}:
+                self.counts.setdefault(next(iter(form)), []).append((op, rows))
+            else:
+                self.sums[output, axis] = op, form, rows
         return self._layout(op)
 
     def _flattened(self, op: Op) -> tuple[Size, ...]:
@@ -418,7 +481,12 @@ _HANDLERS: Mapping[str, Callable[[_Flow, Op], Results]] = {
     "split": _Flow._split,
     "split_with_sizes": _Flow._split,
     "slice": _Flow._slice,
+    "unsafe_split": _Flow._split,
+    "unsafe_split_with_sizes": _Flow._split,
+    "unbind": _Flow._taken,
+    "select": _Flow._taken,
     "permute": _Flow._permute,
+    "t": _Flow._permute,
     "transpose": _Flow._permute,
     "expand": _Flow._expand,
 }

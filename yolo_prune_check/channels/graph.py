@@ -13,7 +13,14 @@ from torch import nn
 from yolo_prune_check.channels.costs import Costs
 from yolo_prune_check.channels.edges import Edge, Junction, find_edges, find_junctions
 from yolo_prune_check.channels.flow import trace_provenance
-from yolo_prune_check.channels.groups import Group, Partition, find_groups, find_partition
+from yolo_prune_check.channels.groups import (
+    Group,
+    Partition,
+    Symmetry,
+    find_groups,
+    find_partition,
+    find_symmetries,
+)
 from yolo_prune_check.channels.heads import find_head_layers
 from yolo_prune_check.channels.interpret import Interpretation, Interpreter
 from yolo_prune_check.channels.layers import GraphLayer, consumers_of, find_layers
@@ -100,6 +107,11 @@ class ChannelGraph:
     def groups(self) -> tuple[Group, ...]:
         """Dependency groups, alike neighbours bundled."""
         return find_groups(self.partition, self.provenance)
+
+    @cached_property
+    def symmetries(self) -> tuple[Symmetry, ...]:
+        """Blocks of channels of which equally many must stay, whichever: pieces of a split, heads, conv groups."""
+        return find_symmetries(self.provenance)
 
     @cached_property
     def parameters(self) -> dict[str, Tensor]:

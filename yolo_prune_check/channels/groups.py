@@ -11,7 +11,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from yolo_prune_check.channels.heads import unread_outputs
-from yolo_prune_check.channels.program import Program
+from yolo_prune_check.channels.program import BoolArray, Program
 from yolo_prune_check.channels.provenance import ChannelRange, Ids, Provenance, operator_in
 
 
@@ -113,35 +113,68 @@ def _numbered(channels: Ids, label: Ids) -> Ids:
     return np.where(channels < 0, -1, label[channels])
 
 
+@dataclass(frozen=True)
+class Symmetry:
+    """Blocks of channels of which equally many must stay.
+
+    Attributes:
+        operator: The operator that cuts or joins them by count, in words.
+        blocks: The channels of each block, in order.
+    """
+
+    operator: str
+    blocks: tuple[tuple[ChannelRange, ...], ...]
+
+
+def find_symmetries(provenance: Provenance) -> tuple[Symmetry, ...]:
+    """What splits, heads and conv groups ask beyond the groups, in execution order.
+
+    A conv group may also go as a whole, with all that it reads and makes.
+    """
+    return tuple(
+        Symmetry(operator_in(item.op), tuple(provenance.channels.ranges(row[row >= 0]) for row in blocks))
+        for item in provenance.balances
+        for blocks in (item.blocks, item.partner)
+        if blocks is not None
+    )
+
+
 def find_groups(partition: Partition, provenance: Provenance) -> tuple[Group, ...]:
     """The groups, neighbours with the same layers bundled."""
     return tuple(_bundles(partition, provenance))
 
 
 def _bundles(partition: Partition, provenance: Provenance) -> Iterator[Group]:
-    order = np.argsort(partition.label, kind="stable")
-    members = np.split(order, np.flatnonzero(np.diff(partition.label[order])) + 1) if len(order) else []
-    starts = set(provenance.channels.starts.tolist())
-    run: list[Ids] = []
-    why: str | None = None
-    for number, group in enumerate(members):
-        reason = partition.frozen.get(number)
-        if run and not (reason == why and _next(group, run[-1], starts)):
-            yield _group(run, why, provenance)
-            run = []
-        run.append(group)
-        why = reason
-    if run:
-        yield _group(run, why, provenance)
+    count, members = partition.count, np.argsort(partition.label, kind="stable")
+    first = np.searchsorted(partition.label[members], np.arange(count + 1))
+    follows = _follows(members, first, provenance).tolist()
+    reasons = [partition.frozen.get(number) for number in range(count)]
+    start = 0
+    for number in range(1, count + 1):
+        if number < count and follows[number] and reasons[number] == reasons[start]:
+            continue
+        size, why = number - start, reasons[start]
+        firsts = map(provenance.channels.layer_of, members[first[start] : first[start + 1]].tolist())
+        ranges = tuple(ChannelRange(layer, channel, channel + size) for layer, channel in firsts)
+        yield Group(ranges, size, None if why is None else f"flows into {why}")
+        start = number
 
 
-def _next(group: Ids, before: Ids, starts: set[int]) -> bool:
-    if len(group) != len(before):
-        return False
-    return all(a == b + 1 and a not in starts for a, b in zip(group.tolist(), before.tolist(), strict=True))
+def _follows(members: Ids, first: Ids, provenance: Provenance) -> BoolArray:
+    """For each group, whether its channels are those of the group before it, each one further in its layer.
 
-
-def _group(run: list[Ids], why: str | None, provenance: Provenance) -> Group:
-    firsts = [provenance.channels.layer_of(channel) for channel in run[0].tolist()]
-    ranges = tuple(ChannelRange(layer, start, start + len(run)) for layer, start in firsts)
-    return Group(ranges, len(run), None if why is None else f"flows into {why}")
+    Args:
+        members: Channels of group 0, of group 1, and so on.
+        first: Where each group begins in them, and where the last one ends.
+        provenance: The layers' channels.
+    """
+    sizes = np.diff(first)
+    before = np.r_[0, sizes[:-1]]
+    group = np.repeat(np.arange(len(sizes)), sizes)
+    place = np.maximum(np.arange(len(members)) - before[group], 0)
+    begins = np.isin(members, provenance.channels.starts)
+    step = (members == members[place] + 1) & ~begins
+    broken = np.zeros(len(sizes), dtype=np.bool_)
+    broken[group[~step]] = True
+    alike: BoolArray = ~broken & (sizes == before)
+    return alike

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
 
 from yolo_prune_check.channels.edges import Junction
 from yolo_prune_check.channels.graph import ChannelGraph
@@ -30,6 +32,8 @@ def find_hazards(graph: ChannelGraph, plan: Plan, changes: Changes, result: Inte
     else:
         found = [*_nothing_goes(plan, changes.removal), *changes.removal.hazards]
     found += [*_unknown(plan, result), *_broadcasts(result)]
+    if plan.execution == "local":
+        found += _uneven(graph, plan, result)
     if plan.execution == "mask":
         found += _phantoms(graph, plan, result)
     if plan.execution in ("mask", "adapter"):
@@ -103,6 +107,37 @@ def _broadcasts(result: Interpretation) -> Iterator[Hazard]:
         yield _hazard(
             "broadcast-add", op.module, f"1 channel is broadcast over {max(sizes)} by {op.target} in {op.module}"
         )
+
+
+def _uneven(graph: ChannelGraph, plan: Plan, result: Interpretation) -> Iterator[Hazard]:
+    """Splits whose pieces, cut at new borders, hold channels that belonged to another piece."""
+    provenance = graph.provenance
+    goes = np.zeros(provenance.channels.total + 1, dtype=np.bool_)  # the last one for what no layer makes
+    for name, keep in plan.kept().items():
+        goes[provenance.channels.span(name)] = removed(keep, graph.layers[name].out_channels)
+    for junction in graph.junctions:
+        pieces = [result.get(value) for value in junction.op.outputs]
+        if junction.kind != "split" or any(piece is None for piece in pieces):
+            continue
+        before = [graph.program.values[value].shape[1] for value in junction.op.outputs]
+        line = provenance.origins.channel(provenance.line(junction.op.inputs[0]))
+        if len(line) != sum(before) or not goes[line].any():
+            continue
+        stays = np.add.reduceat(~goes[line], np.cumsum([0, *before[:-1]]), dtype=np.int64).tolist()
+        after = [
+            0 if value in result.absent or piece is None else piece.shape[1]
+            for value, piece in zip(junction.op.outputs, pieces, strict=True)
+        ]
+        if stays != after:
+            yield _hazard(
+                "uneven-split",
+                junction.op.module,
+                f"{junction.operator} gives pieces of {_counts(after)} channels; {_counts(stays)} belong there",
+            )
+
+
+def _counts(numbers: Sequence[int]) -> str:
+    return " and ".join(map(str, numbers))
 
 
 def _phantoms(graph: ChannelGraph, plan: Plan, result: Interpretation) -> Iterator[Hazard]:

@@ -12,7 +12,7 @@ import numpy as np
 
 from yolo_prune_check.channels.prediction import Mismatch
 from yolo_prune_check.channels.program import Op, Program, Ref
-from yolo_prune_check.channels.rules import CONVOLUTIONS, ELEMENTWISE, RULES
+from yolo_prune_check.channels.rules import ELEMENTWISE, RULES
 from yolo_prune_check.channels.sizes import Arithmetic, Axis, evaluate
 from yolo_prune_check.channels.tensors import Breaks, Tensor, varying
 
@@ -48,7 +48,7 @@ class Interpretation:
         touched: Indices of the operators that were given something new, in order (``rerun`` only).
         base: The run that this one is compared with (``rerun`` only).
         made_by: Index of the operator that makes each value (``rerun`` only).
-        regrouped: Groups of convolutions that have others than when traced, by the value of their weight.
+        replaced: Operators that ran with other arguments than when traced, by index.
     """
 
     tensors: dict[int, Tensor]
@@ -60,7 +60,7 @@ class Interpretation:
     touched: list[int] = field(default_factory=list)
     base: Interpretation | None = None
     made_by: Mapping[int, int] = field(default_factory=dict)
-    regrouped: Mapping[int, int] = field(default_factory=dict)
+    replaced: Mapping[int, Op] = field(default_factory=dict)
 
     def get(self, value: int) -> Tensor | None:
         """Tensor of a value; None if execution does not get there."""
@@ -123,7 +123,7 @@ class Interpreter:
         *,
         given: Mapping[int, Tensor] | None = None,
         scattered: Mapping[int, Scatter] | None = None,
-        regrouped: Mapping[str, int] | None = None,
+        replaced: Mapping[int, Op] | None = None,
     ) -> Interpretation:
         """Run again, with other parameters, whatever they have an effect on.
 
@@ -132,14 +132,13 @@ class Interpreter:
             changed: Parameters that differ from that run's, by qualified name.
             given: Values that differ from that run's, whatever makes them.
             scattered: Values that are widened as soon as they are made.
-            regrouped: Groups of convolutions that have others than in that run, by layer.
+            replaced: Operators that have other arguments than in that run, by index.
 
         Returns:
             The same as a full run would give, tensors that did not change being left to ``base``.
         """
         tensors: dict[int, Tensor] = {}
-        groups = {value: count for name, count in (regrouped or {}).items() for value in self._weights(name)}
-        result = Interpretation(tensors, base=base, made_by=self.made_by, regrouped=groups)
+        result = Interpretation(tensors, base=base, made_by=self.made_by, replaced=replaced or {})
         unchanged = base.tensors
         waiting: list[int] = []
         queued: set[int] = set()
@@ -163,6 +162,10 @@ class Interpreter:
         for value, tensor in (given or {}).items():
             tensors[value] = tensor
             queue(value)
+        for index in replaced or ():
+            if index not in queued:
+                queued.add(index)
+                heapq.heappush(waiting, index)
         while waiting:
             op = self.program.ops[heapq.heappop(waiting)]
             result.touched.append(op.index)
@@ -184,9 +187,8 @@ class Interpreter:
             if rule is None:
                 outputs: Any = self._unruled(op, lookup)
             else:
-                positional, named = self._arguments[op.index](lookup)
-                if result.regrouped and op.target in CONVOLUTIONS and op.inputs[1] in result.regrouped:
-                    positional[_GROUPS] = result.regrouped[op.inputs[1]]
+                other = result.replaced.get(op.index)
+                positional, named = (self._arguments[op.index] if other is None else _prepared(other))(lookup)
                 outputs = rule(*positional, **named)
                 if op.unpacked is not None and len(outputs) < op.unpacked:
                     raise _unpacking(op.unpacked, len(outputs))
@@ -217,8 +219,12 @@ class Interpreter:
         if len(op.inputs) != 2:
             return False
         first, second = (lookup(index).shape for index in op.inputs)
+        if first == second:
+            return False
         values = self.program.values
-        return first != second and values[op.inputs[0]].shape == values[op.inputs[1]].shape
+        traced = (values[index].shape for index in op.inputs)
+        aligned = zip(first[::-1], second[::-1], *(shape[::-1] for shape in traced), strict=False)
+        return any(a != b and before == after for a, b, before, after in aligned)
 
     def _constant(self, value: int) -> Tensor:
         shape, numbers = self.program.values[value].shape, self.program.constants.get(value)
@@ -242,16 +248,11 @@ class Interpreter:
                 found.setdefault(value, {})[op.index] = None
         return {value: tuple(ops) for value, ops in found.items()}
 
-    def _weights(self, layer: str) -> tuple[int, ...]:
-        value = self._parameter_values.get(f"{layer}.weight")
-        return () if value is None else (value,)
-
     @cached_property
     def _parameter_values(self) -> dict[str, int]:
         return {value.parameter: value.id for value in self.program.values if value.parameter is not None}
 
 
-_GROUPS = 8  # position of a convolution's groups among its arguments
 _BROADCASTING = frozenset({"add", "sub", "mul", "div"})
 
 

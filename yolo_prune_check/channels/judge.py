@@ -17,7 +17,7 @@ def judge(graph: ChannelGraph, plan: Plan) -> Judgement:
     """Run the operators on which a plan has an effect, abstractly, and say all there is to say."""
     changes = carry_out(graph, plan)
     result = graph.interpreter.rerun(
-        graph.baseline, changes.parameters, scattered=changes.scattered, regrouped=changes.regrouped
+        graph.baseline, changes.parameters, scattered=changes.scattered, replaced=changes.replaced
     )
     failure = result.failure
     if failure is not None:

@@ -98,8 +98,8 @@ class Predictions(Sequence[Prediction]):
         own = steps.union(np.where(steps.cut[:, None], table.own, 0))
         passed = (together & own & table.up_to[np.maximum(first - 1, 0)] & ~table.at[first]).any(1)
         words = (own & table.at[first]).any(1)  # it breaks in a layer that is itself cut, which changes the message
-        exact = common | passed | steps.repeats
         breaks = table.breaks & steps.cut & (stop == first[steps.plan])
+        exact = common | passed | steps.repeats | (steps.any_of(steps.cut & table.splits) & ~steps.any_of(breaks))
         wrong = steps.cut & (steps.spoils | table.wrong)
         self.unsafe[steps.numbers] = steps.any_of(breaks | wrong) | ~steps.any_of(steps.cut)
         plain = breaks & ~(exact | words)[steps.plan]
@@ -207,6 +207,7 @@ class _Effects:
         stop: ``[S]``, operator at which the step alone ends.
         breaks: ``[S]``, whether it breaks there.
         wrong: ``[S]``, whether it is silently wrong.
+        splits: ``[S]``, whether it runs through a split.
         touched: ``[S, W]``, bit set of operators.
         own: ``[S, W]``, bit of the layer's own convolution.
         up_to: ``[N + 1, W]``, for each operator the bits up to and including it.
@@ -229,6 +230,7 @@ class _Effects:
         self.stop = np.array([effect.stop for effect in self.effects], dtype=np.int64)[self.index]
         self.breaks = np.array([effect.failure is not None for effect in self.effects], dtype=np.bool_)[self.index]
         self.wrong = np.array([effect.wrong for effect in self.effects], dtype=np.bool_)[self.index]
+        self.splits = np.array([effect.splits for effect in self.effects], dtype=np.bool_)[self.index]
         packed = b"".join(effect.touched.to_bytes(words * 8, "little") for effect in self.effects)
         self.touched = np.frombuffer(packed, dtype="<u8").reshape(-1, words)[self.index]
         ops = np.array([layer.op for layer in graph.layers.values()])

@@ -17,11 +17,15 @@ _NORM_VECTORS = ("weight", "bias", "running_mean", "running_var")
 
 def untouched(program: Program) -> dict[str, Tensor]:
     """Every parameter and buffer that an operator reads, as traced."""
-    parameters = {value.parameter: Tensor(value.shape) for value in program.values if value.parameter is not None}
+    parameters = {
+        value.parameter: Tensor(value.shape, program.constants.get(value.id))
+        for value in program.values
+        if value.parameter is not None
+    }
     for name, vector in program.vectors.items():
         parameters[name] = Tensor(vector.shape, vector=vector)
     for name, weight in program.filters.items():
-        parameters[name] = Tensor(weight.shape, filter=weight)
+        parameters[name] = replace(parameters[name], filter=weight)
     return parameters
 
 

@@ -8,8 +8,9 @@ from yolo_prune_check.channels.graph import ChannelGraph
 from yolo_prune_check.channels.interpret import Scatter
 from yolo_prune_check.channels.parameters import masked, shrunk
 from yolo_prune_check.channels.plan import Plan
+from yolo_prune_check.channels.program import Op
 from yolo_prune_check.channels.removal import Removal, find_removal
-from yolo_prune_check.channels.shrink import shrunk_parameters
+from yolo_prune_check.channels.shrink import shrunk_ops, shrunk_parameters
 from yolo_prune_check.channels.tensors import Tensor
 
 
@@ -20,11 +21,13 @@ class Changes:
     Attributes:
         parameters: Changed parameters by qualified name.
         scattered: Values whose channels an adapter puts back to their places.
+        replaced: Operators whose arguments change, by index.
         removal: What goes under execution ``group``; None under the others.
     """
 
     parameters: dict[str, Tensor] = field(default_factory=dict)
     scattered: dict[int, Scatter] = field(default_factory=dict)
+    replaced: dict[int, Op] = field(default_factory=dict)
     removal: Removal | None = None
 
     @property
@@ -44,7 +47,7 @@ def carry_out(graph: ChannelGraph, plan: Plan) -> Changes:
     """
     if plan.execution == "group":
         removal = find_removal(graph, plan)
-        return Changes(shrunk_parameters(graph, removal), removal=removal)
+        return Changes(shrunk_parameters(graph, removal), replaced=shrunk_ops(graph, removal), removal=removal)
     graph.check(plan)
     changes = Changes()
     for name, keep in plan.kept().items():

@@ -53,8 +53,8 @@ HAZARDS: dict[str, HazardKind] = {
     ),
     "broadcast-add": HazardKind(
         "error",
-        "a residual add silently broadcasts one channel over all of its partner's",
-        "Keep the same channels on both sides of the add, or drop the step.",
+        "an add or product silently broadcasts one channel over all of its partner's",
+        "Keep the same channels on both sides, or drop the step.",
     ),
     "uneven-split": HazardKind(
         "error",

@@ -124,6 +124,7 @@ class Program:
         filters: Weights of convolutions by qualified name.
         constants: Numbers of other small tensors that do not depend on the image, by value.
         sizes: Number of elements of every parameter of the model, by qualified name.
+        computed: Module attributes, by module and name, that the pass used for more than the sizes of tensors.
     """
 
     values: tuple[Value, ...]
@@ -135,3 +136,4 @@ class Program:
     filters: dict[str, Filter]
     constants: dict[int, FloatArray]
     sizes: dict[str, int]
+    computed: frozenset[tuple[str, str]] = frozenset()

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from yolo_prune_check.channels.layers import GraphLayer
 from yolo_prune_check.channels.program import Op, Program
+from yolo_prune_check.channels.sizes import Attribute, AttributeKey
 
 Ids = NDArray[np.int64]
 
@@ -30,7 +31,10 @@ class ChannelRange:
 
 @dataclass(frozen=True)
 class Segment:
-    """Neighbouring entries of a value; more than one source where an operator tied them, none where no layer made them."""
+    """Neighbouring entries of a value.
+
+    More than one source where an operator tied them, none where no layer made them.
+    """
 
     length: int
     sources: tuple[tuple[str, int], ...]
@@ -190,18 +194,27 @@ class Consumer:
 
 
 @dataclass(frozen=True)
+class Width:
+    """A module attribute that must hold how many of these channels stay; -1 for what always stays."""
+
+    attribute: Attribute
+    channels: Ids
+
+
+@dataclass(frozen=True)
 class Provenance:
     """Origin of every value's entries, and what follows for their removal.
 
     Attributes:
         channels: Numbers of all layers' channels.
         origins: Sets of channels that an entry can stem from.
-        entries: By value, with as many axes as the value, each of size 1 or the value's; -1 stems from no layer. A value
-            that is missing holds no layer's channels.
+        entries: By value, with as many axes as the value, each of size 1 or the value's; -1 stems from no layer. A
+            value that is missing holds no layer's channels.
         frozen: Where channels are lost from sight.
         balances: Blocks that must keep equally many channels.
         consumers: Weights that read channels, in execution order.
         norms: By name of a batch norm, the channel of each of its entries.
+        widths: Module attributes that a removal changes.
     """
 
     program: Program
@@ -212,6 +225,7 @@ class Provenance:
     balances: list[Balance] = field(default_factory=list)
     consumers: list[Consumer] = field(default_factory=list)
     norms: dict[str, Ids] = field(default_factory=dict)
+    widths: dict[AttributeKey, Width] = field(default_factory=dict)
 
     @cached_property
     def segments(self) -> Mapping[int, Segments]:

@@ -14,6 +14,7 @@ from yolo_prune_check.channels.plan import Plan
 from yolo_prune_check.channels.prediction import HAZARDS, Hazard
 from yolo_prune_check.channels.program import BoolArray
 from yolo_prune_check.channels.provenance import ChannelRange, Consumer, Ids
+from yolo_prune_check.channels.sizes import AttributeKey
 
 
 @dataclass(frozen=True)
@@ -88,8 +89,7 @@ class Removal:
                 continue
             groups = layer.groups
             if groups > 1:
-                stay = inputs.reshape(groups, -1).any(1) & outputs.reshape(groups, -1).any(1)
-                groups = max(1, int(stay.sum()))  # an emptied layer is a hazard; it breaks as one group
+                groups = int((inputs.reshape(groups, -1).any(1) & outputs.reshape(groups, -1).any(1)).sum())
             cuts[name] = Cut(np.flatnonzero(outputs), np.flatnonzero(inputs), groups)
         return cuts
 
@@ -110,9 +110,25 @@ class Removal:
         return found
 
     @cached_property
-    def attributes(self) -> dict[tuple[str, str], int]:
-        """Module attributes that hold a width, and what they hold afterwards, by module and attribute."""
-        return {}
+    def numbers(self) -> dict[AttributeKey, int]:
+        """Numbers in module attributes that change, by module, attribute and position in a list."""
+        widths = self.graph.provenance.widths.items()
+        now = {key: int(self._kept(width.channels).sum()) for key, width in widths}
+        return {key: now[key] for key, width in widths if now[key] != int(width.attribute)}
+
+    @cached_property
+    def attributes(self) -> dict[tuple[str, str], int | list[int]]:
+        """Module attributes that change, and what they hold afterwards, by module and attribute."""
+        found: dict[tuple[str, str], int | list[int]] = {}
+        for (module, name, index), number in self.numbers.items():
+            if index is None:
+                found[module, name] = number
+            else:
+                whole = list(self.graph.provenance.widths[module, name, index].attribute.whole)
+                held = found.setdefault((module, name), whole)
+                assert isinstance(held, list)
+                held[index] = number
+        return found
 
     def _others(self) -> Iterator[Consumer]:
         layers = {f"{name}.weight" for name in self.graph.layers}
@@ -168,9 +184,9 @@ def level(stays: BoolArray, levels: tuple[Levels, ...]) -> None:
     while uneven:
         uneven = False
         for item in waiting:
-            active = np.ones(len(item.blocks), dtype=np.bool_)
+            active: BoolArray = np.ones(len(item.blocks), dtype=np.bool_)
             if item.partner is not None:
-                active = _kept(item.blocks, stays).any(1) | _kept(item.partner, stays).any(1)
+                active = np.asarray(_kept(item.blocks, stays).any(1) | _kept(item.partner, stays).any(1))
             for blocks in (item.blocks, item.partner):
                 if blocks is not None and _raise(blocks[active], stays, apart=item.apart):
                     uneven = True
@@ -190,7 +206,7 @@ def _raise(blocks: Ids, stays: BoolArray, *, apart: bool) -> bool:
         stays[blocks[~kept & (np.cumsum(~kept, axis=1) <= missing[:, None])]] = True
         return True
     for row in np.flatnonzero(missing).tolist():
-        while not (kept := _kept(blocks, stays))[row].sum() == kept.sum(1).max():
+        while (kept := _kept(blocks, stays))[row].sum() != kept.sum(1).max():
             stays[blocks[row][~kept[row]][0]] = True
     return True
 

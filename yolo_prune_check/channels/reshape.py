@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -12,9 +12,11 @@ import numpy as np
 
 from yolo_prune_check.channels.program import Program
 from yolo_prune_check.channels.provenance import Ids
-from yolo_prune_check.channels.sizes import Arithmetic, Axis, Size
+from yolo_prune_check.channels.sizes import Arithmetic, Attribute, AttributeKey, Axis, Size
 
 AxisGroup = tuple[list[int], list[int]]
+Form = Mapping[AttributeKey, int]
+"""A sum of attributes, each so many times."""
 
 
 @dataclass(frozen=True)
@@ -24,10 +26,12 @@ class Demand:
     Attributes:
         balanced: Arrays of rows, each of which must keep equally many entries.
         fits: Whether it runs at all with fewer channels.
+        counted: Sizes made of module attributes alone, with the axis and the rows whose length each of them is.
     """
 
     balanced: tuple[Ids, ...]
     fits: bool
+    counted: tuple[tuple[int, Form, Ids], ...] = ()
 
 
 _REFUSED = Demand((), fits=False)
@@ -40,6 +44,7 @@ def demand(
     source: int,
     output: int,
     sizes: Sequence[Size],
+    settled: Container[AttributeKey],
 ) -> Demand:
     """What a reshape of one value to these sizes asks.
 
@@ -50,7 +55,9 @@ def demand(
         source: The value.
         output: Its result.
         sizes: The target sizes, -1 at most once.
+        settled: Attributes that must stay what they are.
     """
+    counted: list[tuple[int, Form, Ids]] = []
     shape, target, found = program.values[source].shape, program.values[output].shape, entries[source]
     balanced: list[Ids] = []
     for before, after in axis_groups(shape, target):
@@ -68,6 +75,10 @@ def demand(
         count = math.prod(target[axis] for axis in leading)
         line = channel(_written(found, shape, before))
         rows = line.reshape(-1, count, target[last]).transpose(1, 0, 2).reshape(count, -1)
+        form = form_of(sizes[last], settled)
+        if form is not None:
+            counted.append((last, form, rows))
+            continue
         other = _follows(sizes[last], count, program, entries)
         if other is None:
             return _REFUSED
@@ -79,7 +90,7 @@ def demand(
                 return _REFUSED
             if not np.array_equal(other, line):
                 balanced.append(np.stack([line, other]))
-    return Demand(tuple(balanced), fits=True)
+    return Demand(tuple(balanced), fits=True, counted=tuple(counted))
 
 
 def _written(found: Ids, shape: tuple[int, ...], axes: Sequence[int]) -> Ids:
@@ -130,6 +141,30 @@ def along(found: Ids, axis: int) -> Ids:
     return np.asarray(found[index])
 
 
+def form_of(size: Size, settled: Container[AttributeKey]) -> Form | None:
+    """A size as a sum of attributes that may change; None if it is anything else."""
+    if isinstance(size, Attribute):
+        return None if size.key in settled else {size.key: 1}
+    if not isinstance(size, Arithmetic):
+        return None
+    left, right = form_of(size.left, settled), form_of(size.right, settled)
+    if size.operator == "+" and left is not None and right is not None:
+        return added([left, right])
+    times, form = (size.left, right) if left is None else (size.right, left)
+    if size.operator != "*" or form is None or not isinstance(times, int) or isinstance(times, Attribute):
+        return None
+    return {attribute: count * times for attribute, count in form.items()}
+
+
+def added(forms: Iterable[Form]) -> Form:
+    """The sum of sums."""
+    total: dict[AttributeKey, int] = {}
+    for form in forms:
+        for attribute, count in form.items():
+            total[attribute] = total.get(attribute, 0) + count
+    return total
+
+
 def sized(item: Any) -> Iterator[Axis]:
     """Axes that an argument refers to."""
     if isinstance(item, Axis):
@@ -152,8 +187,6 @@ def linear(size: Size, program: Program, entries: Mapping[int, Ids]) -> tuple[Fr
             return Fraction(program.values[size.value].shape[size.axis]), None
         others = [n for axis, n in enumerate(found.shape) if axis != size.axis]
         return (Fraction(1), size) if math.prod(others) == 1 else None
-    if not isinstance(size, Arithmetic):
-        return None
     left, right = linear(size.left, program, entries), linear(size.right, program, entries)
     if left is None or right is None:
         return None

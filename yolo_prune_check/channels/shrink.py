@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from yolo_prune_check.channels.graph import ChannelGraph
-from yolo_prune_check.channels.program import Filter, Program
+from yolo_prune_check.channels.program import Filter, Op, Program
 from yolo_prune_check.channels.provenance import Ids
 from yolo_prune_check.channels.removal import Cut, Removal
+from yolo_prune_check.channels.sizes import Arithmetic, Attribute, AttributeKey, attributes_in
 from yolo_prune_check.channels.tensors import Tensor
 
 _GROUPS = 8  # position of a convolution's groups among its arguments
@@ -35,16 +38,36 @@ def shrunk_parameters(graph: ChannelGraph, removal: Removal) -> dict[str, Tensor
     return changed
 
 
-def shrunk_program(graph: ChannelGraph, removal: Removal) -> Program:
-    """The traced pass with the groups that convolutions have after a removal."""
+def shrunk_ops(graph: ChannelGraph, removal: Removal) -> dict[int, Op]:
+    """Operators whose arguments a removal changes, by index: groups of convolutions, numbers in module attributes."""
     groups = {f"{name}.weight": cut.groups for name, cut in removal.layers.items() if graph.layers[name].groups > 1}
-    ops = list(graph.program.ops)
+    ops: dict[int, Op] = {}
     for consumer in graph.provenance.consumers:
         if consumer.weight in groups:
-            op = ops[consumer.op.index]
-            args = (*op.args[:_GROUPS], groups[consumer.weight], *op.args[_GROUPS + 1 :])
-            ops[op.index] = replace(op, args=args)
-    return replace(graph.program, ops=tuple(ops))
+            op = consumer.op
+            ops[op.index] = replace(op, args=(*op.args[:_GROUPS], groups[consumer.weight], *op.args[_GROUPS + 1 :]))
+    if removal.numbers:
+        for op in graph.program.ops:
+            if any(item.key in removal.numbers for item in attributes_in(op.args)):
+                ops[op.index] = replace(op, args=_renumbered(op.args, removal.numbers))
+    return ops
+
+
+def shrunk_program(graph: ChannelGraph, removal: Removal) -> Program:
+    """The traced pass with those operators."""
+    changed = shrunk_ops(graph, removal)
+    return replace(graph.program, ops=tuple(changed.get(op.index, op) for op in graph.program.ops))
+
+
+def _renumbered(item: Any, numbers: Mapping[AttributeKey, int]) -> Any:
+    """An argument with other numbers in module attributes."""
+    if isinstance(item, Attribute):
+        return numbers.get(item.key, item)
+    if isinstance(item, Arithmetic):
+        return Arithmetic(item.operator, _renumbered(item.left, numbers), _renumbered(item.right, numbers))
+    if isinstance(item, tuple):
+        return tuple(_renumbered(part, numbers) for part in item)
+    return item
 
 
 def _rows(vector: Tensor, kept: Ids) -> Tensor:
@@ -58,7 +81,7 @@ def _weight(weight: Tensor, cut: Cut, groups: int) -> Tensor:
         return Tensor(shape)
     known, rows = weight.filter, cut.outputs
     support = None if known.support is None else known.support[rows[:, None], columns]
-    live = known.live[rows] if support is None else support.any(1)
+    live = known.live[rows] if support is None else np.asarray(support.any(1))
     values = None if known.values is None else known.values[rows[:, None], columns]
     return Tensor(shape, filter=Filter(shape, live, support, values))
 
@@ -74,6 +97,7 @@ def columns_of(cut: Cut, outputs: int, inputs: int) -> Ids:
     by_group: dict[int, Ids] = {
         group: cut.inputs[cut.inputs // inputs == group] % inputs for group in np.unique(cut.inputs // inputs).tolist()
     }
-    none = np.empty(0, dtype=np.int64)
+    none = np.empty(0, dtype=np.intp)
     rows = [by_group.get(group, none) for group in (cut.outputs // outputs).tolist()]
-    return np.stack(rows) if rows else np.empty((0, len(cut.inputs) // max(cut.groups, 1)), dtype=np.int64)
+    width = max(map(len, by_group.values()), default=0)
+    return np.stack(rows) if rows else np.empty((0, width), dtype=np.intp)  # a plan may keep no channel at all

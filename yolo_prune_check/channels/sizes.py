@@ -2,16 +2,18 @@
 
 A traced ``x.view(b, 4, 16, a)`` bakes in the numbers of the traced run. Where ``a`` was read from some tensor's shape,
 a pruned model computes another number there; where it is an attribute of the module, it does not. ``Dim`` tells the
-two apart: an ``int`` that also knows the expression that made it.
+two apart: an ``int`` that also knows the expression that made it. ``Attribute`` is such an attribute's number, so that
+whoever carries out a pruning knows which attribute to set.
 """
 
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+AttributeKey = tuple[str, str, int | None]
 Lookup = Callable[[int, int], int]
 
 _OPERATORS: Mapping[str, Callable[[int, int], int]] = {
@@ -48,8 +50,63 @@ class Arithmetic:
         return _OPERATORS[self.operator](evaluate(self.left, lookup), evaluate(self.right, lookup))
 
 
-Expression = Axis | Arithmetic
+class Attribute(int):
+    """Number that a module holds in an attribute, or in a list there.
+
+    Attributes:
+        module: Qualified name of the module.
+        name: Name of the attribute.
+        index: Position in the list; None for a number by itself.
+        whole: The list; empty for a number by itself.
+        computed: Attributes that the pass used for more than sizes; shared by all of a trace.
+    """
+
+    module: str
+    name: str
+    index: int | None
+    whole: tuple[int, ...]
+    computed: set[tuple[str, str]]
+
+    def __new__(
+        cls,
+        number: int,
+        module: str,
+        name: str,
+        computed: set[tuple[str, str]],
+        index: int | None = None,
+        whole: tuple[int, ...] = (),
+    ) -> Attribute:
+        """That number of that attribute."""
+        made = super().__new__(cls, number)
+        made.module, made.name, made.index, made.whole, made.computed = module, name, index, whole, computed
+        return made
+
+    @property
+    def key(self) -> AttributeKey:
+        """What tells it from others."""
+        return self.module, self.name, self.index
+
+
+Expression = Axis | Arithmetic | Attribute
 Size = int | Axis | Arithmetic
+
+
+def attributes_in(item: Any) -> Iterator[Attribute]:
+    """Attributes that an argument was computed from."""
+    if isinstance(item, Attribute):
+        yield item
+    elif isinstance(item, Arithmetic):
+        yield from attributes_in(item.left)
+        yield from attributes_in(item.right)
+    elif isinstance(item, tuple):
+        for part in item:
+            yield from attributes_in(part)
+
+
+def mark_computed(item: Any) -> None:
+    """Note that the attributes behind a size serve for something else than a size."""
+    for attribute in attributes_in(item):
+        attribute.computed.add((attribute.module, attribute.name))
 
 
 def evaluate(size: Size, lookup: Lookup) -> int:
@@ -74,7 +131,10 @@ class Dim(int):
         return dim
 
     def __eq__(self, other: object) -> bool:
-        if Dim.compared is not None and isinstance(other, int):
+        mark_computed(self.expression)
+        if isinstance(other, Dim):
+            mark_computed(other.expression)
+        if Dim.compared is not None and isinstance(other, int) and not isinstance(self.expression, Attribute):
             Dim.compared(self, other)
         return int.__eq__(self, other)
 
@@ -91,6 +151,7 @@ def _arithmetic(symbol: str, *, reflected: bool) -> Callable[[Dim, Any], Any]:
 
     def method(self: Dim, other: Any) -> Any:
         if not isinstance(other, int) or isinstance(other, bool):
+            mark_computed(self.expression)
             return NotImplemented
         left, right = (other, self) if reflected else (self, other)
         return Dim(compute(int(left), int(right)), Arithmetic(symbol, as_size(left), as_size(right)))
@@ -101,3 +162,17 @@ def _arithmetic(symbol: str, *, reflected: bool) -> Callable[[Dim, Any], Any]:
 for _symbol, _name in (("+", "add"), ("-", "sub"), ("*", "mul"), ("//", "floordiv"), ("%", "mod")):
     setattr(Dim, f"__{_name}__", _arithmetic(_symbol, reflected=False))
     setattr(Dim, f"__r{_name}__", _arithmetic(_symbol, reflected=True))
+
+
+def _other_use(name: str) -> Callable[..., Any]:
+    compute = getattr(int, name)
+
+    def method(self: Dim, *operands: Any) -> Any:
+        mark_computed((self.expression, *(operand.expression for operand in operands if isinstance(operand, Dim))))
+        return compute(self, *operands)
+
+    return method
+
+
+for _name in ("pow", "rpow", "truediv", "rtruediv", "neg", "float", "bool", "lt", "le", "gt", "ge", "ne"):
+    setattr(Dim, f"__{_name}__", _other_use(f"__{_name}__"))

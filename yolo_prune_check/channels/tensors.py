@@ -41,6 +41,8 @@ class Tensor:
         size = self.shape[axis] if self.shape else 1
         if self.state is None:
             return np.ones(size, dtype=np.bool_)
+        if self.shape and self.state.size == size == self.state.shape[axis]:
+            return np.asarray(self.state != 0).reshape(size)  # the usual case: one entry a channel
         heard = np.atleast_1d(self.state != 0)
         along = tuple(other for other in range(heard.ndim) if other != axis)
         return np.broadcast_to(heard.any(along) if self.shape else heard, (size,))
@@ -50,6 +52,8 @@ class Tensor:
         """Number of entries of axis 1 (axis 0 of a vector) that are not silent."""
         if self.state is None and self.shape:
             return self.shape[min(1, len(self.shape) - 1)]
+        if self.state is not None and len(self.shape) > 1 and self.state.size == self.shape[1] == self.state.shape[1]:
+            return int(np.count_nonzero(self.state))  # the usual case: one entry a channel
         return int(np.count_nonzero(self.emits))
 
 

@@ -21,7 +21,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from yolo_prune_check.channels.program import Filter, FloatArray, ModuleCall, Op, Program, Ref, Value
 from yolo_prune_check.channels.rules import CONVOLUTIONS
-from yolo_prune_check.channels.sizes import Arithmetic, Axis, Dim, as_size
+from yolo_prune_check.channels.sizes import Arithmetic, Attribute, Axis, Dim, as_size, mark_computed
 from yolo_prune_check.channels.source import assertion, unpacked_into
 
 _CHUNKS = (torch.chunk, torch.Tensor.chunk)
@@ -39,7 +39,13 @@ _COMPOSITES: dict[Any, str] = {
     torch.Tensor.reshape: "reshape",
     torch.einsum: "einsum",
     nn.functional.multi_head_attention_forward: "multi_head_attention",
+    nn.functional.scaled_dot_product_attention: "scaled_dot_product_attention",
+    nn.functional.adaptive_avg_pool2d: "adaptive_avg_pool2d",
+    torch.Tensor.expand_as: "expand",
+    torch.Tensor.view_as: "view",
+    torch.Tensor.reshape_as: "reshape",
 }
+_LIKE = (torch.Tensor.expand_as, torch.Tensor.view_as, torch.Tensor.reshape_as)
 _SMALL = 65536  # entries of a constant that are worth keeping
 _FEW = 4  # input channels of each filter up to which its numbers are kept
 
@@ -59,11 +65,27 @@ def trace_program(model: nn.Module, imgsz: int) -> Program:
     recorder = _Recorder(model)
     with _unchanged(model), torch.no_grad():
         model.eval()
+        _name_numbers(recorder)
         image = torch.zeros(1, 3, imgsz, imgsz, device=device, dtype=dtype)
         recorder.image = recorder.add(image, derived=True)
         with recorder.module_calls(), recorder.comparisons(), _Dispatch(recorder), _Functions(recorder):
             output = model(image)
     return recorder.program(output)
+
+
+def _name_numbers(recorder: _Recorder) -> None:
+    """Make the whole numbers that modules hold tell which attribute they are; PyTorch's own hold no sizes."""
+    for module, owner in recorder.names.items():
+        if type(module).__module__.startswith("torch."):
+            continue
+        for name, item in list(module.__dict__.items()):
+            if type(item) is int:
+                module.__dict__[name] = Dim(item, Attribute(item, owner, name, recorder.computed))
+            elif type(item) in (list, tuple) and item and all(type(part) is int for part in item):
+                module.__dict__[name] = type(item)(
+                    Dim(part, Attribute(part, owner, name, recorder.computed, index, tuple(item)))
+                    for index, part in enumerate(item)
+                )
 
 
 @contextmanager
@@ -119,6 +141,7 @@ class _Recorder:
         self.image = 0
         self.storages: dict[int, list[int]] = {}
         self.composite = False
+        self.computed: set[tuple[str, str]] = set()
         self.chunk: tuple[int, int] | None = None
         self.dims: list[int] | None = None
         self.unpacked: int | None = None
@@ -184,7 +207,7 @@ class _Recorder:
             return
         arguments = self._arguments(args)
         if target == "split" and self.chunk is not None:
-            count, axis = self.chunk
+            count, axis = map(int, self.chunk)
             target, arguments, kwargs = "chunk", (arguments[0], count, axis), {}
         self._append(target, arguments, self._converted(kwargs), tensors, _tensors(output), in_place=in_place)
         if in_place:
@@ -236,6 +259,9 @@ class _Recorder:
         symbolic = iter(self.dims or ())
         concrete = list(_integers(args))
         matched = self.dims is not None and [int(n) for n in self.dims] == concrete
+        if not matched:
+            for dim in self.dims or ():
+                mark_computed(as_size(dim))
 
         def convert(item: Any) -> Any:
             if isinstance(item, torch.Tensor):
@@ -259,13 +285,13 @@ class _Recorder:
 
     def program(self, output: Any) -> Program:
         vectors, filters, constants = {}, {}, {}
-        filtering = {op.inputs[1] for op in self.ops if op.target in CONVOLUTIONS}
+        filtering = {op.inputs[1]: op.args[8] for op in self.ops if op.target in CONVOLUTIONS}
         for value in self.values:
             tensor = self.alive[value.id].detach()
             if value.parameter is not None and tensor.ndim == 1:
                 vectors[value.parameter] = _numbers(tensor)
             elif value.parameter is not None and value.id in filtering:
-                filters[value.parameter] = _filter(tensor)
+                filters[value.parameter] = _filter(tensor, grouped=filtering[value.id] > 1)
             elif not value.derived and tensor.numel() <= _SMALL:
                 constants[value.id] = _numbers(tensor)
         outputs = tuple(self.ids[id(t)] for t in _tensors(output) if self.is_derived(t))
@@ -280,6 +306,7 @@ class _Recorder:
             filters,
             constants,
             sizes,
+            frozenset(self.computed),
         )
 
 
@@ -328,15 +355,28 @@ class _Functions(TorchFunctionMode):
             output = func(*args, **kwargs)
         finally:
             self.recorder.composite = False
-        if target == "reshape":  # x.reshape(a, b) and x.reshape((a, b)) are the same, as are two ways of einsum
+        if func in _LIKE:
+            args = (args[0], tuple(_sizes(args[1].shape, self.recorder.value_of(args[1]))))
+        elif target == "reshape":  # x.reshape(a, b) and x.reshape((a, b)) are the same, as are two ways of einsum
             args = (args[0], tuple(args[1:]) if len(args) > 2 or isinstance(args[1], int) else args[1])
+        if target in ("matmul", "linear"):  # what PyTorch says of a misfit depends on the memory's layout
+            kwargs = {**kwargs, "folds": _folds(args[0])}
+        if target == "linear":
+            kwargs["contiguous"] = args[0].is_contiguous()
         if target == "einsum" and not isinstance(args[1], (list, tuple)):
             args = (args[0], tuple(args[1:]))
         self.recorder.record_composite(target, args, kwargs, output)
         return output
 
 
+def _folds(tensor: torch.Tensor) -> bool:
+    """Whether all axes but the last lie in memory as if they were one."""
+    strides, shape = tensor.stride(), tensor.shape
+    return all(strides[axis] == strides[axis + 1] * shape[axis + 1] for axis in range(tensor.ndim - 2))
+
+
 def _chunk(tensor: torch.Tensor, chunks: int, dim: int = 0) -> tuple[int, int]:
+    mark_computed((as_size(chunks), as_size(dim)))
     return chunks, dim
 
 
@@ -370,7 +410,7 @@ def _numbers(tensor: torch.Tensor) -> FloatArray:
     return np.array(tensor.double().cpu().numpy())
 
 
-def _filter(weight: torch.Tensor) -> Filter:
+def _filter(weight: torch.Tensor, *, grouped: bool) -> Filter:
     slices = (weight != 0).flatten(2).any(2) if weight.ndim > 2 else weight != 0
     live = slices.any(1)
     dense = bool((slices | ~live[:, None]).all())
@@ -378,5 +418,5 @@ def _filter(weight: torch.Tensor) -> Filter:
         tuple(weight.shape),
         np.asarray(live.cpu().numpy()),
         None if dense else np.asarray(slices.cpu().numpy()),
-        _numbers(weight) if weight.shape[1] <= _FEW else None,
+        _numbers(weight) if grouped or weight.shape[1] <= _FEW else None,
     )

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from yolo_prune_check.channels.explain import explain
 from yolo_prune_check.channels.graph import ChannelGraph
@@ -22,6 +24,7 @@ from yolo_prune_check.channels.parameters import masked, narrowed, removed
 from yolo_prune_check.channels.plan import MaskKind, Plan, Step
 from yolo_prune_check.channels.prediction import Mismatch, Verdict
 from yolo_prune_check.channels.program import BoolArray
+from yolo_prune_check.channels.removal import level
 from yolo_prune_check.channels.tensors import Tensor
 
 
@@ -35,12 +38,14 @@ class Effect:
         touched: The operators that are given something new, bit i for operator i: the one at which it ends included,
             the layer's own convolution not.
         wrong: Whether it runs into a silent broadcast or an operator without a rule.
+        splits: Whether it runs through a split: which channels stay then matters as well.
     """
 
     failure: Mismatch | None
     stop: int
     touched: int
     wrong: bool
+    splits: bool
 
 
 @dataclass(frozen=True)
@@ -82,6 +87,9 @@ class Verdicts:
             return self._local(plan)
         if plan.execution == "mask":
             return self._mask(plan), (None,)
+        if plan.execution == "group":
+            verdict = self._group(plan)
+            return verdict, (None,) if verdict == "safe" else None
         judgement = judge(self.graph, plan)
         return judgement.verdict, (judgement.failure,)
 
@@ -99,20 +107,25 @@ class Verdicts:
             for effect in effects:
                 touched = effect.touched & reach
                 if touched & (seen | own & reach >> 1):
-                    return self._together(cut)
+                    return self._together(plan, cut)
                 seen |= touched
             if first.failure is not None and own >> first.stop & 1:
                 return "unsafe", None  # it breaks there in any case; with which words depends on both layers
+        if first.failure is None and any(effect.splits for effect in effects):
+            judgement = judge(self.graph, plan)
+            return judgement.verdict, (judgement.failure,)
         wrong = any(width == 0 or name in head for name, width in cut.items()) or any(e.wrong for e in effects)
         return ("unsafe" if wrong or first.failure is not None else "safe"), (first.failure,)
 
-    def _together(self, cut: Mapping[str, int]) -> tuple[Verdict, tuple[Mismatch | None]]:
+    def _together(self, plan: Plan, cut: Mapping[str, int]) -> tuple[Verdict, tuple[Mismatch | None]]:
         changed = {}
         for name, width in cut.items():
             changed.update(narrowed(self.graph.parameters, self.graph.layers[name], width))
         result = self.graph.interpreter.rerun(self.graph.baseline, changed)
         wrong = _wrong(result) or any(width == 0 or name in self.graph.head_layers for name, width in cut.items())
         failure = self._explained(result)
+        if failure is None and any(self.graph.program.ops[index].target in _SPLITS for index in result.touched):
+            return judge(self.graph, plan).verdict, (None,)
         return ("unsafe" if wrong or failure is not None else "safe"), (failure,)
 
     def effect(self, name: str, width: int) -> Effect:
@@ -137,7 +150,8 @@ class Verdicts:
         if result.stopped != layer.op:
             touched &= ~(1 << layer.op)
         stop = len(graph.program.ops) if result.stopped is None else result.stopped
-        return Effect(self._explained(result), stop, touched, _wrong(result))
+        splits = any(graph.program.ops[index].target in _SPLITS for index in result.touched)
+        return Effect(self._explained(result), stop, touched, _wrong(result), splits)
 
     def _inner(self, layer: GraphLayer) -> int:
         """The operators between a layer's convolution and its emission."""
@@ -170,6 +184,52 @@ class Verdicts:
     def _still_emits(self, step: Step, silence: Silence) -> bool:
         return bool((silence.emits & removed(step.keep, len(silence.emits))).any())
 
+    def _group(self, plan: Plan) -> Verdict:
+        partition, channels = self.graph.partition, self.graph.provenance.channels
+        stays = np.ones(partition.count, dtype=np.bool_)
+        for step in plan.steps:
+            groups = partition.label[channels.span(step.layer)]
+            asked = groups[removed(step.keep, len(groups))]
+            if self._frozen[asked].any():
+                return "unsafe"
+            stays[asked] = False
+        if not stays[self._balanced].all():
+            level(stays, partition.levels)
+        if stays.all():
+            return "unsafe"
+        lines, starts = self._lines
+        kept = np.add.reduceat(np.append(stays, True)[lines], starts, dtype=np.int64)
+        return "safe" if kept.min() else "unsafe"
+
+    @cached_property
+    def _frozen(self) -> BoolArray:
+        """For each dependency group, whether it cannot be removed."""
+        frozen = np.zeros(self.graph.partition.count, dtype=np.bool_)
+        frozen[list(self.graph.partition.frozen)] = True
+        return frozen
+
+    @cached_property
+    def _balanced(self) -> NDArray[np.int64]:
+        """Dependency groups that are part of a balance."""
+        found = [item.groups for item in self.graph.partition.levels]
+        return np.unique(np.concatenate([groups[groups >= 0] for groups in found])) if found else np.empty(0, np.int64)
+
+    @cached_property
+    def _lines(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Groups of all that layers make and weights read, end to end, and where each line starts.
+
+        What no layer makes gets a number after the last group's.
+        """
+        provenance, partition = self.graph.provenance, self.graph.partition
+        lines = [
+            np.arange(*self.graph.provenance.channels.span(name).indices(provenance.channels.total))
+            for name in self.graph.layers
+        ]
+        lines += [consumer.channels for consumer in provenance.consumers if len(consumer.channels)]
+        starts = np.cumsum([0, *map(len, lines[:-1])])
+        joined = np.concatenate(lines)
+        return np.where(joined < 0, partition.count, partition.label[joined]), starts
+
     def silence(self, name: str, kind: MaskKind) -> Silence:
         """What masking does to the channels of a layer."""
         found = self._silences.get((name, kind))
@@ -187,6 +247,9 @@ class Verdicts:
         if weight is not None:
             alive = np.asarray(alive | weight.live)
         return Silence(emits, alive, not emits.any(), bool(emits.all()), bool(alive.all()))
+
+
+_SPLITS = frozenset({"chunk", "split", "split_with_sizes"})
 
 
 def _wrong(result: Interpretation) -> bool:

@@ -71,7 +71,7 @@ def fuzz(
 
     Ends at the first prediction that is refuted, which is a defect of this tool: the plan is shrunk and written as a
     spec that is ready to run, and the exit code is 3. Use a trained model: BatchNorms of an untrained one have no
-    shift, which hides phantom channels.
+    shift, which hides phantom channels, and its signals fade, so that a wrong result may not show.
 
     Example:  yolo-prune-check fuzz yolov8n-digits --examples 50 --execution mask --execution local
     """

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
@@ -20,9 +21,11 @@ from yolo_prune_check.prune.running import watch
 def difference(model: nn.Module, pruned: nn.Module, plan: Plan, imgsz: int) -> tuple[float | None, float | None]:
     """Largest difference between what was meant and what a pruned model computes, in float64.
 
-    Compared are the inputs of the last block and all outputs: decoded boxes alone hide errors. Where a detector picks
-    its queries by their scores, equal scores are picked in the same order, as a masked model computes the same numbers
-    to the last bit, zeros included.
+    Decoded boxes alone hide errors, so the inputs of the last block are compared as well. Even there, dozens of layers
+    of random weights may have let an error decay to nothing, so the relative error is looked for at every convolution.
+
+    Where a detector picks its queries by their scores, equal scores are picked in the same order, as a masked model
+    computes the same numbers to the last bit, zeros included.
 
     Args:
         model: The model before the plan; a removed channel is silenced where its layer emits it.
@@ -31,18 +34,62 @@ def difference(model: nn.Module, pruned: nn.Module, plan: Plan, imgsz: int) -> t
         imgsz: Image size in pixels.
 
     Returns:
-        The absolute difference, and the same divided by the largest magnitude that was meant; None and None if the
-        shapes differ.
+        The largest absolute difference of the last block's inputs and of all outputs; and the largest difference of
+        these or of any convolution's input, each divided by the largest magnitude that was meant there. None and None
+        if the last block's inputs or the outputs have other shapes.
     """
     structure = structure_of(model, imgsz)
-    wanted = _features(model, structure.last, imgsz, _Silence(structure, _removed(model, plan)))
-    got = _features(pruned, structure.last, imgsz)
-    if [tensor.shape for tensor in wanted] != [tensor.shape for tensor in got]:
+    wanted = _Meant()
+    _run(model, structure.last, imgsz, wanted, _Silence(structure, _removed(model, plan)))
+    got = _Compared(wanted.tensors)
+    _run(pruned, structure.last, imgsz, got)
+    if got.other_shapes:
         return None, None
-    pairs = [(a, b) for a, b in zip(wanted, got, strict=True) if a.numel()]
-    error = max((float((a - b).abs().max()) for a, b in pairs), default=0.0)
-    scale = max((float(a.abs().max()) for a, _ in pairs), default=0.0)
-    return error, error / scale if scale else error
+    return got.absolute, got.relative
+
+
+_Place = tuple[str, int]
+"""A module and the how-manieth tensor that it took; the model's outputs have the name ``->``."""
+
+
+class _Meant:
+    """Keeps what the untouched model computes."""
+
+    def __init__(self) -> None:
+        self.tensors: dict[_Place, torch.Tensor] = {}
+        self._seen: Counter[str] = Counter()
+
+    def note(self, name: str, tensors: Iterable[torch.Tensor], *, final: bool) -> None:
+        """Take note of a module's inputs; ``final`` ones are those of the last block and the outputs."""
+        for tensor in tensors:
+            place = name, self._seen[name]
+            self._seen[name] += 1
+            self.take(place, tensor, final=final)
+
+    def take(self, place: _Place, tensor: torch.Tensor, *, final: bool) -> None:
+        """Keep a copy, as an in-place operator may follow."""
+        self.tensors[place] = tensor.clone()
+
+
+class _Compared(_Meant):
+    """Compares with it what a pruned model computes."""
+
+    def __init__(self, wanted: Mapping[_Place, torch.Tensor]) -> None:
+        super().__init__()
+        self.absolute = self.relative = 0.0
+        self.other_shapes = False
+        self._wanted = wanted
+
+    def take(self, place: _Place, tensor: torch.Tensor, *, final: bool) -> None:
+        """Compare; an input of other shape than was meant is no error in itself, unless it is final."""
+        wanted = self._wanted.get(place)
+        if wanted is None or wanted.shape != tensor.shape:
+            self.other_shapes = self.other_shapes or final
+        elif not torch.equal(wanted, tensor):
+            error, scale = float((wanted - tensor).abs().max()), float(wanted.abs().max())
+            self.relative = max(self.relative, error / scale if scale else 1.0)
+            if final:
+                self.absolute = max(self.absolute, error)
 
 
 def _removed(model: nn.Module, plan: Plan) -> dict[str, torch.Tensor]:
@@ -80,28 +127,34 @@ class _Silence(Execution):
             yield layer, length - 1
 
 
-def _features(model: nn.Module, last: str, imgsz: int, silence: _Silence | None = None) -> Sequence[torch.Tensor]:
+def _run(model: nn.Module, last: str, imgsz: int, notes: _Meant, silence: _Silence | None = None) -> None:
     with borrowed(model, torch.float64), watch(model) as running, torch.no_grad():
         images = probe_images(model, imgsz)
         log = OpLog(model, running, images, silence)
-        with _inputs(model.get_submodule(last), log) as found, nullcontext() if silence is None else log:
+        with _inputs(model, last, notes, log), nullcontext() if silence is None else log:
             output = model(images)
-    return [*found, *_floating(output)]
+    notes.note("->", _floating(output), final=True)
 
 
 @contextmanager
-def _inputs(module: nn.Module, log: OpLog) -> Iterator[list[torch.Tensor]]:
-    found: list[torch.Tensor] = []
+def _inputs(model: nn.Module, last: str, notes: _Meant, log: OpLog) -> Iterator[None]:
+    def note(name: str) -> Any:
+        def hook(module: nn.Module, args: Any, kwargs: Any) -> None:
+            with log.pause():
+                notes.note(name, _floating((args, kwargs)), final=name == last)
 
-    def hook(module: nn.Module, args: Any, kwargs: Any) -> None:
-        with log.pause():
-            found.extend(tensor.clone() for tensor in _floating((args, kwargs)))
+        return hook
 
-    handle = module.register_forward_pre_hook(hook, with_kwargs=True)
+    handles = [
+        module.register_forward_pre_hook(note(name), with_kwargs=True)
+        for name, module in model.named_modules()
+        if name == last or isinstance(module, nn.Conv2d)
+    ]
     try:
-        yield found
+        yield
     finally:
-        handle.remove()
+        for handle in handles:
+            handle.remove()
 
 
 def _floating(tree: object) -> list[torch.Tensor]:

@@ -30,9 +30,10 @@ class Observation:
         params: Parameters, as torchinfo counts those of the whole model; None if the pass raised.
         macs: Multiply-accumulates of one image, as torchinfo counts; None if the pass raised.
         max_abs_error: Largest difference to the model that was meant (the one before the plan with the removed
-            channels' outputs set to zero), over the inputs of the last module and all outputs, in float64; None if
-            the pass raised, the outputs have other shapes, or no model was given to compare with.
-        relative_error: The same divided by the largest magnitude that was meant.
+            channels' outputs set to zero), over the inputs of the last block and all outputs, in float64; None if
+            the pass raised, these have other shapes, or no model was given to compare with.
+        relative_error: Largest difference there or at any convolution's input, divided by the largest magnitude that
+            was meant at that place.
     """
 
     failure: Mismatch | None
@@ -63,6 +64,8 @@ def observe(model: nn.Module | None, pruned: nn.Module, plan: Plan, imgsz: int) 
     }
     plain = plain_pass(pruned, imgsz)
     seen = leaking_pass(pruned, imgsz, plain) if plain.clipped else plain
+    if seen.failure is not None and seen.returned < plain.returned:
+        seen = plain  # a model that takes one image only
     if plain.failure is not None:
         active = seen.active(None if model is None else structure_of(model, imgsz).lengths)
         return Observation(plain.failure, active, norms, seen.ports, {}, None, None, None, None)

@@ -12,7 +12,7 @@ from torch import nn
 from yolo_prune_check.channels.prediction import Mismatch
 from yolo_prune_check.confirm.clipping import clips, leak
 from yolo_prune_check.confirm.errors import COMPLAINTS, read_error
-from yolo_prune_check.confirm.junctions import JunctionWatch, SeenPort, active_channels
+from yolo_prune_check.confirm.junctions import JunctionWatch, SeenPort, Stopped, active_channels
 from yolo_prune_check.confirm.probe import probe_images
 from yolo_prune_check.confirm.sizes import Sizes
 from yolo_prune_check.confirm.structure import Lengths
@@ -27,7 +27,7 @@ class Pass:
 
     Attributes:
         failure: What it raised, or None.
-        completed: Number of ATen calls that returned, conversions of type not counted.
+        returned: Number of calls by Python that returned.
         clipped: Whether an activation was met that clips to zero.
         log: What it did.
         masks: Active channels of what each call made, by the call's number, wherever a layer may emit.
@@ -36,7 +36,7 @@ class Pass:
     """
 
     failure: Mismatch | None
-    completed: int
+    returned: int
     clipped: bool
     log: OpLog
     masks: Mapping[int, torch.Tensor]
@@ -65,7 +65,7 @@ class Pass:
 
 def plain_pass(model: nn.Module, imgsz: int) -> Pass:
     """Run one image through a model, which is left as it was."""
-    return _run(model, imgsz, 1, None, _Activity())
+    return _run(model, probe_images(model, imgsz), None, _Activity())
 
 
 def leaking_pass(model: nn.Module, imgsz: int, like: Pass) -> Pass:
@@ -76,13 +76,10 @@ def leaking_pass(model: nn.Module, imgsz: int, like: Pass) -> Pass:
     Args:
         model: The model; it is left as it was.
         imgsz: Image size in pixels.
-        like: The plain pass. If it broke off, this one stops at the same call.
+        like: The plain pass. If it broke off, this one does not go on beyond that call.
     """
-    return _run(model, imgsz, 2, torch.float64, _Leaking(None if like.failure is None else like.completed))
-
-
-class _Stopped(Exception):
-    """The pass came to where the plain one broke off."""
+    images = probe_images(model, imgsz, count=2).double()
+    return _run(model, images, torch.float64, _Leaking(), None if like.failure is None else like.returned)
 
 
 class _Activity(Execution):
@@ -91,11 +88,9 @@ class _Activity(Execution):
     def __init__(self) -> None:
         self.active: dict[int, torch.Tensor] = {}  # by call
         self.clipped = False
-        self.completed = 0
         self._emitted: set[int] = set()  # values on their way out of a layer
 
     def wrote(self, index: int, call: Call, outputs: list[torch.Tensor]) -> None:
-        self.completed += call.name != "_to_copy"
         self.clipped = self.clipped or clips(call.name)
         convolution = call.name == "convolution" and call.owners
         if convolution or (call.carries_on and call.reads[0] in self._emitted):
@@ -104,29 +99,24 @@ class _Activity(Execution):
 
 
 class _Leaking(_Activity):
-    def __init__(self, until: int | None) -> None:
-        super().__init__()
-        self._until = until
-
     def run(self, index: int, func: Any, args: Any, kwargs: Any, varies: bool) -> Any:
-        if self._until is not None and self.completed >= self._until:
-            raise _Stopped
         name = func._schema.name.partition("::")[2].removesuffix("_")
         return leak(func, args, kwargs) if varies and clips(name) else super().run(index, func, args, kwargs, varies)
 
 
-def _run(model: nn.Module, imgsz: int, count: int, dtype: torch.dtype | None, activity: _Activity) -> Pass:
+def _run(
+    model: nn.Module, images: torch.Tensor, dtype: torch.dtype | None, activity: _Activity, until: int | None = None
+) -> Pass:
     failure: Mismatch | None = None
     sizes = Sizes()
     with borrowed(model, dtype), watch(model, sizes.left) as running, torch.no_grad():
-        images = probe_images(model, imgsz, count=count)
         log = OpLog(model, running, images, activity)
-        junctions = JunctionWatch(running, log)
+        junctions = JunctionWatch(running, log, until)
         try:
             with log, junctions:
                 model(images)
-        except _Stopped:
+        except Stopped:
             pass
         except COMPLAINTS as error:
             failure = read_error(error, running.innermost)
-    return Pass(failure, activity.completed, activity.clipped, log, activity.active, junctions.ports, sizes)
+    return Pass(failure, junctions.returned, activity.clipped, log, activity.active, junctions.ports, sizes)

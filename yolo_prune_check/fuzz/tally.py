@@ -22,13 +22,18 @@ class Row:
     agreed: int | None
 
 
-def tally(tried: Sequence[Tried], ways: Sequence[Way]) -> tuple[Row, ...]:
-    """One row for each way, in their order; a way in which no plan was drawn has zeros."""
+def tally(tried: Sequence[Tried], ways: Sequence[Way], *, executed: bool = True) -> tuple[Row, ...]:
+    """One row for each way, in their order; a way in which no plan was drawn has zeros.
+
+    Args:
+        tried: The plans.
+        ways: The ways in which they were carried out.
+        executed: Whether they were; else none of them agrees with anything, and a crash of the predictor with nothing.
+    """
     rows = []
     for way in ways:
         members = [each for each in tried if each.way == way]
         outcomes = [each.outcome for each in members]
-        executed = [each.agrees for each in members if each.agrees is not None]
         rows.append(
             Row(
                 way,
@@ -36,7 +41,7 @@ def tally(tried: Sequence[Tried], ways: Sequence[Way]) -> tuple[Row, ...]:
                 outcomes.count("safe"),
                 outcomes.count("breaks"),
                 outcomes.count("wrong"),
-                sum(executed) if executed else None,
+                sum(each.agrees is True for each in members) if executed else None,
             )
         )
     return tuple(rows)

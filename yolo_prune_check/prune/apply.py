@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from copy import deepcopy
 
 from torch import nn
@@ -14,13 +15,20 @@ from yolo_prune_check.prune.mask import MaskSet
 from yolo_prune_check.prune.norms import norms_of
 
 
-def prune(model: nn.Module, plan: Plan, *, graph: ChannelGraph | None = None) -> nn.Module:
+def prune(
+    model: nn.Module,
+    plan: Plan,
+    *,
+    graph: ChannelGraph | None = None,
+    norms: Mapping[str, str | None] | None = None,
+) -> nn.Module:
     """Carry a plan out.
 
     Args:
         model: The model; it is not changed.
         plan: What to prune, and how.
         graph: Graph of this model, to check that the plan fits it; traced at 64 pixels if left out.
+        norms: What ``norms_of`` found for this model and the plan's layers; found again if left out.
 
     Returns:
         A new module. Under ``local`` it may not run: that is what ``predict`` is for.
@@ -32,7 +40,8 @@ def prune(model: nn.Module, plan: Plan, *, graph: ChannelGraph | None = None) ->
     graph = graph or ChannelGraph.trace(model)
     graph.check(plan)
     pruned = deepcopy(model)
-    norms = norms_of(pruned, plan.kept(), imgsz=graph.imgsz)
+    if norms is None:
+        norms = norms_of(pruned, plan.kept(), imgsz=graph.imgsz)
     if plan.execution == "mask":
         MaskSet.from_plan(plan, norms).apply(pruned)
     elif plan.execution == "local":

@@ -79,7 +79,8 @@ def fuzz(model: nn.Module, graph: ChannelGraph, task: FuzzTask, progress: Progre
         max_steps=task.max_steps,
         layers=len(ground.widths),
         rows=tuple(
-            FuzzRow(str(row.way), row.tried, row.safe, row.breaks, row.wrong, row.agreed) for row in tally(done, ways)
+            FuzzRow(str(row.way), row.tried, row.safe, row.breaks, row.wrong, row.agreed)
+            for row in tally(done, ways, executed=task.execute)
         ),
         smallest_unsafe=_plain(small, ground) if small is not None else None,
         counterexample=_shrunk(refuted, trial, graph, ground, task, progress) if refuted is not None else None,

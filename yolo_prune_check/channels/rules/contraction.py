@@ -75,9 +75,8 @@ def addmm(bias: Tensor, a: Tensor, b: Tensor, *, beta: float = 1, alpha: float =
 
 def baddbmm(bias: Tensor, a: Tensor, b: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
     """``aten.baddbmm``: products of matrices and something that broadcasts to them."""
-    product = bmm(a, b)
-    check_expand(bias.shape, product.shape)
-    return _weighed(bias, beta, product, alpha)
+    check_expand(bias.shape, (a.shape[0], a.shape[1], b.shape[2]))  # PyTorch looks at it first here, unlike addmm
+    return _weighed(bias, beta, bmm(a, b), alpha)
 
 
 def _weighed(bias: Tensor, beta: float, product: Tensor, alpha: float) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -25,13 +26,10 @@ def convolution(
     *options: bool,
 ) -> Tensor:
     """``aten.convolution`` over any number of spatial axes, with the checks PyTorch makes, in its order."""
-    shape, spatial = weight.shape, len(weight.shape) - 2
+    shape = weight.shape
     _check(x, shape, None if bias is None else bias.shape, transposed, groups)
-    steps, margins, reaches, extra = (_per_axis(n, spatial) for n in (stride, padding, dilation, output_padding))
-    if not transposed:
-        _check_kernel(x.shape[2:], shape[2:], margins, reaches)
-    measure = _transposed if transposed else _forward
-    sizes = tuple(map(measure, x.shape[2:], shape[2:], steps, margins, reaches, extra))
+    where = tuple(stride), tuple(padding), tuple(dilation), tuple(output_padding)
+    sizes = _sizes(x.shape[2:], shape[2:], *where, transposed)
     out = shape[1] * groups if transposed else shape[0]
     result = (x.shape[0], out, *sizes)
     if x.state is None and (weight.filter is None or weight.filter.dense):
@@ -42,11 +40,13 @@ def convolution(
         return Tensor(result)
     shift = np.zeros(out) if bias is None else np.full(out, np.nan) if bias.vector is None else bias.vector
     state = along(np.where(reached, np.nan, shift), 1, len(result))
-    phantom = reached & ~_reaching(~silent & ~constant, weight, groups, transposed=transposed)
     values = None if weight.filter is None else weight.filter.values
-    if phantom.any() and values is not None and not transposed and x.state is not None:
-        rows = np.flatnonzero(phantom)
-        found = of_constants(x, values, rows, groups, steps, margins, reaches, result[2:])
+    if values is None or transposed or not constant.any():
+        return stated(result, state)
+    rows = np.flatnonzero(reached & ~_reaching(~silent & ~constant, weight, groups, transposed=False))
+    if len(rows):
+        steps, margins, reaches, _ = (_per_axis(numbers, len(sizes)) for numbers in where)
+        found = of_constants(x, values, rows, groups, steps, margins, reaches, sizes)
         state = np.broadcast_to(state, np.broadcast_shapes(state.shape, (1, 1, *found.shape[2:]))).copy()
         state = np.broadcast_to(state, (found.shape[0], *state.shape[1:])).copy()
         state[:, rows] = found + along(shift[rows], 1, len(result))
@@ -92,6 +92,22 @@ def _check(x: Tensor, shape: tuple[int, ...], bias: tuple[int, ...] | None, tran
         )
 
 
+@lru_cache(maxsize=4096)
+def _sizes(
+    sizes: tuple[int, ...],
+    kernel: tuple[int, ...],
+    stride: tuple[int, ...],
+    padding: tuple[int, ...],
+    dilation: tuple[int, ...],
+    output_padding: tuple[int, ...],
+    transposed: bool,
+) -> tuple[int, ...]:
+    steps, margins, reaches, extra = (_per_axis(n, len(sizes)) for n in (stride, padding, dilation, output_padding))
+    if not transposed:
+        _check_kernel(sizes, kernel, margins, reaches)
+    return tuple(map(_transposed if transposed else _forward, sizes, kernel, steps, margins, reaches, extra))
+
+
 def _check_kernel(sizes: Sequence[int], kernel: Sequence[int], padding: Sequence[int], dilation: Sequence[int]) -> None:
     padded = [size + 2 * margin for size, margin in zip(sizes, padding, strict=True)]
     reach = [step * (size - 1) + 1 for size, step in zip(kernel, dilation, strict=True)]
@@ -124,8 +140,12 @@ def _inputs(x: Tensor) -> tuple[BoolArray, BoolArray]:
     if x.state is None:
         return np.zeros(count, dtype=np.bool_), np.zeros(count, dtype=np.bool_)
     others = tuple(axis for axis in range(x.state.ndim) if axis != 1)
-    silent = np.broadcast_to((x.state == 0).all(others), (count,))
-    constant = np.broadcast_to(~np.isnan(x.state).any(others), (count,)) & ~silent
+    flat = x.state.size == x.state.shape[1]  # the usual case: one entry a channel
+    silent = (x.state == 0).reshape(-1) if flat else (x.state == 0).all(others)
+    constant = (x.state == x.state).reshape(-1) if flat else (x.state == x.state).all(others)
+    constant = constant & ~silent
+    if len(silent) != count:
+        return np.repeat(silent, count), np.repeat(constant, count)
     return silent, constant
 
 

@@ -169,7 +169,15 @@ LAYOUT: dict[str, Callable[..., Any]] = {
     "slice_scatter": slice_scatter,
     "select_scatter": select_scatter,
 }
+
+
+def overwritten(x: Tensor, source: Tensor) -> Tensor:
+    """A tensor whose memory was written into through a view of it: nothing is known of its entries any more."""
+    return Tensor(x.shape)
+
+
 RULES: dict[str, Callable[..., Any]] = {
+    "overwritten": overwritten,
     **LAYOUT,
     "gather": gather,
     "topk": topk,

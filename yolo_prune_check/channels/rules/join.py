@@ -15,8 +15,9 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     parts = [t for t in tensors if t.shape != (0,)] or tensors[:1]  # PyTorch leaves out empty vectors
     first, rank = parts[0].shape, len(parts[0].shape)
     axis = dim % rank
+    before, after = first[:axis], first[axis + 1 :]
     for number, tensor in enumerate(tensors):
-        if tensor.shape == (0,):
+        if tensor.shape == (0,) or (tensor.shape[:axis], tensor.shape[axis + 1 :]) == (before, after):
             continue
         if len(tensor.shape) != rank:
             raise Breaks(
@@ -37,7 +38,7 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     total = 0
     for tensor in parts:
         total += tensor.shape[axis]
-    shape, state = (*first[:axis], total, *first[axis + 1 :]), _joined(parts, axis)
+    shape, state = (*before, total, *after), _joined(parts, axis)
     return Tensor(shape) if state is None else stated(shape, state)
 
 

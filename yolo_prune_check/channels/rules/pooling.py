@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from yolo_prune_check.channels.program import FloatArray
-from yolo_prune_check.channels.tensors import Breaks, State, Tensor, listed, stated
+from yolo_prune_check.channels.tensors import Breaks, State, Tensor, listed, spread, stated
 
 Windows = list[tuple[int, int]]
 
@@ -25,13 +25,14 @@ def max_pool(
     spatial = _sizes(x, kernel, stride, padding, dilation, ceil=ceil_mode)
     state = x.state
     for axis, out in enumerate(spatial, start=len(x.shape) - 2):
-        if state is None or state.shape[axis] == 1:
-            continue
         place = axis - len(x.shape) + 2
+        # Only with gaps between its entries can a window miss the input altogether.
+        if state is None or (state.shape[axis] == 1 and _at(dilation, place) == 1):
+            continue
         step, margin, reach = _at(stride or kernel, place), _at(padding, place), _at(dilation, place)
         at = np.arange(out)[:, None] * step - margin + np.arange(_at(kernel, place))[None, :] * reach
         inside = (at >= 0) & (at < x.shape[axis])
-        taken = np.take(state, np.clip(at, 0, x.shape[axis] - 1), axis=axis)
+        taken = np.take(spread(state, axis, x.shape[axis]), np.clip(at, 0, x.shape[axis] - 1), axis=axis)
         mask = inside.reshape((1,) * axis + inside.shape + (1,) * (state.ndim - axis - 1))
         state = np.where(mask, taken, -np.inf).max(axis + 1)
     shape = (*x.shape[:-2], *spatial)
@@ -66,8 +67,9 @@ def avg_pool(
     return _settled((*x.shape[:-2], *spatial), state)
 
 
-def adaptive_avg_pool(x: Tensor, output_size: Sequence[int]) -> Tensor:
-    """``aten._adaptive_avg_pool2d``: means over windows that cover the input evenly."""
+def adaptive_avg_pool(x: Tensor, output_size: int | Sequence[int]) -> Tensor:
+    """``torch.nn.functional.adaptive_avg_pool2d``: means over windows that cover the input evenly."""
+    output_size = (output_size, output_size) if isinstance(output_size, int) else output_size
     state = x.state
     for axis, out in enumerate(output_size, start=len(x.shape) - len(output_size)):
         if state is not None and state.shape[axis] > 1:
@@ -76,8 +78,9 @@ def adaptive_avg_pool(x: Tensor, output_size: Sequence[int]) -> Tensor:
     return _settled((*x.shape[: len(x.shape) - len(output_size)], *output_size), state)
 
 
-def adaptive_max_pool(x: Tensor, output_size: Sequence[int]) -> tuple[Tensor, Tensor]:
+def adaptive_max_pool(x: Tensor, output_size: int | Sequence[int]) -> tuple[Tensor, Tensor]:
     """``aten.adaptive_max_pool2d``: maxima over windows that cover the input evenly."""
+    output_size = (output_size, output_size) if isinstance(output_size, int) else output_size
     state = x.state
     for axis, out in enumerate(output_size, start=len(x.shape) - len(output_size)):
         if state is not None and state.shape[axis] > 1:

@@ -1,0 +1,125 @@
+"""The page of the speed benchmark."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from tabulate import tabulate
+
+from benchmarks.setting import sentence
+from benchmarks.speed import (
+    COLD,
+    DETAILS,
+    IMGSZ,
+    PEER_BUILD,
+    PEER_STEP,
+    REASONS,
+    REPAIR,
+    TRACE,
+    TRIAL,
+    WARM,
+    Speed,
+)
+from benchmarks.timing import ratio, spoken
+
+_SAID = {
+    TRIAL: "trial and error: deep copy, cut, forward pass",
+    TRACE: "trace the model: once for all plans",
+    COLD: "one verdict, the first on its graph",
+    WARM: "one verdict",
+    REASONS: "verdict, failure and hazards",
+    DETAILS: "all details: layers, junctions, shapes, parameters, MACs",
+    REPAIR: "repair",
+}
+
+
+def page(speed: Speed) -> str:
+    """The page in Markdown."""
+    return "\n".join(
+        [
+            "# What a prediction costs",
+            "",
+            f"Medians of several rounds at {IMGSZ} px, in which everything that is compared takes turns. "
+            f"{sentence()} A plan has 2 to 6 steps on random layers, and none is predicted twice.",
+            "",
+            f"## One plan on {speed.model}",
+            "",
+            _one_plan(speed.one_plan),
+            "",
+            f"## Many plans on {speed.model}",
+            "",
+            "`graph.predict_many(plans)` with every verdict read, per plan: on a graph that was just traced, and again "
+            "with other plans. In brackets, how many times trial and error takes as long.",
+            "",
+            _many(speed),
+            "",
+            "## Building the graph",
+            "",
+            "Torch-Pruning gets each model with every C2f replaced by two convolutions in place of the chunk, which is "
+            "how it can prune it; the trace is of that same model. *step*: pruning half of every group, once its "
+            "pruner is prepared; a prediction says what comes of a plan without carrying it out.",
+            "",
+            _building(speed.building),
+            "",
+            "## Growth with the model",
+            "",
+            _growing(speed.growing),
+        ]
+    )
+
+
+def _one_plan(taken: Mapping[str, float]) -> str:
+    trial = taken[TRIAL]
+    rows = [(said, spoken(taken[key]), ratio(trial, taken[key])) for key, said in _SAID.items()]
+    return _table(rows, ("", "time", "trial and error takes … times as long"))
+
+
+def _many(speed: Speed) -> str:
+    trial = speed.one_plan[TRIAL]
+    rows = []
+    for execution, row in speed.many.items():
+        for number, taken in row.items():
+            cells = [f"{spoken(each)} ({ratio(trial, each)})" for each in taken] if taken else ["–", "–"]
+            rows.append((execution, f"{number:,}", *cells))
+    return _table(rows, ("execution", "plans", "fresh graph", "again"))
+
+
+def _building(building: Mapping[str, Mapping[str, float]]) -> str:
+    rows = [
+        (
+            name,
+            spoken(taken.get(PEER_BUILD)),
+            spoken(taken[TRACE]),
+            ratio(taken[TRACE], taken.get(PEER_BUILD)),
+            spoken(taken[f"{TRACE}, stock"]),
+            spoken(taken.get(PEER_STEP)),
+        )
+        for name, taken in building.items()
+    ]
+    headers = ("model", PEER_BUILD, "our trace", "trace / build", "our trace of the stock model", PEER_STEP)
+    return _table(rows, headers)
+
+
+def _growing(growing: Mapping[str, Mapping[str, float]]) -> str:
+    rows = [
+        (
+            name,
+            f"{taken['parameters']:,}",
+            f"{taken['layers']:,}",
+            f"{taken['operators']:,}",
+            spoken(taken[TRACE]),
+            spoken(taken[COLD]),
+            spoken(taken[WARM]),
+            spoken(taken.get("many")),
+            spoken(taken[TRIAL]),
+            ratio(taken[TRIAL], taken[WARM]),
+            ratio(taken[TRIAL], taken.get("many")),
+        )
+        for name, taken in growing.items()
+    ]
+    headers = ("model", "parameters", "layers", "operators", "trace", "first verdict", "one verdict")
+    return _table(rows, (*headers, "each of 1,000", "trial and error", "÷ one verdict", "÷ each of 1,000"))
+
+
+def _table(rows: Sequence[tuple[str, ...]], headers: tuple[str, ...]) -> str:
+    return tabulate(rows, headers, tablefmt="github", disable_numparse=True)

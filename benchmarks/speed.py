@@ -1,0 +1,206 @@
+"""What the speed benchmark measures, in seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from copy import deepcopy
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any
+
+import torch
+from torch import nn
+
+from benchmarks import peer
+from benchmarks.plans import PREDICTED, How, named, random_plans
+from benchmarks.timing import alternate, seconds
+from benchmarks.zoo import build, randomise_norms
+from yolo_prune_check.channels.graph import ChannelGraph
+from yolo_prune_check.channels.plan import Plan
+from yolo_prune_check.channels.predict import predict
+from yolo_prune_check.channels.prediction import Prediction
+from yolo_prune_check.prune.local import shrink
+from yolo_prune_check.prune.norms import norms_of
+
+IMGSZ = 64
+
+TRIAL, TRACE, COLD = "trial and error", "trace", "one verdict, first on its graph"
+WARM, REASONS, DETAILS, REPAIR = "one verdict", "failure and hazards", "all details", "repair"
+PEER_BUILD, PEER_STEP = "Torch-Pruning build", "Torch-Pruning step"
+
+
+@dataclass
+class Speed:
+    """All measurements, in seconds.
+
+    Attributes:
+        model: The model of ``one_plan`` and ``many``.
+        one_plan: Medians by what was timed.
+        building: The same by model, for tracing and for Torch-Pruning.
+        many: By execution and number of plans ``(first on its graph, later)``, per plan; None where it was left out.
+        growing: Medians and sizes by model.
+    """
+
+    model: str
+    one_plan: dict[str, float] = field(default_factory=dict)
+    building: dict[str, dict[str, float]] = field(default_factory=dict)
+    many: dict[str, dict[int, tuple[float, float] | None]] = field(default_factory=dict)
+    growing: dict[str, dict[str, float]] = field(default_factory=dict)
+
+
+def one_plan(name: str, repeats: int) -> dict[str, float]:
+    """One plan after another, a new one each time, under execution ``local``."""
+    model = _model(name)
+    graph = ChannelGraph.trace(model, imgsz=IMGSZ)
+    fresh = _fresh_plans(graph, ("local", "silent"))
+    timed: dict[str, Callable[[], float]] = {
+        TRIAL: _trial_and_error(model, graph, fresh),
+        TRACE: lambda: seconds(lambda: ChannelGraph.trace(model, imgsz=IMGSZ)),
+        COLD: lambda: _verdict(ChannelGraph.trace(model, imgsz=IMGSZ), next(fresh)),
+        WARM: lambda: _verdict(graph, next(fresh)),
+        REASONS: _reading(graph, fresh, lambda p: (p.verdict, p.failure, p.hazards)),
+        DETAILS: _reading(
+            graph, fresh, lambda p: (p.verdict, p.failure, p.hazards, p.layers, p.edges, p.shapes, p.params, p.macs)
+        ),
+        REPAIR: _reading(graph, fresh, lambda p: p.repair),
+    }
+    return alternate(timed, repeats)
+
+
+def building(name: str, repeats: int) -> dict[str, float]:
+    """Tracing against Torch-Pruning's build, on the same model: every C2f replaced, as Torch-Pruning needs it.
+
+    Its pruning step is timed on a copy; building and preparing the pruner are not in that time.
+    """
+    model, _ = peer.helped(name, "C2f replaced, head and attention ignored")
+    stock = build(name)
+    timed: dict[str, Callable[[], float]] = {
+        TRACE: lambda: seconds(lambda: ChannelGraph.trace(model, imgsz=IMGSZ)),
+        f"{TRACE}, stock": lambda: seconds(lambda: ChannelGraph.trace(stock, imgsz=IMGSZ)),
+    }
+    if peer.available():
+        timed[PEER_BUILD] = lambda: seconds(lambda: peer.build_graph(model, IMGSZ))
+        timed[PEER_STEP] = lambda: _step(name)
+    return alternate(timed, repeats)
+
+
+def many(name: str, counts: Sequence[int], limit: float) -> dict[str, dict[int, tuple[float, float] | None]]:
+    """``predict_many`` by execution and number of plans: seconds per plan, on a fresh graph and again with new plans.
+
+    Args:
+        name: The model.
+        counts: Numbers of plans, ascending.
+        limit: Once a count can be expected to take more seconds than this, it is left out.
+    """
+    model = _model(name)
+    table: dict[str, dict[int, tuple[float, float] | None]] = {}
+    for how in PREDICTED:
+        row: dict[int, tuple[float, float] | None] = {}
+        each = 0.0
+        for number in counts:
+            if each * number > limit:
+                row[number] = None
+                continue
+            taken = alternate(_together(model, how, number), 5 if number <= 100 else 1)
+            each = taken["warm"] / number
+            row[number] = taken["cold"] / number, each
+        table[named(how)] = row
+    return table
+
+
+def growing(name: str, repeats: int) -> dict[str, float]:
+    """Sizes of a model, and how long tracing, a verdict and trial and error take."""
+    model = _model(name)
+    graph = ChannelGraph.trace(model, imgsz=IMGSZ)
+    fresh = _fresh_plans(graph, ("local", "silent"))
+    batch = 1000
+
+    def together() -> float:
+        plans = [next(fresh) for _ in range(batch)]
+        return seconds(lambda: _verdicts(graph, plans)) / batch
+
+    taken = alternate(
+        {
+            TRIAL: _trial_and_error(model, graph, fresh),
+            TRACE: lambda: seconds(lambda: ChannelGraph.trace(model, imgsz=IMGSZ)),
+            COLD: lambda: _verdict(ChannelGraph.trace(model, imgsz=IMGSZ), next(fresh)),
+            WARM: lambda: _verdict(graph, next(fresh)),
+        },
+        repeats,
+    )
+    taken |= alternate({"many": together}, 3) if taken[WARM] * batch < 60 else {}
+    sizes = {"parameters": sum(graph.program.sizes.values()), "layers": len(graph.layers)}
+    return {**sizes, "operators": len(graph.program.ops), **taken}
+
+
+def _model(name: str) -> nn.Module:
+    model = build(name)
+    randomise_norms(model, 0)
+    return model
+
+
+def _fresh_plans(graph: ChannelGraph, how: How) -> Iterator[Plan]:
+    """Ever new plans, so that no result of an earlier one helps."""
+    for seed in count():
+        for steps in random_plans(graph, 100, seed):
+            yield Plan(steps, *how)
+
+
+def _trial_and_error(model: nn.Module, graph: ChannelGraph, plans: Iterator[Plan]) -> Callable[[], float]:
+    """What one does without a prediction: copy, cut, run. Which batch norms belong to the layers is known before."""
+    norms = norms_of(model, list(graph.layers), imgsz=IMGSZ)
+    image = torch.rand(1, 3, IMGSZ, IMGSZ)
+
+    def attempt(plan: Plan) -> None:
+        pruned = deepcopy(model)
+        shrink(pruned, plan, norms)
+        with torch.no_grad():
+            try:
+                pruned(image)
+            except (RuntimeError, IndexError, ValueError):
+                return
+
+    def timed() -> float:
+        plan = next(plans)
+        return seconds(lambda: attempt(plan))
+
+    return timed
+
+
+def _verdict(graph: ChannelGraph, plan: Plan) -> float:
+    return seconds(lambda: predict(graph, plan).verdict)
+
+
+def _reading(graph: ChannelGraph, plans: Iterator[Plan], read: Callable[[Prediction], Any]) -> Callable[[], float]:
+    def timed() -> float:
+        plan = next(plans)
+        return seconds(lambda: read(predict(graph, plan)))
+
+    return timed
+
+
+def _together(model: nn.Module, how: How, number: int) -> dict[str, Callable[[], float]]:
+    graph = ChannelGraph.trace(model, imgsz=IMGSZ)
+    fresh = _fresh_plans(graph, how)
+    _verdicts(graph, [next(fresh)])
+
+    def cold() -> float:
+        untouched = ChannelGraph.trace(model, imgsz=IMGSZ)
+        plans = [next(fresh) for _ in range(number)]
+        return seconds(lambda: _verdicts(untouched, plans))
+
+    def warm() -> float:
+        plans = [next(fresh) for _ in range(number)]
+        return seconds(lambda: _verdicts(graph, plans))
+
+    return {"cold": cold, "warm": warm}
+
+
+def _verdicts(graph: ChannelGraph, plans: Sequence[Plan]) -> int:
+    """How many plans are unsafe: every verdict is read."""
+    return sum(prediction.verdict == "unsafe" for prediction in graph.predict_many(plans))
+
+
+def _step(name: str) -> float:
+    model, ignored = peer.helped(name, "C2f replaced, head and attention ignored")
+    return peer.halve(model, ignored, IMGSZ)
