@@ -1,0 +1,107 @@
+"""Mistakes in the quick paths to a verdict, in hazards, repairs and explanations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from tests.channels.test_graph import test_head_layers_are_frozen as head_layers
+from tests.channels.test_predict import test_a_masked_channel_is_kept_alive_by_its_residual_partner as kept_alive
+from tests.channels.test_verdicts import test_the_path_to_a_break as path_to_a_break
+from tests.mutants.hunt import LOCAL, VERDICT, Pinned
+from tests.mutants.mutant import mutant
+
+Rule = Callable[..., Any]
+
+
+@mutant(
+    "verdicts:Verdicts._together",
+    "local: steps that meet in an operator are judged as if each were alone",
+    LOCAL.on("googlenet", "inception3a."),
+)
+def steps_judged_apart(together: Rule, self: Any, cut: Mapping[str, int]) -> Any:
+    effects = [self.effect(name, width) for name, width in cut.items()]
+    first = min(effects, key=lambda effect: effect.stop)
+    return ("unsafe" if first.failure is not None else "safe"), (first.failure,)
+
+
+@mutant("verdicts:Verdicts._work_out", "local: a layer has the effect of one that is a channel narrower", LOCAL)
+def effect_of_another_width(work_out: Rule, self: Any, layer: Any, width: int) -> Any:
+    return work_out(self, layer, max(1, width - 1))
+
+
+@mutant(
+    "verdicts:_wrong",
+    "local: a broadcast does not count for the quick verdict",
+    VERDICT.on("yolov8n.yaml", "model.2.m", "model.4.m"),
+)
+def broadcast_does_not_count(wrong: Rule, result: Any) -> bool:
+    return False
+
+
+@mutant("verdicts:Verdicts._mask", "mask: a plan that empties a layer is safe", VERDICT)
+def mask_may_empty_a_layer(mask: Rule, self: Any, plan: Any) -> Any:
+    return "safe" if not all(plan.widths().values()) else mask(self, plan)
+
+
+@mutant(
+    "verdicts:Verdicts._still_emits",
+    "mask: a phantom channel is overlooked where not all are phantoms",
+    VERDICT.on("resnet18"),
+)
+def phantoms_overlooked(still_emits: Rule, self: Any, step: Any, silence: Any) -> bool:
+    return False
+
+
+@mutant("many:_Effects._effect", "predict_many: every step has the effect of the layer before", VERDICT)
+def many_off_by_one_layer(effect: Rule, self: Any, graph: Any, names: Any, code: int) -> Any:
+    width, layer = divmod(code, len(names))
+    return graph.verdicts.effect(names[layer - 1], width)
+
+
+@mutant(
+    "many:_Effects.__init__",
+    "predict_many: what a step touches ends one operator too early",
+    VERDICT.on("resnet18", "layer2.0."),
+)
+def many_reach_off_by_one(init: Rule, self: Any, *arguments: Any) -> None:
+    init(self, *arguments)
+    self.up_to = np.concatenate([np.zeros_like(self.up_to[:1]), self.up_to[:-1]])
+
+
+@mutant("many:_Steps.least", "predict_many: the last break counts, not the first", VERDICT)
+def many_takes_the_last_break(least: Rule, self: Any, numbers: Any, default: int) -> Any:
+    found = least(self, -np.where(numbers == default, 0, numbers), 0)
+    return np.where(found == 0, default, -found)
+
+
+@mutant("hazards:_empty_layers", "hazards: a layer without channels is none", VERDICT)
+def empty_layers_allowed(empty: Rule, plan: Any) -> Iterator[Any]:
+    return iter(())
+
+
+@mutant("hazards:_alive", "hazards: no residual keeps a masked channel alive", Pinned(kept_alive))
+def residuals_keep_nothing_alive(alive: Rule, *arguments: Any) -> dict[str, int]:
+    return {}
+
+
+@mutant("heads:find_head_layers", "the head's own layers are taken for any others", Pinned(head_layers))
+def head_layers_forgotten(find: Rule, *arguments: Any) -> dict[str, str]:
+    return {}
+
+
+@mutant("repair:_fewest_drops", "repair: the plan itself", VERDICT)
+def repair_changes_nothing(drops: Rule, graph: Any, plan: Any) -> Any:
+    return plan, ()
+
+
+@mutant(
+    "explain:explain",
+    "the path to a break leaves out its second operator",
+    Pinned(path_to_a_break, "model.4.cv1.conv", 32, ("model.4.cv1.conv", "chunk[1]", "model.4.m.0.cv1.conv")),
+)
+def path_leaves_one_out(explain: Rule, *arguments: Any) -> tuple[str, ...]:
+    path: tuple[str, ...] = explain(*arguments)
+    return (*path[:1], *path[2:])
