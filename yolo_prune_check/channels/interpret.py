@@ -114,6 +114,8 @@ class Interpreter:
             if pieces is None:
                 break
             tensors.update(pieces)
+            if result.stopped is not None:
+                break
         return result
 
     def run_untouched(self, parameters: Mapping[str, Tensor]) -> Interpretation:
@@ -208,13 +210,15 @@ class Interpreter:
             for value, tensor in pieces:
                 if scattered and value in scattered:
                     tensor = scattered[value](tensor)
-                if value in result.absent or not _same(tensor, unchanged[value]):
+                if result.stopped is not None or value in result.absent or not _same(tensor, unchanged[value]):
                     tensors[value] = tensor
                     queue(value)
+            if result.stopped is not None:
+                break
         return result
 
     def _apply(self, op: Op, lookup: Lookup, result: Interpretation) -> list[tuple[int, Tensor]] | None:
-        """Results of one operator, or None where the run ends."""
+        """Results of one operator; None where it does not run. The run ends where ``result.stopped`` is set."""
         rule = None if op.index in result.unruled else RULES.get(op.target)
         try:
             if rule is None:
@@ -223,8 +227,6 @@ class Interpreter:
                 other = result.replaced.get(op.index)
                 positional, named = (self._arguments[op.index] if other is None else _prepared(other))(lookup)
                 outputs = rule(*positional, **named)
-                if op.unpacked is not None and len(outputs) < op.unpacked:
-                    raise _unpacking(op.unpacked, len(outputs))
         except Breaks as broken:
             result.failure = Mismatch(op.module, broken.kind, broken.expected, broken.got, broken.message)
             result.stopped = op.index
@@ -239,6 +241,10 @@ class Interpreter:
         last = len(outputs) - 1
         # A chunk of a short axis has fewer pieces; code that goes on with "the last one" gets the last there is.
         result.absent.update(op.outputs[last + 1 :])
+        if op.unpacked is not None and len(outputs) < op.unpacked:  # the operator has run, the line does not go on
+            message = f"not enough values to unpack (expected {op.unpacked}, got {len(outputs)})"
+            result.failure = Mismatch(op.module, "split", str(op.unpacked), str(len(outputs)), message)
+            result.stopped = op.index
         return [(value, outputs[min(position, last)]) for position, value in enumerate(op.outputs)]
 
     def _unruled(self, op: Op, lookup: Lookup) -> tuple[Tensor, ...] | None:
@@ -281,18 +287,16 @@ class Interpreter:
                 found.setdefault(value, {})[op.index] = None
         return {value: tuple(ops) for value, ops in found.items()}
 
+    def readers_of(self, parameter: str) -> int:
+        """Number of operators that read a parameter."""
+        return len(self._readers.get(self._parameter_values.get(parameter, -1), ()))
+
     @cached_property
     def _parameter_values(self) -> dict[str, int]:
         return {value.parameter: value.id for value in self.program.values if value.parameter is not None}
 
 
 _BROADCASTING = frozenset({"add", "sub", "mul", "div"})
-
-
-def _unpacking(names: int, pieces: int) -> Breaks:
-    """Python's complaint where a line unpacks the pieces of a chunk, and there are fewer than it has names for."""
-    message = f"not enough values to unpack (expected {names}, got {pieces})"
-    return Breaks("split", names, pieces, message)
 
 
 def _same(a: Tensor, b: Tensor) -> bool:
