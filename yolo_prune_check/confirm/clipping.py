@@ -3,7 +3,8 @@
 A channel is active if it is not zero for every image. Behind ReLU and its kin an active channel may be zero on the one
 image that is run, by chance. So two different images are run at once, and a clipping activation is applied as it is to
 those elements alone that are equal for both: what does not depend on the image. Elsewhere its flat part at zero is
-replaced by a gentle slope, and what varies stays alive.
+replaced by a gentle slope, and what varies stays alive. What varies little, behind a layer that keeps one channel, is
+made to vary more, so that it is not rounded away beside constants in the layers that follow.
 """
 
 from __future__ import annotations
@@ -29,7 +30,18 @@ def leak(func: Any, args: Any, kwargs: Any) -> Any:
     name = func._schema.name.partition("::")[2].removesuffix("_")
     varies, sloped = _varies(x), _LEAKS[name](x)  # before the call, which may write into its operand
     result = func(*args, **kwargs)
-    return result.copy_(torch.where(varies & (result == 0), sloped, result))
+    result.copy_(torch.where(varies & (result == 0), sloped, result))
+    if x.ndim and not x.shape[0] % 2:
+        _amplify(*result.chunk(2))
+    return result
+
+
+def _amplify(first: torch.Tensor, second: torch.Tensor) -> None:
+    """Bring the largest difference between the images up to the largest number, in place; equal elements stay so."""
+    difference = second - first
+    largest, scale = difference.abs().amax(), first.abs().amax().clamp(min=1)
+    if 0 < largest < scale:
+        second.copy_(torch.where(difference == 0, first, first + difference * (scale / largest)))
 
 
 def _varies(x: torch.Tensor) -> torch.Tensor:
