@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
+
 from yolo_prune_check.channels.explain import explain
 from yolo_prune_check.channels.graph import ChannelGraph
 from yolo_prune_check.channels.hazards import find_hazards
 from yolo_prune_check.channels.interpret import Interpretation
+from yolo_prune_check.channels.layers import GraphLayer
 from yolo_prune_check.channels.plan import Plan
 from yolo_prune_check.channels.planned import Changes, carry_out
 from yolo_prune_check.channels.prediction import ChannelCount, EdgeState, Judgement
@@ -49,7 +52,7 @@ def _layers(graph: ChannelGraph, changes: Changes, result: Interpretation) -> di
             in_channels=layer.in_channels if weight is None else weight.shape[1] * regrouped.get(name, layer.groups),
             out_channels=layer.out_channels if weight is None else weight.shape[0],
             active_in=_active(graph, result, graph.program.ops[layer.op].inputs[0]),
-            active_out=_active(graph, result, layer.emission),
+            active_out=_active_out(graph, result, layer),
         )
     return counts
 
@@ -60,6 +63,14 @@ def _active(graph: ChannelGraph, result: Interpretation, value: int) -> int | No
     if found is None:
         return None
     return found.active if value in result.tensors else graph.base_active[value]
+
+
+def _active_out(graph: ChannelGraph, result: Interpretation, layer: GraphLayer) -> int | None:
+    """Channels that a layer emits in one of its calls; None if execution does not get to the first."""
+    if len(layer.emissions) == 1:
+        return _active(graph, result, layer.emission)
+    calls = [tensor.emits for value in layer.emissions if (tensor := result.get(value)) is not None]
+    return int(np.logical_or.reduce(calls).sum()) if calls else None
 
 
 def _edges(graph: ChannelGraph, pruned: set[str], result: Interpretation) -> tuple[EdgeState, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from yolo_prune_check.channels.program import Op, Program, Ref
 from yolo_prune_check.channels.rules import ACTIVATIONS, CONVOLUTIONS, NORMS
@@ -23,8 +23,9 @@ class GraphLayer:
         kernel: Height and width of its filters.
         bias: Whether it has a bias.
         norm: Qualified name of its batch norm, or None.
-        op: Index of its operator.
-        emission: Value in which its channels appear once batch norm and activation are done.
+        op: Index of its operator; of the first, where the module is called more than once.
+        emission: Value in which its channels appear once batch norm and activation are done; of the first call.
+        emissions: The same of all calls.
     """
 
     name: str
@@ -36,6 +37,7 @@ class GraphLayer:
     norm: str | None
     op: int
     emission: int
+    emissions: tuple[int, ...]
 
     @property
     def depthwise(self) -> bool:
@@ -62,11 +64,22 @@ def find_layers(program: Program, consumers: Mapping[int, Sequence[Op]]) -> dict
         if weight is None or not weight.endswith(_WEIGHT):
             continue
         name, shape, groups = weight.removesuffix(_WEIGHT), program.filters[weight].shape, op.args[8]
-        if name in layers:
-            continue
         norm, emission = _chain(op.outputs[0], program, consumers)
+        if name in layers:
+            known = layers[name]
+            layers[name] = replace(known, emissions=(*known.emissions, emission))
+            continue
         layers[name] = GraphLayer(
-            name, shape[1] * groups, shape[0], groups, shape[2:], op.args[2] is not None, norm, op.index, emission
+            name=name,
+            in_channels=shape[1] * groups,
+            out_channels=shape[0],
+            groups=groups,
+            kernel=shape[2:],
+            bias=op.args[2] is not None,
+            norm=norm,
+            op=op.index,
+            emission=emission,
+            emissions=(emission,),
         )
     return layers
 

@@ -15,6 +15,7 @@ from yolo_prune_check.channels.program import Program
 from yolo_prune_check.channels.recorder import Recorder
 from yolo_prune_check.channels.sizes import Attribute, Dim
 from yolo_prune_check.channels.unchanged import unchanged
+from yolo_prune_check.errors import UserError
 
 
 def trace_program(model: nn.Module, imgsz: int) -> Program:
@@ -25,19 +26,41 @@ def trace_program(model: nn.Module, imgsz: int) -> Program:
     Args:
         model: Any module that takes an image batch ``(1, 3, imgsz, imgsz)``.
         imgsz: Height and width of the image, in pixels.
+
+    Raises:
+        UserError: The model does not run on such an image.
     """
-    parameter = next(model.parameters(), None)
-    device = parameter.device if parameter is not None else torch.device("cpu")
-    dtype = parameter.dtype if parameter is not None else torch.float32
     recorder = Recorder(model)
     with unchanged(model, recorder.written), torch.no_grad():
         model.eval()
         _name_numbers(recorder)
-        image = torch.zeros(1, 3, imgsz, imgsz, device=device, dtype=dtype)
+        image = _image(model, imgsz)
         recorder.image = recorder.add(image, derived=True)
-        with recorder.module_calls(), recorder.comparisons(), Dispatch(recorder), Functions(recorder):
-            output = model(image)
+        try:
+            with recorder.module_calls(), recorder.comparisons(), Dispatch(recorder), Functions(recorder):
+                output = model(image)
+        except Exception as error:
+            _blame_the_model(model, imgsz, error)
+            raise
     return recorder.program(output)
+
+
+def _image(model: nn.Module, imgsz: int) -> torch.Tensor:
+    parameter = next(model.parameters(), torch.zeros(()))
+    return torch.zeros(1, 3, imgsz, imgsz, device=parameter.device, dtype=parameter.dtype)
+
+
+def _blame_the_model(model: nn.Module, imgsz: int, traced: Exception) -> None:
+    """Raise a ``UserError`` if the model does not run without being traced, either; then it is no defect of ours."""
+    try:
+        model(_image(model, imgsz))
+    except Exception as error:  # noqa: BLE001  # whatever a model may raise
+        said = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UserError(
+            f"the model does not run on an image of {imgsz} x {imgsz} pixels ({said})",
+            value=type(model).__name__,
+            hint="YOLO models need a multiple of 32, some of 64; a model that was pruned must run.",
+        ) from traced
 
 
 def _name_numbers(recorder: Recorder) -> None:

@@ -74,6 +74,7 @@ class Verdicts:
         """Nothing is worked out yet."""
         self.graph = graph
         self._effects: dict[tuple[str, int], Effect] = {}
+        self._fitting: dict[str, bool] = {}
         self._silences: dict[tuple[str, MaskKind], Silence] = {}
 
     def of(self, plan: Plan) -> tuple[Verdict, tuple[Mismatch | None] | None]:
@@ -106,10 +107,10 @@ class Verdicts:
                 own |= 1 << layers[name].op
             for effect in effects:
                 touched = effect.touched & reach
-                if touched & (seen | own & reach >> 1):
+                if touched & (seen | (own & (reach >> 1))):
                     return self._together(plan, cut)
                 seen |= touched
-            if first.failure is not None and own >> first.stop & 1:
+            if first.failure is not None and (own >> first.stop) & 1:
                 return "unsafe", None  # it breaks there in any case; with which words depends on both layers
         if first.failure is None and any(effect.splits for effect in effects):
             judgement = judge(self.graph, plan)
@@ -138,7 +139,9 @@ class Verdicts:
     def _work_out(self, layer: GraphLayer, width: int) -> Effect:
         graph = self.graph
         touched = 0
-        if layer.groups == 1 and width:  # then the layer, its norm and its activation fit themselves, however wide
+        if layer.name not in self._fitting:
+            self._fitting[layer.name] = self._fits_itself(layer)
+        if width and self._fitting[layer.name]:
             emission = graph.baseline.tensors[layer.emission].shape
             given = {layer.emission: Tensor((emission[0], width, *emission[2:]))}
             result = graph.interpreter.rerun(graph.baseline, {}, given=given)
@@ -152,6 +155,11 @@ class Verdicts:
         stop = len(graph.program.ops) if result.stopped is None else result.stopped
         splits = any(graph.program.ops[index].target in _SPLITS for index in result.touched)
         return Effect(self._explained(result), stop, touched, _wrong(result), splits)
+
+    def _fits_itself(self, layer: GraphLayer) -> bool:
+        """Whether a layer, its norm and its activation fit each other however wide they are, and nothing else's."""
+        names = narrowed(self.graph.parameters, layer, 1)
+        return layer.groups == 1 and all(self.graph.interpreter.readers_of(name) == 1 for name in names)
 
     def _inner(self, layer: GraphLayer) -> int:
         """The operators between a layer's convolution and its emission."""

@@ -1,0 +1,66 @@
+"""Plain modules that do what no stock model does, predicted and run."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from yolo_prune_check.channels.graph import ChannelGraph
+from yolo_prune_check.channels.judge import judge
+from yolo_prune_check.channels.plan import Plan, Step
+from yolo_prune_check.channels.predict import predict
+from yolo_prune_check.confirm import confirm
+
+
+class Shared(nn.Module):
+    """A convolution and its batch norm, used twice."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.last = nn.Conv2d(3, 8, 1), nn.Conv2d(8, 4, 1)
+        self.twice, self.norm = nn.Conv2d(8, 8, 3, padding=1), nn.BatchNorm2d(8)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = torch.relu(self.norm(self.twice(self.first(x))))
+        z = torch.relu(self.norm(self.twice(y)))
+        result: torch.Tensor = self.last(y + z)
+        return result
+
+
+class TwoReaders(nn.Module):
+    """A convolution that a batch norm and an add read, and one whose channels are chunked unevenly in three."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.norm = nn.Conv2d(3, 8, 3, padding=1), nn.BatchNorm2d(8)
+        self.grouped, self.last = nn.Conv2d(8, 8, 3, padding=1, groups=4), nn.Conv2d(8, 4, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = self.first(x)
+        z = self.grouped(self.norm(y).relu() + y)
+        a, b, c = z.chunk(3, 1)
+        result: torch.Tensor = self.last(torch.cat((b, c, a), 1))
+        return result
+
+
+MODULES: tuple[type[nn.Module], ...] = (Shared, TwoReaders)
+WAYS = (("local", "silent"), ("mask", "silent"), ("mask", "weights"))
+
+
+@pytest.mark.parametrize("kind", MODULES)
+def test_every_layer_alone(kind: type[nn.Module]) -> None:
+    torch.manual_seed(0)
+    model = kind().eval()
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            nn.init.normal_(module.bias)
+            module.running_mean = torch.randn(module.num_features)
+    graph = ChannelGraph.trace(model, 16)
+    for name, layer in graph.layers.items():
+        for count in range(1, layer.out_channels):
+            for execution, mask in WAYS:
+                plan = Plan([Step(name, range(count))], execution, mask)  # type: ignore[arg-type]  # literals
+                prediction, judgement = predict(graph, plan), judge(graph, plan)
+                assert (prediction.verdict, prediction.failure) == (judgement.verdict, judgement.failure)
+                assert confirm(model, plan, prediction).differences == (), plan
