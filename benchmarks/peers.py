@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from tabulate import tabulate
+from torch import nn
 
 from benchmarks import peer
 from benchmarks.peer import HELPS, Attempt, Help
@@ -39,22 +42,24 @@ class Ours:
     Attributes:
         params: Parameters of the untouched model.
         tracing: Seconds.
-        groups: Dependency groups of single channels.
+        channels: Output channels of all convolutions.
         free: Those that can be removed.
         prunable_params: Share of the parameters, 0 to 1; see ``channels.prunable``.
         prunable_macs: Share of the multiply-accumulates.
         halved: Parameters that are left when half of every free group is removed.
         unsupported: Operators without a rule.
+        frozen: Channels that cannot be removed, by what takes them, as in ``view in Detect``; most first.
     """
 
     params: int
     tracing: float
-    groups: int
+    channels: int
     free: int
     prunable_params: float
     prunable_macs: float
     halved: int
     unsupported: int
+    frozen: dict[str, int]
 
 
 @dataclass(frozen=True)
@@ -105,17 +110,36 @@ def ours(name: str) -> Ours:
     start = time.perf_counter()
     graph = ChannelGraph.trace(model, imgsz=_IMGSZ)
     tracing = time.perf_counter() - start
-    whole, prunable = total(graph), cost_of(graph, free_channels(graph))
+    free = free_channels(graph)
+    whole, prunable = total(graph), cost_of(graph, free)
     return Ours(
         params=whole.params,
         tracing=tracing,
-        groups=sum(group.size for group in graph.groups),
-        free=sum(group.size for group in graph.groups if group.frozen is None),
+        channels=len(free),
+        free=int(free.sum()),
         prunable_params=prunable.params / whole.params,
         prunable_macs=prunable.macs / whole.macs,
         halved=whole.params - cost_of(graph, half_of_every_group(graph)).params,
         unsupported=len(graph.unsupported),
+        frozen=frozen(model, graph),
     )
+
+
+def frozen(model: nn.Module, graph: ChannelGraph) -> dict[str, int]:
+    """Channels that cannot be removed, by operator and class of the module that runs it."""
+    found: Counter[str] = Counter()
+    for group in graph.groups:
+        if group.frozen is not None:
+            found[_taker(model, group.frozen)] += group.size * len(group.members)
+    return dict(found.most_common())
+
+
+def _taker(model: nn.Module, reason: str) -> str:
+    taken = reason.removeprefix("flows into ")
+    operator = re.fullmatch(r"(\S+) in (\S+)", taken)
+    if operator is None:
+        return taken
+    return f"{operator[1]} in {type(model.get_submodule(operator[2])).__name__}"
 
 
 def attempts(name: str, options: argparse.Namespace) -> dict[Help, Attempt]:
@@ -153,32 +177,48 @@ def page(rows: Sequence[Row], options: argparse.Namespace) -> str:
             "replaced, besides, by a class that has two convolutions in place of the chunk, as its own YOLOv8 example "
             f"does. An attempt gets {options.timeout:g} s and {options.memory:g} GiB of address space.",
             "",
+            "## What can be removed",
+            "",
             _our_table(rows),
             "",
             "*prunable*: a parameter counts if the removal of some group that is not frozen removes it. A layer must "
-            "keep a channel, so the share is what is open to pruning, not what pruning saves. *halved*: parameters "
-            "left when half of every free group is removed, with the stock classes.",
+            "keep a channel, so the share is what is open to pruning, not what pruning saves. *prunable channels*: "
+            "output channels of convolutions that can be removed, alone or with their group. *halved*: parameters left "
+            "when half of every group that is not frozen is removed, with the stock classes. Only convolutions are "
+            "pruned: a linear layer's own outputs stay, which is why transformers keep a larger share.",
+            "",
+            "## The same by Torch-Pruning",
+            "",
+            "Parameters that are left; the last column is *halved* from above.",
             "",
             _peer_table(rows),
             "",
             _quotes(rows),
+            "## What is frozen, and why",
+            "",
+            "Channels that cannot be removed, by what takes them: an operator, and the class of the module that runs "
+            "it. Its result depends on how many there are or in which order, as in the decoding of a head, or it is "
+            "not known which of its channels are which. "
+            "`yolo-prune-check inspect MODEL` names each of them.",
+            "",
+            _frozen_table(rows),
+            "",
             sentence(),
         ]
     )
 
 
 def _our_table(rows: Sequence[Row]) -> str:
-    headers = ("model", "parameters", "trace", "groups", "free", "prunable parameters", "prunable MACs", "halved")
+    headers = ("model", "parameters", "prunable channels", "prunable parameters", "prunable MACs", "halved", "trace")
     cells = [
         (
             row.model,
             f"{row.ours.params:,}",
-            spoken(row.ours.tracing),
-            f"{row.ours.groups:,}",
-            f"{row.ours.free:,} ({100 * row.ours.free / row.ours.groups:.0f} %)",
+            f"{row.ours.free:,} of {row.ours.channels:,} ({100 * row.ours.free / row.ours.channels:.1f} %)",
             f"{100 * row.ours.prunable_params:.1f} %",
             f"{100 * row.ours.prunable_macs:.1f} %",
             f"{row.ours.halved:,}",
+            spoken(row.ours.tracing),
         )
         for row in rows
     ]
@@ -193,6 +233,14 @@ def _peer_table(rows: Sequence[Row]) -> str:
         cells.append((row.model, *tried, f"{row.ours.halved:,}"))
     headers = ("model", *(f"Torch-Pruning, {level}" for level in HELPS), "ours, predicted")
     return tabulate(cells, headers, tablefmt="github", disable_numparse=True)
+
+
+def _frozen_table(rows: Sequence[Row]) -> str:
+    cells = [
+        (row.model, ", ".join(f"{count:,} × {taker}" for taker, count in row.ours.frozen.items()) or "nothing")
+        for row in rows
+    ]
+    return tabulate(cells, ("model", "channels × what takes them"), tablefmt="github", disable_numparse=True)
 
 
 def _cell(found: Attempt, said: dict[str, int]) -> str:

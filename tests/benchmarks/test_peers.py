@@ -33,9 +33,19 @@ def test_without_torch_pruning_it_says_so_and_measures_the_rest(
 
 def test_what_the_graph_knows_of_resnet18() -> None:
     found = ours("resnet18")
-    assert found.groups == found.free
+    assert found.channels == found.free == 4800
+    assert found.frozen == {}
     assert 0.99 < found.prunable_params <= 1
     assert found.halved < found.params / 3
+
+
+def test_what_is_frozen_adds_up_and_is_named_by_operator_and_class() -> None:
+    found = ours("yolov8n-seg.yaml")
+    assert sum(found.frozen.values()) == found.channels - found.free
+    assert found.frozen == {"view in Segment": 528, "the model's output": 32, "view in DFL": 1}
+    assert "528 × view in Segment, 32 × the model's output, 1 × view in DFL" in page(
+        [Row("yolov8n-seg.yaml", found, {})], LIMITS
+    )
 
 
 def test_each_failure_is_quoted_once_and_outputs_that_changed_are_marked() -> None:
