@@ -1,6 +1,6 @@
 """Deliberate mistakes in the predicting side, and what catches each of them.
 
-Run with ``python -m benchmarks.mutants [--write docs/mutants.md] [--only ID …] [--minutes 10]``. The ordinary tests
+Run with ``python -m benchmarks.mutants [--write docs/mutants.md] [--only ID …] [--deselect TEST …]``. The ordinary tests
 must pass; then, for every mutant, the random plans of its hunt are tried until one is refuted, which is shrunk, and the
 ordinary tests are run on it until one fails. Exits with 1 if a mutant is caught by neither,
 with 2 if an ordinary test fails without any.
@@ -14,6 +14,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -90,9 +91,16 @@ def _ranges(keep: Sequence[int]) -> str:
     return ", ".join(runs) if len(runs) <= 3 else f"{', '.join(runs[:2])}, … ({len(keep)} channels)"
 
 
-def first_failing_test(mutant: Mutant | None, seconds: float) -> str | None:
-    """The first ordinary test that fails on a mutant, or without one; None if none does within the time."""
+def first_failing_test(mutant: Mutant | None, without: Sequence[str], seconds: float) -> str | None:
+    """The first ordinary test that fails on a mutant, or without one; None if none does within the time.
+
+    Args:
+        mutant: The mutant, or None.
+        without: Tests that are left out.
+        seconds: Time limit.
+    """
     command = [sys.executable, "-m", "pytest", "-x", "-q", "--no-header", "--tb=no"]
+    command += [f"--deselect={test}" for test in without]
     environment = {**os.environ, "HYPOTHESIS_PROFILE": "ci"}
     if mutant is not None:
         command += ["-p", "tests.mutants.plugin"]
@@ -123,19 +131,24 @@ def main() -> int:
     parser.add_argument("--write", type=Path, help="where the page goes; else it is printed")
     parser.add_argument("--only", nargs="+", choices=list(MUTANTS), default=list(MUTANTS), metavar="ID")
     parser.add_argument("--minutes", type=float, default=10, help="time limit of the ordinary tests on one mutant")
+    parser.add_argument("--deselect", nargs="+", default=[], metavar="TEST", help="ordinary tests to leave out")
     options = parser.parse_args()
-    broken = first_failing_test(None, 60 * options.minutes)
+    mutants = [MUTANTS[name] for name in options.only]
+
+    def tested(mutant: Mutant | None) -> str | None:
+        return first_failing_test(mutant, options.deselect, 60 * options.minutes)
+
+    broken = tested(None)
     if broken is not None:
         print(f"{broken} fails without any mutant", file=sys.stderr)
         return 2
     rows = []
-    for name in options.only:
-        mutant = MUTANTS[name]
-        with mutant.applied():
-            caught = mutant.hunt.run(shrunk=True)
-        row = Row(mutant, caught, first_failing_test(mutant, 60 * options.minutes))
-        rows.append(row)
-        print(" | ".join(row.cells()), file=sys.stderr, flush=True)
+    with ThreadPoolExecutor(max_workers=1) as tests:  # in processes of their own, beside the hunts
+        for mutant, test in zip(mutants, [tests.submit(tested, mutant) for mutant in mutants], strict=True):
+            with mutant.applied():
+                caught = mutant.hunt.run(shrunk=True)
+            rows.append(Row(mutant, caught, test.result()))
+            print(" | ".join(rows[-1].cells()), file=sys.stderr, flush=True)
     headers = ("mutant", "mistake", "hunt", "after", "what gave it away", "ordinary test")
     table = tabulate([row.cells() for row in rows], headers, tablefmt="github", disable_numparse=True)
     page = TEXT.format(count=len(rows), ordinary="` and `".join(ORDINARY), table=table)
