@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import inspect
 import pkgutil
 import sys
 from collections.abc import Callable, Iterator
@@ -19,6 +20,11 @@ from tests.mutants.hunt import Hunt, Pinned
 _PACKAGE = "yolo_prune_check"
 _ROOM = f"{_PACKAGE}.channels"
 _RULES = "RULES"
+
+
+class OutdatedError(BaseException):
+    """A mutant no longer fits what it replaces; no ``Exception``, which would count as being caught."""
+
 
 Wrong = Callable[..., Any]
 """The mistaken version: takes what it stands in for as its first argument, and then that one's own arguments."""
@@ -92,8 +98,14 @@ def _standing_in(original: Any, wrong: Wrong) -> Any:
     if isinstance(original, classmethod | staticmethod | property):
         raise TypeError(f"a mutant of a {type(original).__name__} is not foreseen")
 
+    signature = inspect.signature(wrong)
+
     @wraps(original)
     def stand_in(*args: Any, **kwargs: Any) -> Any:
+        try:
+            signature.bind(original, *args, **kwargs)
+        except TypeError as error:
+            raise OutdatedError(f"{wrong.__name__} does not take what {original.__qualname__} takes: {error}") from None
         return wrong(original, *args, **kwargs)
 
     return stand_in
