@@ -7,9 +7,8 @@ from collections.abc import Iterable, Sequence
 from hypothesis import strategies as st
 
 from yolo_prune_check.channels.graph import ChannelGraph
-from yolo_prune_check.channels.plan import Execution, Plan, Step
+from yolo_prune_check.channels.plan import EXECUTIONS, Execution, Plan, Step
 from yolo_prune_check.errors import UserError
-from yolo_prune_check.fuzz.available import predicted
 from yolo_prune_check.fuzz.draw import REPEATS, draw_step
 from yolo_prune_check.fuzz.ground import Ground, ways_of
 from yolo_prune_check.fuzz.keep import T
@@ -30,15 +29,14 @@ def plans(
 
     Args:
         graph: Whose layers are pruned.
-        executions: How the plans are carried out, ``mask`` with both kinds of mask; by default all that can be
-            predicted.
+        executions: How the plans are carried out, ``mask`` with both kinds of mask; by default all.
         layers: Qualified names to draw from; all layers by default.
         max_steps: Most steps of a plan.
 
     Raises:
         UserError: ``layers`` or ``executions`` is empty, or names a layer that the graph does not have.
     """
-    ways = ways_of(predicted(graph) if executions is None else executions)
+    ways = ways_of(EXECUTIONS if executions is None else executions)
     if not ways or max_steps < 1:
         raise UserError("no plan can be drawn", value={"executions": executions, "max_steps": max_steps})
     ground = Ground.of(graph, layers)

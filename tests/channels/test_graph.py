@@ -8,6 +8,10 @@ import pytest
 
 from tests.models import graph_of, stock
 from yolo_prune_check.channels.graph import ChannelGraph
+from yolo_prune_check.channels.plan import Plan, Step
+from yolo_prune_check.channels.predict import predict
+from yolo_prune_check.channels.rules import RULES
+from yolo_prune_check.channels.tensors import Tensor
 from yolo_prune_check.errors import UserError
 
 SIZES = ("yolov8n.yaml", "yolov8s.yaml", "yolov8m.yaml", "yolov8l.yaml", "yolov8x.yaml")
@@ -94,3 +98,26 @@ def test_chunks_ask_for_symmetry() -> None:
         ["model.2.cv1.conv[0:16]"],
         ["model.2.cv1.conv[16:32]"],
     ]
+
+
+def test_a_rule_that_does_not_reproduce_the_trace_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Be it wrong or at a loss: its operator is listed, and its inputs are frozen."""
+
+    def at_a_loss(*arguments: object, **named: object) -> object:
+        raise KeyError("what is this?")
+
+    def wrong(x: Tensor, *arguments: object) -> Tensor:
+        return Tensor((1, 1, 1, 1))
+
+    plan = Plan([Step("model.0.conv", range(8))], "local")
+    for rule in (at_a_loss, wrong):
+        with monkeypatch.context() as patch:
+            patch.setitem(RULES, "silu", rule)  # type: ignore[arg-type]  # the table is a dict
+            graph = ChannelGraph.trace(stock())
+            assert "silu in model.0.act" in graph.unsupported
+            assert {hazard.code for hazard in predict(graph, plan).hazards} >= {"frozen-channel"}
+
+
+def test_an_image_that_does_not_fit_is_the_users_mistake() -> None:
+    with pytest.raises(UserError, match=r"the model does not run on an image of 100 x 100 pixels \(Sizes of tensors"):
+        ChannelGraph.trace(stock(), imgsz=100)

@@ -15,6 +15,7 @@ from yolo_prune_check.channels.plan import Plan, Step
 from yolo_prune_check.channels.predict import predict
 from yolo_prune_check.channels.sizes import Arithmetic, Axis, Dim, evaluate
 from yolo_prune_check.channels.trace import trace_program
+from yolo_prune_check.errors import UserError
 from yolo_prune_check.model.load import load_model
 
 
@@ -39,7 +40,7 @@ def test_the_model_is_left_as_it_was(training: bool) -> None:
 
 def test_the_model_is_left_as_it_was_when_the_pass_fails() -> None:
     model = nn.Sequential(nn.Conv2d(3, 4, 1), nn.Conv2d(5, 4, 1)).train()
-    with pytest.raises(RuntimeError, match="to have 5 channels, but got 4"):
+    with pytest.raises(UserError, match="to have 5 channels, but got 4"):
         trace_program(model, 8)
     assert model.training
     assert not torch.nn.modules.module._global_forward_hooks

@@ -63,10 +63,6 @@ def test_validate_refuses_it_with_the_same_message(case: BadInput, command_line:
             "model.1.conv: channel out of range: got 32. The layer has channels 0 to 31.",
         ),
         (
-            ("predict", "yolov8n.yaml", "--step", "1.0=0-3", "--execution", "group"),
-            "execution `group` is declared but not carried out in this version. Use `mask` or `local`.",
-        ),
-        (
             ("inspect", "gone.pt"),
             "no such checkpoint: got 'gone.pt'. Checkpoints are not downloaded.",
         ),

@@ -8,7 +8,6 @@ from tests.cli.conftest import CommandLine
 from tests.fuzz.wrong import make_silu_wrong
 from yolo_prune_check.channels.plan import EXECUTIONS
 from yolo_prune_check.cli import fuzz as command
-from yolo_prune_check.errors import UnavailableError
 from yolo_prune_check.spec import load_spec
 
 FAST = ("fuzz", "yolov8n-digits", "--imgsz", "32")
@@ -83,18 +82,12 @@ def test_a_wrong_rule_is_caught_shrunk_and_written_as_a_spec_that_shows_it_again
     assert command_line("run", "found/it.prune.yaml").code == 0
 
 
-def test_what_is_not_carried_out_is_refused_unless_only_predicted(
-    command_line: CommandLine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def unavailable(*args: object, **more: object) -> None:
-        raise UnavailableError("not yet")
-
-    monkeypatch.setattr("yolo_prune_check.fuzz.available.prune", unavailable)
-    ran = command_line(*FAST, "--execution", "mask")
+def test_what_is_not_carried_out_is_refused_unless_only_predicted(command_line: CommandLine) -> None:
+    ran = command_line(*FAST, "--execution", "group")
     assert (ran.code, ran.out) == (2, "")
-    assert "execution `mask` is predicted but not carried out in this version." in ran.err
+    assert "execution `group` is predicted but not carried out in this version." in ran.err
     assert "or predict only" in ran.err
-    assert command_line(*FAST, "--execution", "mask", "--predict-only", "--examples", "2").code == 0
+    assert command_line(*FAST, "--execution", "group", "--predict-only", "--examples", "2").code == 0
 
 
 @pytest.mark.parametrize(

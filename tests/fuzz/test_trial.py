@@ -6,8 +6,8 @@ import pytest
 
 from tests.models import graph_of, stock
 from yolo_prune_check.channels.plan import Plan, Step
-from yolo_prune_check.errors import UnavailableError, UserError
-from yolo_prune_check.fuzz import available, trial
+from yolo_prune_check.errors import UserError
+from yolo_prune_check.fuzz import trial
 from yolo_prune_check.fuzz.ground import Ground, Way, layers_in, ways_of
 from yolo_prune_check.fuzz.tally import Row, removed, smallest_unsafe, tally
 from yolo_prune_check.fuzz.trial import Tried, trial_of, try_random_plans
@@ -116,17 +116,3 @@ def test_layers_of_blocks_are_those_that_run() -> None:
         layers_in(stock(), graph_of(), [1, 77])
     with pytest.raises(UserError, match=r"^these blocks have no Conv2d to prune: got \[10\]\."):
         layers_in(stock(), graph_of(), [10])
-
-
-def test_what_cannot_be_tried_is_told_before_anything_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    def unavailable(*args: object, **more: object) -> None:
-        raise UnavailableError("not yet")
-
-    assert set(available.carried_out(stock(), graph_of())) >= {"mask", "local"}
-    monkeypatch.setattr(available, "prune", unavailable)
-    available.check_available(stock(), graph_of(), ["mask"], execute=False)
-    with pytest.raises(UnavailableError, match="execution `mask` is predicted but not carried out in this version"):
-        available.check_available(stock(), graph_of(), ["mask"], execute=True)
-    monkeypatch.setattr(available, "predict", unavailable)
-    with pytest.raises(UnavailableError, match="execution `mask` is declared but not predicted in this version"):
-        available.check_available(stock(), graph_of(), ["mask"], execute=False)

@@ -203,8 +203,13 @@ def test_what_ultralytics_stores_beside_the_network(file: Path) -> None:
     assert read.args.imgsz == model.args.imgsz
 
 
-def test_reading_leaves_no_permission_behind(file: Path) -> None:
+def test_reading_neither_leaves_permissions_behind_nor_takes_those_of_others(file: Path) -> None:
+    """Whatever else runs in the process may allow what it likes: it is not asked, and keeps it."""
+    before = set(torch.serialization.get_safe_globals())
     torch.save({"model": load_model("yolov8n.yaml")}, file)
     read_checkpoint(file)
-    with pytest.raises(pickle.UnpicklingError, match="weights_only"):
-        torch.load(file, weights_only=True)
+    assert set(torch.serialization.get_safe_globals()) == before
+    torch.save({"model": Called(os.getcwd)}, file)
+    with torch.serialization.safe_globals([os.getcwd]):
+        assert "beyond the network modules of PyTorch and Ultralytics: " in refused(file)
+        assert os.getcwd in torch.serialization.get_safe_globals()

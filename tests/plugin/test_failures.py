@@ -46,7 +46,7 @@ def test_what_does_not_fit_fails_and_what_comes_later_is_skipped_each_with_its_r
     result.stdout.fnmatch_lines(
         ["far.prune.yaml:4: *block 99*", "*- id: hopeful*", "FAILED far.prune.yaml::hopeful - *"]
     )
-    result.stdout.fnmatch_lines(["SKIPPED *execution `group` is declared but not carried out in this version*"])
+    result.stdout.fnmatch_lines(["SKIPPED *execution `group` is predicted but not carried out in this version*"])
     assert "Traceback" not in result.stdout.str()
 
 

@@ -32,9 +32,7 @@ def test_a_plan_that_runs_and_is_unsafe_shows_the_repair_of_the_whole_plan(build
     extra = RepairRecord("Remove more.", (), (RemovalRecord("model.3.conv", (1, 2)),), "local", "silent")
     steps = (build.step(0, repair=REPAIR), build.step(1, "model.2.cv1.conv", "2.0", repair=extra))
     page = scenario_part(build.record(verdict="unsafe", steps=steps, hazards=(build.hazard(),)))
-    assert (
-        "**Repair**: what would make it safe: Remove more. It also removes 2 more channels of `model.3.conv`." in page
-    )
+    assert "**Repair**: what would make it safe: Remove more." in page
     assert REPAIR.message not in page
 
 

@@ -119,7 +119,7 @@ def test_data_are_refused_for_a_model_of_another_task_before_anything_runs(tmp_p
 def test_later_executions_are_declared_and_not_run(tmp_path: Path, execution: str) -> None:
     record = record_of(tmp_path, PLAIN + f"    blocks: [1]\n    layers: first\n    execution: {execution}\n")
     assert (record.verdict, record.passed, record.agrees) == ("not-run", True, None)
-    assert "is declared but not carried out in this version" in record.reasons[0]
+    assert "is predicted but not carried out in this version" in record.reasons[0]
 
 
 def test_an_expected_refusal_passes(tmp_path: Path) -> None:
@@ -457,3 +457,10 @@ def test_a_local_plan_that_runs_can_be_fine_tuned(tmp_path: Path) -> None:
     assert record.passed, record.failures
     assert [step.status for step in record.steps] == ["pruned", "pruned"]
     assert record.agrees is True
+
+
+@pytest.mark.parametrize("execution", ["group", "adapter"])
+def test_later_executions_can_be_predicted(tmp_path: Path, execution: str) -> None:
+    text = PLAIN + f"    blocks: [1]\n    layers: first\n    execution: {execution}\n"
+    record = record_of(tmp_path, text, predict_only=True)
+    assert (record.verdict, record.passed) == ("safe", True)

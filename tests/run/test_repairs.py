@@ -10,36 +10,31 @@ from tests.models import graph_of
 from tests.run.test_engine import PLAIN, record_of
 from yolo_prune_check.channels.plan import Plan, Step
 from yolo_prune_check.channels.predict import predict
-from yolo_prune_check.channels.prediction import Prediction, Repair
 from yolo_prune_check.run.record import RemovalRecord, read_record, write_record
 from yolo_prune_check.run.repairs import repair_record
 
 
 def test_only_unsafe_plans_have_one() -> None:
     safe = predict(graph_of(), Plan([Step("model.1.conv", range(16))]))
-    assert repair_record(safe, graph_of()) is None
+    assert repair_record(safe) is None
 
 
 def test_a_change_of_execution_removes_nothing_else() -> None:
-    found = repair_record(predict(graph_of(), Plan([Step("model.1.conv", range(16))], "local")), graph_of())
+    found = repair_record(predict(graph_of(), Plan([Step("model.1.conv", range(16))], "local")))
     assert found is not None
-    assert (found.execution, found.mask, found.drop, found.extra) == ("mask", "silent", (), ())
-    assert found.message == "Carry the plan out with execution `mask` instead of `local`."
+    assert (found.execution, found.mask, found.drop, found.extra) == ("group", "silent", (), ())
+    assert found.message == "Carry the plan out with execution `group`, which removes whole dependency groups."
 
 
 def test_what_is_removed_besides_is_listed() -> None:
-    plan = Plan([Step("model.1.conv", range(16)), Step("model.3.conv", range(60))], "local")
-    larger = Plan([Step("model.1.conv", range(12)), Step("model.2.cv2.conv", range(1, 32))], "local")
-    whole = predict(graph_of(), plan)
-    prediction = Prediction(
-        plan, 64, "unsafe", None, lambda _: whole.judgement, lambda _: Repair(larger, ("model.3.conv",), "Remove more.")
-    )
-    found = repair_record(prediction, graph_of())
+    keep = (*range(16), *range(32, 48))
+    plan = Plan([Step("model.4.cv1.conv", keep), Step("model.22.cv3.0.2", range(40))], "local")
+    found = repair_record(predict(graph_of(), plan))
     assert found is not None
-    assert found.drop == ("model.3.conv",)
+    assert found.drop == ("model.22.cv3.0.2",)
     assert found.extra == (
-        RemovalRecord("model.1.conv", (12, 13, 14, 15)),
-        RemovalRecord("model.2.cv2.conv", (0,)),
+        RemovalRecord("model.4.m.0.cv2.conv", tuple(range(16, 32))),
+        RemovalRecord("model.4.m.1.cv2.conv", tuple(range(16, 32))),
     )
 
 
@@ -51,7 +46,7 @@ def test_records_hold_path_and_repair_and_survive_the_disk(predict_only: bool, t
     assert step.predicted_failure is not None
     assert step.predicted_failure.path == ("model.4.cv1.conv", "chunk[1]", "model.4.m.0.cv1.conv")
     assert step.repair is not None
-    assert step.repair.execution == "mask"
+    assert step.repair.execution == "group"
     write_record(record, tmp_path / "record.json")
     read = read_record(tmp_path / "record.json")
     assert read == record

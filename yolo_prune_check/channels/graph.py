@@ -29,7 +29,6 @@ from yolo_prune_check.channels.plan import Plan
 from yolo_prune_check.channels.prediction import Mismatch
 from yolo_prune_check.channels.program import Program
 from yolo_prune_check.channels.provenance import Provenance
-from yolo_prune_check.channels.rules import RULES
 from yolo_prune_check.channels.tensors import Tensor
 from yolo_prune_check.channels.trace import trace_program
 from yolo_prune_check.errors import UserError
@@ -60,6 +59,9 @@ class ChannelGraph:
         Args:
             model: Any module that takes a batch of images ``(1, 3, imgsz, imgsz)``.
             imgsz: Height and width in pixels.
+
+        Raises:
+            UserError: The model does not run on such an image.
         """
         program = trace_program(model, imgsz)
         return cls(program, imgsz, find_layers(program, consumers_of(program)))
@@ -94,9 +96,9 @@ class ChannelGraph:
 
     @cached_property
     def unsupported(self) -> tuple[str, ...]:
-        """Operators without a rule, with the module that runs them."""
-        names = (f"{op.target} in {op.module or 'model'}" for op in self.program.ops if op.target not in RULES)
-        return tuple(dict.fromkeys(names))
+        """Operators without a rule, or with one that does not reproduce the trace, with the module that runs them."""
+        ops = (self.program.ops[index] for index in sorted(self.baseline.unruled))
+        return tuple(dict.fromkeys(f"{op.target} in {op.module or 'model'}" for op in ops))
 
     @cached_property
     def partition(self) -> Partition:
@@ -126,7 +128,7 @@ class ChannelGraph:
     @cached_property
     def baseline(self) -> Interpretation:
         """The untouched model, interpreted."""
-        return self.interpreter.run(self.parameters)
+        return self.interpreter.run_untouched(self.parameters)
 
     @cached_property
     def base_active(self) -> dict[int, int]:

@@ -46,6 +46,7 @@ class Interpretation:
         broadcasts: Operators that broadcast an axis that they did not broadcast when traced.
         absent: Results that do not exist under the plan: the second piece of a chunk of a single channel.
         touched: Indices of the operators that were given something new, in order (``rerun`` only).
+        unruled: Indices of the operators that have no rule, or one that does not reproduce what was traced.
         base: The run that this one is compared with (``rerun`` only).
         made_by: Index of the operator that makes each value (``rerun`` only).
         replaced: Operators that ran with other arguments than when traced, by index.
@@ -58,6 +59,7 @@ class Interpretation:
     broadcasts: list[Op] = field(default_factory=list)
     absent: set[int] = field(default_factory=set)
     touched: list[int] = field(default_factory=list)
+    unruled: set[int] = field(default_factory=set)
     base: Interpretation | None = None
     made_by: Mapping[int, int] = field(default_factory=dict)
     replaced: Mapping[int, Op] = field(default_factory=dict)
@@ -88,6 +90,7 @@ class Interpreter:
         *,
         ops: Iterable[Op] | None = None,
         given: Mapping[int, Tensor] | None = None,
+        unruled: Iterable[int] = (),
     ) -> Interpretation:
         """Run operators in order until one breaks.
 
@@ -95,15 +98,12 @@ class Interpreter:
             parameters: Abstract parameters by qualified name.
             ops: The operators to run; all by default.
             given: Tensors to start from; by default the image.
+            unruled: Operators whose rule is not to be used.
         """
         program = self.program
-        tensors = {
-            value.id: parameters[value.parameter] if value.parameter is not None else self._constant(value.id)
-            for value in program.values
-            if not value.derived
-        }
+        tensors = self._start(parameters)
         tensors |= {program.image: varying(program.values[program.image].shape)} if given is None else given
-        result = Interpretation(tensors)
+        result = Interpretation(tensors, unruled=set(unruled))
 
         def lookup(value: int) -> Tensor:
             found = tensors.get(value)
@@ -115,6 +115,39 @@ class Interpreter:
                 break
             tensors.update(pieces)
         return result
+
+    def run_untouched(self, parameters: Mapping[str, Tensor]) -> Interpretation:
+        """Run the model as it was traced, and tell rules that do not reproduce the traced shapes.
+
+        Whatever a rule cannot deal with, such as an argument that it does not know, makes its operator one without a
+        rule: what flows into it is frozen, and it is listed.
+
+        Args:
+            parameters: Abstract parameters of the untouched model.
+        """
+        values = self.program.values
+        tensors = self._start(parameters) | {self.program.image: varying(values[self.program.image].shape)}
+        result = Interpretation(tensors, unruled={op.index for op in self.program.ops if op.target not in RULES})
+        for op in self.program.ops:
+            try:
+                pieces = self._apply(op, tensors.__getitem__, result)
+            except Exception:  # noqa: BLE001  # any at all: the operator is listed as unsupported then
+                pieces = None
+            if pieces is None or result.absent or any(made.shape != values[value].shape for value, made in pieces):
+                result.unruled.add(op.index)
+                result.failure = result.stopped = result.unknown = None
+                result.absent.clear()
+                pieces = [(value, varying(values[value].shape)) for value in op.outputs]
+            tensors.update(pieces)
+        return result
+
+    def _start(self, parameters: Mapping[str, Tensor]) -> dict[int, Tensor]:
+        """Tensors that no operator makes."""
+        return {
+            value.id: parameters[value.parameter] if value.parameter is not None else self._constant(value.id)
+            for value in self.program.values
+            if not value.derived
+        }
 
     def rerun(
         self,
@@ -138,7 +171,7 @@ class Interpreter:
             The same as a full run would give, tensors that did not change being left to ``base``.
         """
         tensors: dict[int, Tensor] = {}
-        result = Interpretation(tensors, base=base, made_by=self.made_by, replaced=replaced or {})
+        result = Interpretation(tensors, base=base, made_by=self.made_by, replaced=replaced or {}, unruled=base.unruled)
         unchanged = base.tensors
         waiting: list[int] = []
         queued: set[int] = set()
@@ -182,7 +215,7 @@ class Interpreter:
 
     def _apply(self, op: Op, lookup: Lookup, result: Interpretation) -> list[tuple[int, Tensor]] | None:
         """Results of one operator, or None where the run ends."""
-        rule = RULES.get(op.target)
+        rule = None if op.index in result.unruled else RULES.get(op.target)
         try:
             if rule is None:
                 outputs: Any = self._unruled(op, lookup)

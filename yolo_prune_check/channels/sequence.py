@@ -38,7 +38,7 @@ def predict_sequence(graph: ChannelGraph, modules: Sequence[str], plan: Plan | N
         call = _single(calls.get(name), name)
         source, output = call.inputs[0], call.output
         ops = graph.program.ops[call.first : call.stop]
-        result = graph.interpreter.run(parameters, ops=ops, given={source: tensor})
+        result = graph.interpreter.run(parameters, ops=ops, given={source: tensor}, unruled=graph.baseline.unruled)
         if result.failure is not None:
             return result.failure
         if output is None or output not in result.tensors:

@@ -9,7 +9,8 @@ read YAMLs or fetch weights.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from enum import Enum
 from functools import lru_cache
 from importlib import import_module
@@ -65,7 +66,24 @@ def read_checkpoint(file: Path) -> nn.Module:
     raise UserError(f"the checkpoint holds no network but {_describe(content)}", where=str(file), hint=_HINT)
 
 
+@contextmanager
+def _only_ours() -> Iterator[None]:
+    """Without what other code of this process allows PyTorch to load; Ultralytics does while it trains."""
+    theirs = torch.serialization.get_safe_globals()
+    torch.serialization.clear_safe_globals()
+    try:
+        yield
+    finally:
+        torch.serialization.clear_safe_globals()
+        torch.serialization.add_safe_globals(theirs)
+
+
 def _unpickle(file: Path) -> Any:
+    with _only_ours():
+        return _unpickle_strictly(file)
+
+
+def _unpickle_strictly(file: Path) -> Any:
     try:
         with file.open("rb") as stream:
             start = stream.read(4)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from copy import deepcopy
 
 from torch import nn
 
 from yolo_prune_check.channels.graph import ChannelGraph
-from yolo_prune_check.channels.plan import Plan
+from yolo_prune_check.channels.plan import Execution, Plan
 from yolo_prune_check.errors import UnavailableError
 from yolo_prune_check.prune.local import shrink
 from yolo_prune_check.prune.mask import MaskSet
 from yolo_prune_check.prune.norms import norms_of
+
+CARRIED_OUT: tuple[Execution, ...] = ("mask", "local")
+"""Executions that this version carries out; all are predicted."""
 
 
 def prune(
@@ -37,6 +40,7 @@ def prune(
         UserError: The plan names a layer or channel that does not exist.
         UnavailableError: Execution ``group`` or ``adapter``, which this version does not carry out.
     """
+    check_carried_out([plan.execution])
     graph = graph or ChannelGraph.trace(model)
     graph.check(plan)
     pruned = deepcopy(model)
@@ -44,11 +48,20 @@ def prune(
         norms = norms_of(pruned, plan.kept(), imgsz=graph.imgsz)
     if plan.execution == "mask":
         MaskSet.from_plan(plan, norms).apply(pruned)
-    elif plan.execution == "local":
-        shrink(pruned, plan, norms)
     else:
-        raise UnavailableError(
-            f"execution `{plan.execution}` is declared but not carried out in this version",
-            hint="Use `mask` or `local`.",
-        )
+        shrink(pruned, plan, norms)
     return pruned
+
+
+def check_carried_out(executions: Iterable[str]) -> None:
+    """Refuse executions that this version only predicts.
+
+    Raises:
+        UnavailableError: There is one among these.
+    """
+    for execution in executions:
+        if execution not in CARRIED_OUT:
+            raise UnavailableError(
+                f"execution `{execution}` is predicted but not carried out in this version",
+                hint=f"Use {' or '.join(f'`{known}`' for known in CARRIED_OUT)}, or predict only.",
+            )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from yolo_prune_check.report import figures
 from yolo_prune_check.report.markdown import code, text
 from yolo_prune_check.run.record import MismatchRecord, RepairRecord, StepRecord
 
@@ -15,11 +14,8 @@ def path_line(failure: MismatchRecord) -> str:
 
 
 def repair_line(repair: RepairRecord) -> str:
-    """The repair in words, with what it removes besides."""
-    extra = "; ".join(
-        f"{figures.many(len(item.channels), 'more channel')} of {code(item.layer)}" for item in repair.extra
-    )
-    return f"what would make it safe: {text(repair.message)}" + (f" It also removes {extra}." if extra else "")
+    """The repair in words."""
+    return f"what would make it safe: {text(repair.message)}"
 
 
 def repair_of_plan(steps: Sequence[StepRecord]) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from yolo_prune_check.errors import UnavailableError, UserError
 from yolo_prune_check.progress import Progress, progress
+from yolo_prune_check.prune.apply import check_carried_out
 from yolo_prune_check.run.baseline import baseline_metrics, load_baseline
 from yolo_prune_check.run.events import (
     BaselineMeasured,
@@ -25,9 +26,6 @@ from yolo_prune_check.run.resolve import refuse_data, resolve
 from yolo_prune_check.run.state import State
 from yolo_prune_check.run.step import add_hazard, predict_step, run_step
 from yolo_prune_check.spec.schema import Scenario
-
-AVAILABLE = frozenset({"mask", "local"})
-"""Executions that this version carries out."""
 
 
 def run(
@@ -58,11 +56,8 @@ def run(
         if scenario.fuzz is not None:
             yield from run_fuzz(scenario, scenario.fuzz, shown, predict_only=predict_only)
             return
-        if scenario.execution not in AVAILABLE:
-            raise UnavailableError(
-                f"execution `{scenario.execution}` is declared but not carried out in this version",
-                hint="`mask` and `local` are.",
-            )
+        if not predict_only:
+            check_carried_out([scenario.execution])
         yield from _run(scenario, _folder(scenario, work_dir), shown, predict_only=predict_only)
     except UnavailableError as error:
         yield ScenarioFinished(

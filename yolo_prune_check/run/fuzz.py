@@ -9,12 +9,12 @@ from torch import nn
 
 from yolo_prune_check.channels.graph import ChannelGraph
 from yolo_prune_check.channels.plan import EXECUTIONS, Execution, Plan
-from yolo_prune_check.fuzz.available import carried_out, check_available, predicted
 from yolo_prune_check.fuzz.ground import Ground, ways_of
 from yolo_prune_check.fuzz.shrink import shrink
 from yolo_prune_check.fuzz.tally import smallest_unsafe, tally
 from yolo_prune_check.fuzz.trial import Trial, Tried, trial_of, try_random_plans
 from yolo_prune_check.progress import Progress
+from yolo_prune_check.prune.apply import CARRIED_OUT, check_carried_out
 from yolo_prune_check.run.counterexample import as_ranges, spec_text
 from yolo_prune_check.run.fuzz_record import Counterexample, FuzzPlan, FuzzRecord, FuzzRow, FuzzStep
 
@@ -58,10 +58,11 @@ def fuzz(model: nn.Module, graph: ChannelGraph, task: FuzzTask, progress: Progre
         UnavailableError: An execution cannot be tried in this version.
     """
     if task.executions is None:
-        executions = carried_out(model, graph) if task.execute else predicted(graph)
+        executions = CARRIED_OUT if task.execute else EXECUTIONS
     else:
         executions = tuple(known for known in EXECUTIONS if known in task.executions)  # in whichever order they came
-        check_available(model, graph, executions, execute=task.execute)
+        if task.execute:
+            check_carried_out(executions)
     ground, ways = Ground.of(graph, task.layers), ways_of(executions)
     trial = trial_of(model, graph, execute=task.execute)
     done: list[Tried] = []

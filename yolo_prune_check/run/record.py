@@ -192,7 +192,7 @@ class Record:
 
     Attributes:
         verdict: ``safe``, ``unsafe``, ``partial`` (some steps were skipped), ``refused`` (bad input, as the scenario
-            expects) or ``not-run`` (declared, but not carried out in this version). Of random plans ``safe`` says that
+            expects) or ``not-run`` (predicted, but not carried out in this version). Of random plans ``safe`` says that
             no prediction was refuted; one that was makes it ``unsafe``.
         reasons: Why, one sentence each.
         passed: Whether the verdict and every budget in ``expect`` hold and no prediction was refuted.

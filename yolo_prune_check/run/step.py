@@ -88,7 +88,7 @@ def predict_step(state: State, index: int, target: Target) -> StepRecord:
         predicted=_said(prediction, target.layer.name),
         predicted_active=prediction.layers[target.layer.name].active_out,
         predicted_failure=_mismatch(prediction.failure),
-        repair=repair_record(prediction, state.baseline.graph),
+        repair=repair_record(prediction),
     )
     if prediction.failure is not None and state.scenario.on_mismatch == "skip":
         return _stopped(state, record, f"the pruned model {describe(prediction.failure)}")
@@ -261,7 +261,7 @@ def _judged(state: State, record: StepRecord, prediction: Prediction, confirmati
         active=observation.active.get(record.layer),
         weight_norm_count=observation.weight_norms.get(record.layer),
         predicted_failure=_mismatch(prediction.failure),
-        repair=repair_record(prediction, state.baseline.graph),
+        repair=repair_record(prediction),
         observed_failure=_mismatch(confirmation.failure),
         agrees=confirmation.agrees and record.agrees is not False,
         differences=confirmation.differences,

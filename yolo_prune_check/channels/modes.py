@@ -1,0 +1,126 @@
+"""The two modes under which a model is recorded: one sees ATen's calls, the other Python's."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import nn
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from yolo_prune_check.channels.recorder import Recorder, integers_in, tensors_in
+from yolo_prune_check.channels.sizes import Axis, Dim, as_size, mark_computed
+from yolo_prune_check.channels.source import unpacked_into
+
+_CHUNKS = (torch.chunk, torch.Tensor.chunk)
+_CUTS = (*_CHUNKS, torch.split, torch.Tensor.split)
+_SHAPES = (torch.Tensor.shape.__get__, torch.Tensor.size)  # type: ignore[attr-defined]  # a C descriptor
+# Functions that ATen sees as several calls, with sizes between them that it computed from those of the operands.
+_COMPOSITES: dict[Any, str] = {
+    torch.matmul: "matmul",
+    torch.Tensor.matmul: "matmul",
+    torch.Tensor.__matmul__: "matmul",
+    nn.functional.linear: "linear",
+    torch.flatten: "flatten",
+    torch.Tensor.flatten: "flatten",
+    torch.reshape: "reshape",
+    torch.Tensor.reshape: "reshape",
+    torch.einsum: "einsum",
+    nn.functional.multi_head_attention_forward: "multi_head_attention",
+    nn.functional.scaled_dot_product_attention: "scaled_dot_product_attention",
+    nn.functional.adaptive_avg_pool2d: "adaptive_avg_pool2d",
+    torch.Tensor.expand_as: "expand",
+    torch.Tensor.view_as: "view",
+    torch.Tensor.reshape_as: "reshape",
+}
+_LIKE = (torch.Tensor.expand_as, torch.Tensor.view_as, torch.Tensor.reshape_as)
+
+
+class Dispatch(TorchDispatchMode):  # type: ignore[no-untyped-call]  # its __init_subclass__ has no annotations
+    """Tells a recorder of every ATen call."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # torch leaves it unannotated
+        self.recorder = recorder
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """No: nothing is compiled here, and to wrap the mode torch would first import its compiler for two seconds."""
+        return False
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.recorder.before(func, args)
+        output = func(*args, **(kwargs or {}))
+        self.recorder.record(func, args, kwargs or {}, output)
+        return output
+
+
+class Functions(TorchFunctionMode):
+    """Tells a recorder what ATen does not see: chunks, sizes that were read, and composite functions."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        super().__init__()
+        self.recorder = recorder
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        recorder = self.recorder
+        if recorder.composite:
+            return func(*args, **kwargs)
+        if func in _SHAPES and recorder.is_derived(args[0]):
+            return _sizes(func(*args, **kwargs), recorder.value_of(args[0]), *args[1:], **kwargs)
+        target = _COMPOSITES.get(func)
+        if target is not None and any(map(recorder.is_derived, tensors_in((args, kwargs)))):
+            return self._whole(target, func, args, kwargs)
+        if func in _CUTS:
+            recorder.unpacked = unpacked_into(sys._getframe(1))
+            recorder.chunk = _chunk(*args, **kwargs) if func in _CHUNKS else None
+        recorder.dims = integers_in((args, kwargs)) if _has_dim(args) or _has_dim(kwargs.values()) else None
+        try:
+            return func(*args, **kwargs)
+        finally:
+            recorder.chunk = recorder.dims = recorder.unpacked = None
+
+    def _whole(self, target: str, func: Any, args: Any, kwargs: Any) -> Any:
+        self.recorder.composite = True
+        try:
+            output = func(*args, **kwargs)
+        finally:
+            self.recorder.composite = False
+        if func in _LIKE:
+            args = (args[0], tuple(_sizes(args[1].shape, self.recorder.value_of(args[1]))))
+        elif target == "reshape":  # x.reshape(a, b) and x.reshape((a, b)) are the same, as are two ways of einsum
+            args = (args[0], tuple(args[1:]) if len(args) > 2 or isinstance(args[1], int) else args[1])
+        if target in ("matmul", "linear"):  # what PyTorch says of a misfit depends on the memory's layout
+            kwargs = {**kwargs, "folds": _folds(args[0])}
+        if target == "linear":
+            kwargs["contiguous"] = args[0].is_contiguous()
+        if target == "einsum" and not isinstance(args[1], (list, tuple)):
+            args = (args[0], tuple(args[1:]))
+        self.recorder.record_composite(target, args, kwargs, output)
+        return output
+
+
+def _folds(tensor: torch.Tensor) -> bool:
+    """Whether all axes but the last lie in memory as if they were one."""
+    strides, shape = tensor.stride(), tensor.shape
+    return all(strides[axis] == strides[axis + 1] * shape[axis + 1] for axis in range(tensor.ndim - 2))
+
+
+def _chunk(tensor: torch.Tensor, chunks: int, dim: int = 0) -> tuple[int, int]:
+    mark_computed((as_size(chunks), as_size(dim)))
+    return chunks, dim
+
+
+def _sizes(result: Any, value: int, dim: int | None = None) -> Any:
+    if isinstance(result, int):
+        return Dim(result, Axis(value, dim or 0))
+    return torch.Size(Dim(size, Axis(value, axis)) for axis, size in enumerate(result))
+
+
+def _has_dim(items: Iterable[Any]) -> bool:
+    """Whether a size with an origin is among some arguments."""
+    return any(type(item) is Dim or (isinstance(item, (list, tuple)) and _has_dim(item)) for item in items)

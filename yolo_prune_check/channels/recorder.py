@@ -1,0 +1,275 @@
+"""Collect what a running model does: values, operators and module calls."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
+
+from yolo_prune_check.channels.program import ModuleCall, Op, Program, Ref, Value
+from yolo_prune_check.channels.rules import CONVOLUTIONS
+from yolo_prune_check.channels.sizes import Arithmetic, Dim, as_size, mark_computed
+from yolo_prune_check.channels.source import assertion
+from yolo_prune_check.channels.unchanged import Overwritten
+from yolo_prune_check.channels.weights import filter_of, numbers_of
+
+_PLAIN = frozenset({int, float, bool, str, type(None)})  # most arguments
+_SMALL = 65536  # entries of a constant that are worth keeping
+
+
+class Recorder:
+    """Collects values, operators and module calls while a model runs."""
+
+    def __init__(self, model: nn.Module) -> None:
+        """Nothing has run yet."""
+        self.names = {module: name for name, module in model.named_modules()}
+        self.parameters: dict[int, str] = {}
+        self.sizes: dict[str, int] = {}
+        for module, owner in self.names.items():
+            prefix = f"{owner}." if owner else ""
+            for name, parameter in module._parameters.items():
+                if parameter is not None and id(parameter) not in self.parameters:
+                    self.parameters[id(parameter)] = prefix + name
+                    self.sizes[prefix + name] = parameter.numel()
+            for name, buffer in module._buffers.items():
+                if buffer is not None:
+                    self.parameters.setdefault(id(buffer), prefix + name)
+        self.values: list[Value] = []
+        self.ids: dict[int, int] = {}
+        self.derived: set[int] = set()
+        self.written = Overwritten()
+        self.alive: list[torch.Tensor] = []  # ids are memory addresses: no tensor may die while they are in use
+        self.ops: list[Op] = []
+        self.calls: list[ModuleCall] = []
+        self.stack: list[str] = []
+        self.starts: list[int] = []
+        self.image = 0
+        self.storages: dict[int, list[int]] = {}
+        self.composite = False
+        self.computed: set[tuple[str, str]] = set()
+        self.chunk: tuple[int, int] | None = None
+        self.dims: list[int] | None = None
+        self.unpacked: int | None = None
+
+    def add(self, tensor: torch.Tensor, *, derived: bool) -> int:
+        """A number for a tensor; ``derived`` if it depends on the image."""
+        value = Value(len(self.values), tuple(map(int, tensor.shape)), self.parameters.get(id(tensor)), derived)
+        self.values.append(value)
+        self.ids[id(tensor)] = value.id
+        self.alive.append(tensor)
+        if derived:
+            self.derived.add(id(tensor))
+            self.storages.setdefault(tensor.untyped_storage().data_ptr(), []).append(value.id)
+        return value.id
+
+    def value_of(self, tensor: torch.Tensor) -> int:
+        """The number of a tensor; a new one is a constant."""
+        found = self.ids.get(id(tensor))
+        return self.add(tensor, derived=False) if found is None else found
+
+    def is_derived(self, tensor: torch.Tensor) -> bool:
+        """Whether a tensor depends on the image."""
+        return id(tensor) in self.derived
+
+    @contextmanager
+    def module_calls(self) -> Iterator[None]:
+        """Keep the stack of running modules; hooks on all modules at once, so that none is left on the model."""
+        before = register_module_forward_pre_hook(self._enter)
+        after = register_module_forward_hook(self._leave)
+        try:
+            yield
+        finally:
+            before.remove()
+            after.remove()
+
+    @contextmanager
+    def comparisons(self) -> Iterator[None]:
+        """Hear of every comparison of sizes."""
+        Dim.compared = self.record_comparison
+        try:
+            yield
+        finally:
+            Dim.compared = None
+
+    def _enter(self, module: nn.Module, args: Any) -> None:
+        self.stack.append(self.names.get(module, type(module).__name__))
+        self.starts.append(len(self.ops))
+
+    def _leave(self, module: nn.Module, args: Any, output: Any) -> None:
+        name, first = self.stack.pop(), self.starts.pop()
+        inputs = tuple(self.ids[id(t)] for t in tensors_in(args) if id(t) in self.derived)
+        single = self.value_of(output) if isinstance(output, torch.Tensor) else None
+        leaf = not module._modules
+        self.calls.append(ModuleCall(name, inputs, single, first, len(self.ops), leaf, type(module).__name__))
+
+    def before(self, func: Any, args: Any) -> None:
+        """Hear of an ATen call that is about to run: one that writes into a parameter or buffer must be undone."""
+        if _target(func)[1] and id(args[0]) in self.parameters:
+            self.written.keep(args[0])
+
+    def record(self, func: Any, args: Any, kwargs: Any, output: Any) -> None:
+        """Add an ATen call whose result depends on the image; all others are constants."""
+        if self.composite:
+            return
+        tensors = tensors_in((args, kwargs)) if kwargs else tensors_in(args)
+        if self.derived.isdisjoint(map(id, tensors)):
+            return
+        target, in_place = _target(func)
+        if target.startswith("new_"):  # takes only dtype and device from its operand
+            return
+        arguments = self._converted(args) if self.dims is None else self._arguments(args)
+        if target == "split" and self.chunk is not None:
+            count, axis = map(int, self.chunk)
+            target, arguments, kwargs = "chunk", (arguments[0], count, axis), {}
+        self._append(target, arguments, self._converted(kwargs), tensors, tensors_in(output), in_place=in_place)
+        if in_place:
+            self._overwritten(tensors[0])
+
+    def record_composite(self, target: str, args: Any, kwargs: Any, output: Any) -> None:
+        """Add a function whose ATen calls were not recorded."""
+        tensors = tensors_in((args, kwargs))
+        if output is tensors[0]:  # flatten and reshape return their operand where there is nothing to do
+            return
+        self._append(target, self._converted(args), self._converted(kwargs), tensors, tensors_in(output))
+
+    def record_comparison(self, size: Dim, other: int) -> None:
+        """Add an equality that an assertion of Python code asks for."""
+        message = assertion(sys._getframe(2))
+        if message is None or self.composite:
+            return
+        expression = as_size(size)
+        divisor = None
+        if isinstance(expression, Arithmetic) and expression.operator == "%" and isinstance(expression.right, int):
+            divisor = expression.right
+        self._append("assert", (expression, as_size(other), divisor, message), {}, [], [])
+
+    def _append(
+        self,
+        target: str,
+        args: Any,
+        kwargs: Any,
+        operands: list[torch.Tensor],
+        results: list[torch.Tensor],
+        *,
+        in_place: bool = False,
+    ) -> None:
+        inputs = tuple(self.value_of(t) for t in operands)
+        outputs = tuple(self.add(t, derived=True) for t in results)
+        module = self.stack[-1] if self.stack else ""
+        unpacked = self.unpacked if len(outputs) > 1 else None
+        self.ops.append(Op(len(self.ops), target, module, args, kwargs, inputs, outputs, in_place, unpacked))
+
+    def _overwritten(self, tensor: torch.Tensor) -> None:
+        """Note that other tensors that share the memory of one that was written into have new contents as well."""
+        source = self.ids[id(tensor)]
+        for value in tuple(self.storages.get(tensor.untyped_storage().data_ptr(), ())):
+            other = self.alive[value]
+            if other is not tensor and self.ids[id(other)] == value:
+                self._append("overwritten", (Ref(value), Ref(source)), {}, [other, tensor], [other])
+
+    def _arguments(self, args: Any) -> tuple[Any, ...]:
+        symbolic = iter(self.dims or ())
+        concrete = integers_in(args)
+        matched = self.dims is not None and [int(n) for n in self.dims] == concrete
+        if not matched:
+            for dim in self.dims or ():
+                mark_computed(as_size(dim))
+
+        def convert(item: Any) -> Any:
+            if isinstance(item, torch.Tensor):
+                return Ref(self.value_of(item))
+            if isinstance(item, (list, tuple)):
+                return tuple(convert(part) for part in item)
+            if isinstance(item, int) and not isinstance(item, bool):
+                return as_size(next(symbolic)) if matched else int(item)
+            return item
+
+        return tuple(convert(item) for item in args)
+
+    def _converted(self, item: Any) -> Any:
+        kind = type(item)
+        if kind in _PLAIN:
+            return item
+        if isinstance(item, torch.Tensor):
+            return Ref(self.value_of(item))
+        if isinstance(item, dict):
+            return {name: self._converted(part) for name, part in item.items()}
+        if isinstance(item, (list, tuple)):
+            return tuple(map(self._converted, item))
+        return as_size(item) if isinstance(item, int) else item
+
+    def program(self, output: Any) -> Program:
+        """Everything that was recorded.
+
+        Args:
+            output: What the model returned.
+        """
+        vectors, filters, constants = {}, {}, {}
+        filtering = {op.inputs[1]: op.args[8] for op in self.ops if op.target in CONVOLUTIONS}
+        for value in self.values:
+            if value.derived:
+                continue
+            tensor = self.alive[value.id]
+            if value.parameter is not None and tensor.ndim == 1:
+                vectors[value.parameter] = numbers_of(tensor)
+            elif value.parameter is not None and value.id in filtering:
+                filters[value.parameter] = filter_of(tensor, grouped=filtering[value.id] > 1)
+            elif tensor.numel() <= _SMALL:
+                constants[value.id] = numbers_of(tensor)
+        outputs = tuple(self.ids[id(t)] for t in tensors_in(output) if self.is_derived(t))
+        return Program(
+            tuple(self.values),
+            tuple(self.ops),
+            tuple(self.calls),
+            self.image,
+            outputs,
+            vectors,
+            filters,
+            constants,
+            self.sizes,
+            frozenset(self.computed),
+        )
+
+
+@cache
+def _target(func: Any) -> tuple[str, bool]:
+    """Name of an ATen operator without its overload, and whether it writes into its first operand."""
+    name = func._schema.name.split("::")[1]
+    return name.removesuffix("_"), name.endswith("_") and not name.endswith("__")
+
+
+def tensors_in(tree: Any) -> list[torch.Tensor]:
+    """All tensors in nested tuples, lists and dicts, in order."""
+    if isinstance(tree, torch.Tensor):
+        return [tree]
+    found: list[torch.Tensor] = []
+    _collect(tree, found)
+    return found
+
+
+def _collect(tree: Any, found: list[torch.Tensor]) -> None:
+    for item in tree.values() if isinstance(tree, dict) else tree if isinstance(tree, (list, tuple)) else ():
+        kind = type(item)
+        if kind in _PLAIN:
+            continue
+        if isinstance(item, torch.Tensor):
+            found.append(item)
+        elif isinstance(item, (list, tuple, dict)):
+            _collect(item, found)
+
+
+def integers_in(tree: Any) -> list[int]:
+    """All whole numbers in nested tuples, lists and dicts, in order."""
+    if isinstance(tree, int) and not isinstance(tree, bool):
+        return [tree]
+    if isinstance(tree, dict):
+        return [n for item in tree.values() for n in integers_in(item)]
+    if isinstance(tree, (list, tuple)):
+        return [n for item in tree for n in integers_in(item)]
+    return []
