@@ -40,6 +40,7 @@ bench: $(VENV)/.bench-installed
 	$(BIN)/python -m benchmarks.predict --write docs/speed.md
 	$(BIN)/python -m benchmarks.peers --jobs $(JOBS) --write docs/peers.md
 	$(BIN)/python -m benchmarks.agreement --jobs $(JOBS) --write docs/agreement.md
+	$(BIN)/python -m benchmarks.mutants --write docs/mutants.md
 
 clean:
 	rm -rf $(VENV) build dist .yolo-prune-check .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,9 +1,9 @@
 """Deliberate mistakes in the predicting side, and what catches each of them.
 
-Run with ``python -m benchmarks.mutants [--write docs/mutants.md] [--only ID …] [--minutes 10]``. The ordinary tests
-must pass; then, for every mutant, the random plans of its hunt are tried until one is refuted, which is shrunk, and the
-ordinary tests are run on it until one fails. Exits with 1 if a mutant is caught by neither,
-with 2 if an ordinary test fails without any.
+Run with ``python -m benchmarks.mutants [--write docs/mutants.md] [--only ID …] [--deselect TEST …]``. The ordinary
+tests must pass; then, for every mutant, the random plans of its hunt are tried until one is refuted, which is shrunk,
+and the ordinary tests are run on it until one fails. Exits with 1 if a mutant is caught by neither, with 2 if an
+ordinary test fails without any.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -43,29 +44,40 @@ A *hunt* tries random plans on a small model, always the same ones, until the pr
 - where no execution can show a mistake, such as a missing warning, an ordinary test is named that fails.
 
 *After* is how many random plans it took; 0 means that the model could not be traced, or that no plan was needed. The
-counterexample is the refuted plan, shrunk. *Ordinary test* is the first one of `{ordinary}` that
-fails on the mutant; those tests know nothing of mutants.
+counterexample is the refuted plan, shrunk.{ordinary}
 
 {table}
 """
 
+TESTS = """ *Ordinary test* is the first one of `{ordinary}` that
+fails on the mutant; those tests know nothing of mutants."""
+
 
 @dataclass(frozen=True)
 class Row:
-    """A mutant and what caught it; ``test`` is None if no ordinary test fails."""
+    """A mutant and what caught it; ``test`` is None if no ordinary test fails, or none was ``tested``."""
 
     mutant: Mutant
     caught: Caught | None
     test: str | None
+    tested: bool
 
-    def cells(self) -> tuple[str, ...]:
-        """As the table shows it."""
+    def cells(self) -> dict[str, str]:
+        """As the table shows it, by column."""
         hunt, caught = self.mutant.hunt, self.caught
         where = "an ordinary test" if isinstance(hunt, Pinned) else str(hunt)
         found = "not caught" if caught is None else _words(caught)
         after = "–" if caught is None or isinstance(hunt, Pinned) else str(caught.tried)
-        test = "none" if self.test is None else f"`{self.test}`"
-        return f"`{self.mutant.id}`", self.mutant.mistake, where, after, found, test
+        cells = {
+            "mutant": f"`{self.mutant.id}`",
+            "mistake": self.mutant.mistake,
+            "hunt": where,
+            "after": after,
+            "what gave it away": found,
+        }
+        if self.tested:
+            cells["ordinary test"] = "none" if self.test is None else f"`{self.test}`"
+        return cells
 
 
 def _words(caught: Caught) -> str:
@@ -90,9 +102,16 @@ def _ranges(keep: Sequence[int]) -> str:
     return ", ".join(runs) if len(runs) <= 3 else f"{', '.join(runs[:2])}, … ({len(keep)} channels)"
 
 
-def first_failing_test(mutant: Mutant | None, seconds: float) -> str | None:
-    """The first ordinary test that fails on a mutant, or without one; None if none does within the time."""
+def first_failing_test(mutant: Mutant | None, without: Sequence[str], seconds: float) -> str | None:
+    """The first ordinary test that fails on a mutant, or without one; None if none does within the time.
+
+    Args:
+        mutant: The mutant, or None.
+        without: Tests that are left out.
+        seconds: Time limit.
+    """
     command = [sys.executable, "-m", "pytest", "-x", "-q", "--no-header", "--tb=no"]
+    command += [f"--deselect={test}" for test in without]
     environment = {**os.environ, "HYPOTHESIS_PROFILE": "ci"}
     if mutant is not None:
         command += ["-p", "tests.mutants.plugin"]
@@ -123,22 +142,29 @@ def main() -> int:
     parser.add_argument("--write", type=Path, help="where the page goes; else it is printed")
     parser.add_argument("--only", nargs="+", choices=list(MUTANTS), default=list(MUTANTS), metavar="ID")
     parser.add_argument("--minutes", type=float, default=10, help="time limit of the ordinary tests on one mutant")
+    parser.add_argument("--deselect", nargs="+", default=[], metavar="TEST", help="ordinary tests to leave out")
+    parser.add_argument("--hunts", action="store_true", help="hunts alone, without the ordinary tests: a few minutes")
     options = parser.parse_args()
-    broken = first_failing_test(None, 60 * options.minutes)
+    mutants = [MUTANTS[name] for name in options.only]
+
+    def tested(mutant: Mutant | None) -> str | None:
+        return first_failing_test(mutant, options.deselect, 60 * options.minutes)
+
+    broken = None if options.hunts else tested(None)
     if broken is not None:
         print(f"{broken} fails without any mutant", file=sys.stderr)
         return 2
     rows = []
-    for name in options.only:
-        mutant = MUTANTS[name]
-        with mutant.applied():
-            caught = mutant.hunt.run(shrunk=True)
-        row = Row(mutant, caught, first_failing_test(mutant, 60 * options.minutes))
-        rows.append(row)
-        print(" | ".join(row.cells()), file=sys.stderr, flush=True)
-    headers = ("mutant", "mistake", "hunt", "after", "what gave it away", "ordinary test")
-    table = tabulate([row.cells() for row in rows], headers, tablefmt="github", disable_numparse=True)
-    page = TEXT.format(count=len(rows), ordinary="` and `".join(ORDINARY), table=table)
+    with ThreadPoolExecutor(max_workers=1) as tests:  # in processes of their own, beside the hunts
+        failing = [None if options.hunts else tests.submit(tested, mutant) for mutant in mutants]
+        for mutant, test in zip(mutants, failing, strict=True):
+            with mutant.applied():
+                caught = mutant.hunt.run(shrunk=True)
+            rows.append(Row(mutant, caught, None if test is None else test.result(), tested=test is not None))
+            print(" | ".join(rows[-1].cells().values()), file=sys.stderr, flush=True)
+    table = tabulate([row.cells() for row in rows], headers="keys", tablefmt="github", disable_numparse=True)
+    ordinary = "" if options.hunts else TESTS.format(ordinary="` and `".join(ORDINARY))
+    page = TEXT.format(count=len(rows), ordinary=ordinary, table=table)
     if options.write is None:
         print(page)
     else:

@@ -210,6 +210,14 @@ def test_an_emptied_layer_is_refused() -> None:
     }
 
 
+def test_an_emptied_grouped_convolution_is_predicted() -> None:
+    graph = graph_of_double("resnext50_32x4d")
+    prediction = predict(graph, Plan([Step("layer2.3.conv2", ())], "group"))
+    assert prediction.verdict == "unsafe"
+    assert prediction.failure is not None
+    assert "empty-layer" in {hazard.code for hazard in prediction.hazards}
+
+
 def test_a_grouped_convolution_loses_whole_groups_or_equally_many() -> None:
     graph = graph_of_double("resnext50_32x4d")
     name = "layer1.0.conv1"  # feeds layer1.0.conv2: 32 groups of 4

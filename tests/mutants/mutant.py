@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
+import inspect
 import pkgutil
 import sys
 from collections.abc import Callable, Iterator
@@ -13,11 +15,16 @@ from types import ModuleType
 from typing import Any
 from unittest.mock import patch
 
-from tests.mutants.hunt import Hunt
+from tests.mutants.hunt import Hunt, Pinned
 
 _PACKAGE = "yolo_prune_check"
 _ROOM = f"{_PACKAGE}.channels"
 _RULES = "RULES"
+
+
+class OutdatedError(BaseException):
+    """A mutant no longer fits what it replaces; no ``Exception``, which would count as being caught."""
+
 
 Wrong = Callable[..., Any]
 """The mistaken version: takes what it stands in for as its first argument, and then that one's own arguments."""
@@ -40,16 +47,17 @@ class Mutant:
     mistake: str
     place: str
     wrong: Wrong
-    hunt: Hunt
+    hunt: Hunt | Pinned
 
     @contextmanager
     def applied(self) -> Iterator[None]:
         """Make the mistake for the time of a ``with`` block, wherever the replaced function is referred to.
 
-        What was worked out before stays right: a graph must be traced anew.
+        A graph that was traced before stays right as far as it was worked out: it must be traced anew.
         """
         module, _, name = self.place.partition(":")
         with ExitStack() as stack:
+            stack.callback(_forget)
             if module == _RULES:
                 rules = importlib.import_module(f"{_ROOM}.rules").RULES
                 _swap(stack, rules[name], _standing_in(rules[name], self.wrong))
@@ -63,6 +71,7 @@ class Mutant:
                 if outer:
                     stack.enter_context(patch.object(holder, last, wrong))
                 _swap(stack, original, wrong)
+            _forget()
             yield
 
 
@@ -70,7 +79,7 @@ MUTANTS: dict[str, Mutant] = {}
 """All mutants by id, in the order of their declaration."""
 
 
-def mutant(place: str, mistake: str, hunt: Hunt) -> Callable[[Wrong], Wrong]:
+def mutant(place: str, mistake: str, hunt: Hunt | Pinned) -> Callable[[Wrong], Wrong]:
     """Declare a mutant, named like the decorated function."""
 
     def declare(wrong: Wrong) -> Wrong:
@@ -89,8 +98,14 @@ def _standing_in(original: Any, wrong: Wrong) -> Any:
     if isinstance(original, classmethod | staticmethod | property):
         raise TypeError(f"a mutant of a {type(original).__name__} is not foreseen")
 
+    signature = inspect.signature(wrong)
+
     @wraps(original)
     def stand_in(*args: Any, **kwargs: Any) -> Any:
+        try:
+            signature.bind(original, *args, **kwargs)
+        except TypeError as error:
+            raise OutdatedError(f"{wrong.__name__} does not take what {original.__qualname__} takes: {error}") from None
         return wrong(original, *args, **kwargs)
 
     return stand_in
@@ -106,6 +121,14 @@ def _swap(stack: ExitStack, original: Any, wrong: Any) -> None:
                 found = {key: wrong for key, entry in value.items() if entry is original}
                 if found:
                     stack.enter_context(patch.dict(value, found))
+
+
+def _forget() -> None:
+    """Drop what functions of the package remember of earlier calls: it may be right, or wrong."""
+    for module in _modules():
+        for value in list(vars(module).values()):
+            if isinstance(value, functools._lru_cache_wrapper):
+                value.cache_clear()
 
 
 def _modules() -> list[ModuleType]:

@@ -40,7 +40,7 @@ def emission_before_the_norm(chain: Rule, value: int, *trace: Any) -> Any:
 
 
 @mutant(
-    "trace:as_size",
+    "sizes:as_size",
     "trace: sizes read from a tensor's shape are taken for constants",
     LOCAL.on("shufflenet_v2_x1_0", "stage2."),
 )
@@ -49,7 +49,7 @@ def sizes_taken_for_constants(as_size: Rule, number: int) -> int:
 
 
 @mutant(
-    "trace:_chunk",
+    "modes:_chunk",
     "trace: a chunk always cuts at half of the width that it had in the trace",
     LOCAL.on("yolov8n.yaml", "model.2."),
 )

@@ -183,7 +183,7 @@ def upsample_wakes_channels(upsample: Rule, x: Tensor, *options: Any) -> Any:
     return upsample(Tensor(x.shape), *options)
 
 
-@mutant("rules.layout:view", "view: a size that does not fit is made to fit", LOCAL.on("yolo11n.yaml", "model.10."))
+@mutant("rules.layout:view", "view: a size that does not fit is made to fit", LOCAL.on("yolo11n.yaml", "model.10.m."))
 def view_not_checked(view: Rule, x: Tensor, size: Sequence[int]) -> Tensor:
     try:
         result: Tensor = view(x, size)
@@ -195,7 +195,7 @@ def view_not_checked(view: Rule, x: Tensor, size: Sequence[int]) -> Tensor:
 @mutant("rules.layout:permute", "permute: sizes move, what is known of the channels stays", SHUFFLE)
 def permute_leaves_channels(permute: Rule, x: Tensor, order: Sequence[int]) -> Tensor:
     result: Tensor = permute(x, order)
-    if x.state is None or len(x.shape) != 5:
+    if x.state is None or result.state is None or len(x.shape) != 5:
         return result
     return replace(result, state=np.sort(x.state, axis=None).reshape(result.state.shape))
 

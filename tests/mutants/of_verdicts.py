@@ -21,7 +21,7 @@ Rule = Callable[..., Any]
     "local: steps that meet in an operator are judged as if each were alone",
     LOCAL.on("googlenet", "inception3a."),
 )
-def steps_judged_apart(together: Rule, self: Any, cut: Mapping[str, int]) -> Any:
+def steps_judged_apart(together: Rule, self: Any, plan: Any, cut: Mapping[str, int]) -> Any:
     effects = [self.effect(name, width) for name, width in cut.items()]
     first = min(effects, key=lambda effect: effect.stop)
     return ("unsafe" if first.failure is not None else "safe"), (first.failure,)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import ExitStack
 
 import pytest
 
@@ -15,6 +16,6 @@ def pytest_configure(config: pytest.Config) -> None:
     """https://docs.pytest.org/en/stable/reference/reference.html#pytest.hookspec.pytest_configure."""
     from tests.mutants.every import MUTANTS
 
-    mistake = MUTANTS[os.environ[VARIABLE]].applied()
-    mistake.__enter__()
-    config.add_cleanup(lambda: mistake.__exit__(None, None, None))
+    stack = ExitStack()
+    stack.enter_context(MUTANTS[os.environ[VARIABLE]].applied())
+    config.add_cleanup(stack.close)

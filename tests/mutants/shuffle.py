@@ -27,7 +27,8 @@ class Shuffle(nn.Module):
         x = nn.functional.silu(self.norm(self.stem(x)))
         batch, channels, height, width = x.shape
         x = x.view(batch, 2, channels // 2, height, width).transpose(1, 2).contiguous()
-        return self.head(x.view(batch, channels, height, width))
+        result: torch.Tensor = self.head(x.view(batch, channels, height, width))
+        return result
 
 
 @lru_cache

@@ -89,7 +89,8 @@ class Removal:
                 continue
             groups = layer.groups
             if groups > 1:
-                groups = int((inputs.reshape(groups, -1).any(1) & outputs.reshape(groups, -1).any(1)).sum())
+                stay = inputs.reshape(groups, -1).any(1) & outputs.reshape(groups, -1).any(1)
+                groups = max(1, int(stay.sum()))  # an emptied layer is a hazard; it breaks as one group
             cuts[name] = Cut(np.flatnonzero(outputs), np.flatnonzero(inputs), groups)
         return cuts
 
