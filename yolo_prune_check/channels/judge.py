@@ -33,6 +33,7 @@ def judge(graph: ChannelGraph, plan: Plan) -> Judgement:
         shapes=_shapes(graph, result),
         params=graph.costs.params(changes.parameters),
         macs=graph.costs.macs(changes.parameters) if result.stopped is None else None,
+        unknown=result.unknown,
     )
 
 

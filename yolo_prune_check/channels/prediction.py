@@ -200,6 +200,7 @@ class Judgement:
     shapes: dict[str, tuple[tuple[int, ...], ...]]
     params: int
     macs: int | None
+    unknown: str | None
 
     @property
     def verdict(self) -> Verdict:
@@ -291,6 +292,11 @@ class Prediction:
         return self.judgement.macs
 
     @property
+    def unknown(self) -> str | None:
+        """Why nothing is known from some operator on, or None; the hazard ``frozen-channel`` says it as well."""
+        return self.judgement.unknown
+
+    @property
     def repair(self) -> Repair | None:
         """For an unsafe plan, the smallest change that makes it safe; None if there is none."""
         if self._repaired is None:
@@ -312,4 +318,4 @@ class Prediction:
         return f"Prediction({self.execution}, {self.verdict}, failure={self.failure!r})"
 
 
-_SHOWN = ("verdict", "failure", "hazards", "layers", "edges", "shapes", "params", "macs", "repair")
+_SHOWN = ("verdict", "failure", "hazards", "layers", "edges", "shapes", "params", "macs", "unknown", "repair")

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from yolo_prune_check.channels.explain import explain
 from yolo_prune_check.channels.graph import ChannelGraph
+from yolo_prune_check.channels.hazards import passed_frozen
 from yolo_prune_check.channels.interpret import Interpretation
 from yolo_prune_check.channels.judge import judge
 from yolo_prune_check.channels.layers import GraphLayer
@@ -37,7 +38,7 @@ class Effect:
         stop: Index of the operator at which the run ends; the number of operators if it does not end early.
         touched: The operators that are given something new, bit i for operator i: the one at which it ends included,
             the layer's own convolution not.
-        wrong: Whether it runs into a silent broadcast or an operator without a rule.
+        wrong: Whether it runs into a silent broadcast, through an operator that mixes channels, or into the unknown.
         splits: Whether it runs through a split: which channels stay then matters as well.
     """
 
@@ -123,7 +124,9 @@ class Verdicts:
         for name, width in cut.items():
             changed.update(narrowed(self.graph.parameters, self.graph.layers[name], width))
         result = self.graph.interpreter.rerun(self.graph.baseline, changed)
-        wrong = _wrong(result) or any(width == 0 or name in self.graph.head_layers for name, width in cut.items())
+        wrong = _wrong(self.graph, result) or any(
+            width == 0 or name in self.graph.head_layers for name, width in cut.items()
+        )
         failure = self._explained(result)
         if failure is None and any(self.graph.program.ops[index].target in _SPLITS for index in result.touched):
             return judge(self.graph, plan).verdict, (None,)
@@ -154,7 +157,7 @@ class Verdicts:
             touched &= ~(1 << layer.op)
         stop = len(graph.program.ops) if result.stopped is None else result.stopped
         splits = any(graph.program.ops[index].target in _SPLITS for index in result.touched)
-        return Effect(self._explained(result), stop, touched, _wrong(result), splits)
+        return Effect(self._explained(result), stop, touched, _wrong(self.graph, result), splits)
 
     def _fits_itself(self, layer: GraphLayer) -> bool:
         """Whether a layer, its norm and its activation fit each other however wide they are, and nothing else's."""
@@ -260,5 +263,6 @@ class Verdicts:
 _SPLITS = frozenset({"chunk", "split", "split_with_sizes"})
 
 
-def _wrong(result: Interpretation) -> bool:
-    return bool(result.broadcasts) or result.unknown is not None
+def _wrong(graph: ChannelGraph, result: Interpretation) -> bool:
+    """Whether a run under ``local`` is silently wrong, or not known, whichever channels are left."""
+    return bool(result.broadcasts) or result.unknown is not None or any(passed_frozen(graph, result))
