@@ -22,8 +22,8 @@ class GraphLayer:
         groups: Its groups; equal to ``in_channels`` for a depthwise convolution.
         kernel: Height and width of its filters.
         bias: Whether it has a bias.
-        norm: Qualified name of its batch norm, the one that reads its output and nothing else does; None if it has none,
-            or shares it.
+        norm: Qualified name of its batch norm, the one that reads its output, as nothing else does; None if it has
+            none, or shares it.
         op: Index of its operator; of the first, where the module is called more than once.
         emission: Value in which its channels appear once batch norm and activation are done; of the first call.
         emissions: The same of all calls.
