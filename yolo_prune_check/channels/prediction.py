@@ -201,6 +201,8 @@ class Judgement:
     params: int
     macs: int | None
     unknown: str | None
+    added: tuple[ChannelRange, ...]
+    returned: tuple[ChannelRange, ...]
 
     @property
     def verdict(self) -> Verdict:
@@ -297,6 +299,16 @@ class Prediction:
         return self.judgement.unknown
 
     @property
+    def added(self) -> tuple[ChannelRange, ...]:
+        """Under ``group``: channels that go beyond those that the steps name."""
+        return self.judgement.added
+
+    @property
+    def returned(self) -> tuple[ChannelRange, ...]:
+        """Under ``group``: channels that stay although a step names them or ties to one, kept for symmetry."""
+        return self.judgement.returned
+
+    @property
     def repair(self) -> Repair | None:
         """For an unsafe plan, the smallest change that makes it safe; None if there is none."""
         if self._repaired is None:
@@ -318,4 +330,17 @@ class Prediction:
         return f"Prediction({self.execution}, {self.verdict}, failure={self.failure!r})"
 
 
-_SHOWN = ("verdict", "failure", "hazards", "layers", "edges", "shapes", "params", "macs", "unknown", "repair")
+_SHOWN = (
+    "verdict",
+    "failure",
+    "hazards",
+    "layers",
+    "edges",
+    "shapes",
+    "params",
+    "macs",
+    "unknown",
+    "added",
+    "returned",
+    "repair",
+)
