@@ -135,6 +135,10 @@ class Mismatch:
     path: tuple[str, ...] = field(default=(), compare=False)
 
 
+KnownFailure = tuple[Mismatch | None]
+"""What is known of a plan's failure: a tuple that holds it, or that holds None for a plan that runs."""
+
+
 @dataclass(frozen=True)
 class ChannelCount:
     """Channels of one layer: what its weight has, and how many are active (None where execution breaks before)."""
@@ -229,13 +233,13 @@ class Prediction:
         plan: Plan,
         imgsz: int,
         verdict: Verdict,
-        failure: tuple[Mismatch | None] | None,
+        failure: KnownFailure | None,
         judge: Callable[[Plan], Judgement],
         repair: Callable[[Plan], Repair | None],
     ) -> None:
         """A prediction whose details ``judge`` and ``repair`` find when they are asked for.
 
-        ``failure`` is a tuple that holds it, or None if it is left to ``judge`` as well.
+        ``failure`` is None if it is left to ``judge`` as well.
         """
         self.plan = plan
         self.imgsz = imgsz
