@@ -267,3 +267,53 @@ def test_a_gate_that_broadcasts_is_named() -> None:
     prediction = predict(graph, Plan([Step("features.4.block.2.fc2", [0])], "local"))
     assert prediction.failure is None
     assert "broadcast-add" in codes(prediction)
+
+
+class Picks(nn.Module):
+    """Takes channels by their position, or mixes them, in one of several ways."""
+
+    def __init__(self, how: str) -> None:
+        super().__init__()
+        self.how = how
+        self.conv, self.last = nn.Conv2d(3, 8, 1), nn.Conv2d(1 if how == "mean" else 4, 2, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = self.conv(x)
+        taken = {"slice": y[:, :4], "mean": y.mean(1, keepdim=True), "view": y.reshape(-1, 4, 8, 8).mean(0)[None]}
+        result: torch.Tensor = self.last(taken[self.how])
+        return result
+
+
+@pytest.mark.parametrize("how", ["slice", "mean", "view"])
+def test_channels_that_are_taken_by_position_make_a_local_plan_unsafe(how: str) -> None:
+    """Nothing is raised, and the result is another."""
+    graph = ChannelGraph.trace(Picks(how), 8)
+    plan = Plan([Step("conv", range(4, 8))], "local")
+    prediction = predict(graph, plan)
+    assert prediction.failure is None
+    assert prediction.verdict == "unsafe"
+    assert graph.predict_many([plan])[0].verdict == "unsafe"
+    assert "frozen-channel" in codes(prediction)
+
+
+def test_a_model_without_convolutions_says_so() -> None:
+    graph = ChannelGraph.trace(nn.Sequential(nn.Flatten(), nn.Linear(192, 2)), 8)
+    with pytest.raises(UserError, match=r"no such Conv2d in the model: got 'x'. It has no Conv2d at all\."):
+        predict(graph, Plan([Step("x", [0])]))
+    with pytest.raises(UserError, match="no such Conv2d"):
+        graph.predict_many([Plan([Step("x", [0])])])
+
+
+def test_what_has_no_rule_is_unknown_from_there_on() -> None:
+    class Glu(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.last = nn.Conv2d(3, 8, 1), nn.Conv2d(4, 2, 1)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            result: torch.Tensor = self.last(nn.functional.glu(self.conv(x), 1))
+            return result
+
+    prediction = predict(ChannelGraph.trace(Glu(), 8), Plan([Step("conv", range(6))], "local"))
+    assert (prediction.verdict, prediction.failure) == ("unsafe", None)
+    assert prediction.unknown == "no rule for operator glu: what it does with fewer channels is not known"

@@ -101,6 +101,11 @@ class ChannelGraph:
         return tuple(dict.fromkeys(f"{op.target} in {op.module or 'model'}" for op in ops))
 
     @cached_property
+    def freezing(self) -> frozenset[int]:
+        """Indices of the operators that cannot do with fewer channels."""
+        return frozenset(item.op.index for item in self.provenance.frozen)
+
+    @cached_property
     def partition(self) -> Partition:
         """Which channels can only be removed together, and which not at all."""
         return find_partition(self.program, self.provenance)
@@ -165,7 +170,8 @@ class ChannelGraph:
         if found is None:
             inside = [layer for layer in self.layers if layer.startswith(f"{name}.")]
             close = inside[:3] or difflib.get_close_matches(name, self.layers, n=3)
-            hint = f"Did you mean {' or '.join(close)}?" if close else f"The first layer is {next(iter(self.layers))}."
+            first = f"The first layer is {next(iter(self.layers))}." if self.layers else "It has no Conv2d at all."
+            hint = f"Did you mean {' or '.join(close)}?" if close else first
             raise UserError("no such Conv2d in the model", value=name, hint=hint)
         return found
 

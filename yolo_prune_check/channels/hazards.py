@@ -13,6 +13,7 @@ from yolo_prune_check.channels.parameters import removed
 from yolo_prune_check.channels.plan import Plan
 from yolo_prune_check.channels.planned import Changes
 from yolo_prune_check.channels.prediction import HAZARDS, Hazard
+from yolo_prune_check.channels.program import Op
 from yolo_prune_check.channels.removal import Removal
 
 _ALIGNMENT = 8
@@ -31,9 +32,9 @@ def find_hazards(graph: ChannelGraph, plan: Plan, changes: Changes, result: Inte
         found = [*_no_op(graph, plan), *_empty_layers(plan), *_head(graph, plan)]
     else:
         found = [*_nothing_goes(plan, changes.removal), *changes.removal.hazards]
-    found += [*_unknown(plan, result), *_broadcasts(result)]
+    found += [*_unknown(graph, plan, result), *_broadcasts(result)]
     if plan.execution == "local":
-        found += _uneven(graph, plan, result)
+        found += [*_uneven(graph, plan, result), *_frozen(graph, result)]
     if plan.execution == "mask":
         found += _phantoms(graph, plan, result)
     if plan.execution in ("mask", "adapter"):
@@ -91,14 +92,28 @@ def _head(graph: ChannelGraph, plan: Plan) -> Iterator[Hazard]:
             )
 
 
-def _unknown(plan: Plan, result: Interpretation) -> Iterator[Hazard]:
-    if result.unknown is not None:
-        op = result.unknown
-        yield _hazard(
-            "frozen-channel",
-            op.module or plan.steps[0].layer,
-            f"no rule for operator {op.target}: what it does with fewer channels is not known",
-        )
+def _unknown(graph: ChannelGraph, plan: Plan, result: Interpretation) -> Iterator[Hazard]:
+    if result.unknown is not None and result.stopped is not None:
+        yield _hazard("frozen-channel", graph.program.ops[result.stopped].module or plan.steps[0].layer, result.unknown)
+
+
+def passed_frozen(graph: ChannelGraph, result: Interpretation) -> Iterator[Op]:
+    """Operators that take channels by their position, or mix them, and ran on fewer without a complaint."""
+    for index in result.touched:
+        op = graph.program.ops[index]
+        if index in graph.freezing and index != result.stopped and _narrowed(graph, op, result):
+            yield op
+
+
+def _narrowed(graph: ChannelGraph, op: Op, result: Interpretation) -> bool:
+    shapes = ((graph.program.values[value].shape, result.tensors.get(value)) for value in op.inputs)
+    return any(after is not None and after.shape != before for before, after in shapes)
+
+
+def _frozen(graph: ChannelGraph, result: Interpretation) -> Iterator[Hazard]:
+    for op in passed_frozen(graph, result):
+        words = f"{op.target} runs on fewer channels, but which of them are left matters to it"
+        yield _hazard("frozen-channel", op.module or "(model)", words)
 
 
 def _broadcasts(result: Interpretation) -> Iterator[Hazard]:

@@ -14,7 +14,7 @@ from yolo_prune_check.channels.prediction import Mismatch
 from yolo_prune_check.channels.program import Op, Program, Ref
 from yolo_prune_check.channels.rules import ELEMENTWISE, RULES
 from yolo_prune_check.channels.sizes import Arithmetic, Axis, evaluate
-from yolo_prune_check.channels.tensors import Breaks, Tensor, varying
+from yolo_prune_check.channels.tensors import Breaks, Tensor, Unknown, varying
 
 Lookup = Callable[[int], Tensor]
 
@@ -42,7 +42,8 @@ class Interpretation:
         tensors: Abstract tensors of the values; after ``rerun`` of those alone that changed.
         failure: Where the program broke, or None.
         stopped: Index of the operator at which the run ended early, because it broke or has no rule; else None.
-        unknown: An operator without a rule that was given another shape than when traced; nothing after it is known.
+        unknown: Why nothing is known from ``stopped`` on: the operator there has no rule and was given another shape
+            than when traced, or Python code goes another way.
         broadcasts: Operators that broadcast an axis that they did not broadcast when traced.
         absent: Results that do not exist under the plan: the second piece of a chunk of a single channel.
         touched: Indices of the operators that were given something new, in order (``rerun`` only).
@@ -55,7 +56,7 @@ class Interpretation:
     tensors: dict[int, Tensor]
     failure: Mismatch | None = None
     stopped: int | None = None
-    unknown: Op | None = None
+    unknown: str | None = None
     broadcasts: list[Op] = field(default_factory=list)
     absent: set[int] = field(default_factory=set)
     touched: list[int] = field(default_factory=list)
@@ -231,8 +232,8 @@ class Interpreter:
             result.failure = Mismatch(op.module, broken.kind, broken.expected, broken.got, broken.message)
             result.stopped = op.index
             return None
-        if outputs is None:
-            result.unknown, result.stopped = op, op.index
+        except Unknown as unknown:
+            result.unknown, result.stopped = unknown.message, op.index
             return None
         if op.target in _BROADCASTING and self._broadcasts(op, lookup):
             result.broadcasts.append(op)
@@ -247,10 +248,10 @@ class Interpreter:
             result.stopped = op.index
         return [(value, outputs[min(position, last)]) for position, value in enumerate(op.outputs)]
 
-    def _unruled(self, op: Op, lookup: Lookup) -> tuple[Tensor, ...] | None:
+    def _unruled(self, op: Op, lookup: Lookup) -> tuple[Tensor, ...]:
         values = self.program.values
         if any(lookup(index).shape != values[index].shape for index in op.inputs):
-            return None
+            raise Unknown(f"no rule for operator {op.target}: what it does with fewer channels is not known")
         return tuple(varying(values[index].shape) for index in op.outputs)
 
     def _broadcasts(self, op: Op, lookup: Lookup) -> bool:

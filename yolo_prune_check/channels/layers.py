@@ -22,7 +22,8 @@ class GraphLayer:
         groups: Its groups; equal to ``in_channels`` for a depthwise convolution.
         kernel: Height and width of its filters.
         bias: Whether it has a bias.
-        norm: Qualified name of its batch norm, or None.
+        norm: Qualified name of its batch norm, the one that reads its output, as nothing else does; None if it has
+            none, or shares it.
         op: Index of its operator; of the first, where the module is called more than once.
         emission: Value in which its channels appear once batch norm and activation are done; of the first call.
         emissions: The same of all calls.
@@ -61,7 +62,7 @@ def find_layers(program: Program, consumers: Mapping[int, Sequence[Op]]) -> dict
         if op.target not in CONVOLUTIONS or op.args[6] or not isinstance(op.args[1], Ref):
             continue
         weight = program.values[op.args[1].value].parameter
-        if weight is None or not weight.endswith(_WEIGHT):
+        if weight is None or not weight.endswith(_WEIGHT) or len(program.filters[weight].shape) != 4:
             continue
         name, shape, groups = weight.removesuffix(_WEIGHT), program.filters[weight].shape, op.args[8]
         norm, emission = _chain(op.outputs[0], program, consumers)
@@ -81,18 +82,41 @@ def find_layers(program: Program, consumers: Mapping[int, Sequence[Op]]) -> dict
             emission=emission,
             emissions=(emission,),
         )
-    return layers
+    shared = _shared_norms(program, layers)
+    return {name: replace(layer, norm=None) if layer.norm in shared else layer for name, layer in layers.items()}
+
+
+def _shared_norms(program: Program, layers: Mapping[str, GraphLayer]) -> set[str]:
+    """Batch norms that also take what their layer does not make: they belong to no layer."""
+    made: dict[int, str] = {}
+    for op in program.ops:
+        if op.target in CONVOLUTIONS:
+            made[op.outputs[0]] = program.values[op.inputs[1]].parameter or ""
+    owners = {layer.norm: f"{name}{_WEIGHT}" for name, layer in layers.items()}
+    norms = ((op, _norm_of(op, program)) for op in program.ops if op.target in NORMS)
+    return {name for op, name in norms if name is not None and made.get(op.inputs[0]) != owners.get(name)}
 
 
 def _chain(value: int, program: Program, consumers: Mapping[int, Sequence[Op]]) -> tuple[str | None, int]:
-    """Follow a convolution's output through its own batch norm and activation."""
-    norm: str | None = None
+    """Follow a convolution's output through its own batch norm, if that comes first, and activations."""
+    made, norm = value, None
     while len(readers := consumers.get(value, ())) == 1:
         (reader,) = readers
-        if reader.target in NORMS and norm is None and isinstance(reader.args[1], Ref):
-            weight = program.values[reader.args[1].value].parameter
-            norm = weight.removesuffix(_WEIGHT) if weight else None
+        if reader.target in NORMS and value == made:
+            norm = _norm_of(reader, program)
+            if norm is None:
+                break
         elif reader.target not in ACTIVATIONS:
             break
         value = reader.outputs[0]
     return norm, value
+
+
+def _norm_of(op: Op, program: Program) -> str | None:
+    """Name of the module whose parameters or running statistics a batch norm uses."""
+    for position, part in ((1, ".weight"), (3, ".running_mean")):
+        item = op.args[position]
+        name = program.values[item.value].parameter if isinstance(item, Ref) else None
+        if name is not None and name.endswith(part):
+            return name.removesuffix(part)
+    return None

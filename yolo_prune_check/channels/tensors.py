@@ -105,3 +105,11 @@ class Breaks(Exception):
 def listed(shape: Sequence[int]) -> str:
     """A shape as PyTorch prints it."""
     return f"[{', '.join(map(str, shape))}]"
+
+
+class Unknown(Exception):
+    """What an operator would do is not known; the message says why."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message

@@ -17,12 +17,13 @@ from numpy.typing import NDArray
 
 from yolo_prune_check.channels.explain import explain
 from yolo_prune_check.channels.graph import ChannelGraph
+from yolo_prune_check.channels.hazards import passed_frozen
 from yolo_prune_check.channels.interpret import Interpretation
 from yolo_prune_check.channels.judge import judge
 from yolo_prune_check.channels.layers import GraphLayer
 from yolo_prune_check.channels.parameters import masked, narrowed, removed
 from yolo_prune_check.channels.plan import MaskKind, Plan, Step
-from yolo_prune_check.channels.prediction import Mismatch, Verdict
+from yolo_prune_check.channels.prediction import KnownFailure, Mismatch, Verdict
 from yolo_prune_check.channels.program import BoolArray
 from yolo_prune_check.channels.removal import level
 from yolo_prune_check.channels.tensors import Tensor
@@ -37,7 +38,7 @@ class Effect:
         stop: Index of the operator at which the run ends; the number of operators if it does not end early.
         touched: The operators that are given something new, bit i for operator i: the one at which it ends included,
             the layer's own convolution not.
-        wrong: Whether it runs into a silent broadcast or an operator without a rule.
+        wrong: Whether it runs into a silent broadcast, through an operator that mixes channels, or into the unknown.
         splits: Whether it runs through a split: which channels stay then matters as well.
     """
 
@@ -77,7 +78,7 @@ class Verdicts:
         self._fitting: dict[str, bool] = {}
         self._silences: dict[tuple[str, MaskKind], Silence] = {}
 
-    def of(self, plan: Plan) -> tuple[Verdict, tuple[Mismatch | None] | None]:
+    def of(self, plan: Plan) -> tuple[Verdict, KnownFailure | None]:
         """Verdict and, where it is known as well, the failure of a plan.
 
         Raises:
@@ -94,7 +95,7 @@ class Verdicts:
         judgement = judge(self.graph, plan)
         return judgement.verdict, (judgement.failure,)
 
-    def _local(self, plan: Plan) -> tuple[Verdict, tuple[Mismatch | None] | None]:
+    def _local(self, plan: Plan) -> tuple[Verdict, KnownFailure | None]:
         layers, head = self.graph.layers, self.graph.head_layers
         cut = {name: width for name, width in plan.widths().items() if width < layers[name].out_channels}
         if not cut:
@@ -118,12 +119,14 @@ class Verdicts:
         wrong = any(width == 0 or name in head for name, width in cut.items()) or any(e.wrong for e in effects)
         return ("unsafe" if wrong or first.failure is not None else "safe"), (first.failure,)
 
-    def _together(self, plan: Plan, cut: Mapping[str, int]) -> tuple[Verdict, tuple[Mismatch | None]]:
+    def _together(self, plan: Plan, cut: Mapping[str, int]) -> tuple[Verdict, KnownFailure]:
         changed = {}
         for name, width in cut.items():
             changed.update(narrowed(self.graph.parameters, self.graph.layers[name], width))
         result = self.graph.interpreter.rerun(self.graph.baseline, changed)
-        wrong = _wrong(result) or any(width == 0 or name in self.graph.head_layers for name, width in cut.items())
+        wrong = _wrong(self.graph, result) or any(
+            width == 0 or name in self.graph.head_layers for name, width in cut.items()
+        )
         failure = self._explained(result)
         if failure is None and any(self.graph.program.ops[index].target in _SPLITS for index in result.touched):
             return judge(self.graph, plan).verdict, (None,)
@@ -154,7 +157,7 @@ class Verdicts:
             touched &= ~(1 << layer.op)
         stop = len(graph.program.ops) if result.stopped is None else result.stopped
         splits = any(graph.program.ops[index].target in _SPLITS for index in result.touched)
-        return Effect(self._explained(result), stop, touched, _wrong(result), splits)
+        return Effect(self._explained(result), stop, touched, _wrong(self.graph, result), splits)
 
     def _fits_itself(self, layer: GraphLayer) -> bool:
         """Whether a layer, its norm and its activation fit each other however wide they are, and nothing else's."""
@@ -260,5 +263,6 @@ class Verdicts:
 _SPLITS = frozenset({"chunk", "split", "split_with_sizes"})
 
 
-def _wrong(result: Interpretation) -> bool:
-    return bool(result.broadcasts) or result.unknown is not None
+def _wrong(graph: ChannelGraph, result: Interpretation) -> bool:
+    """Whether a run under ``local`` is silently wrong, or not known, whichever channels are left."""
+    return bool(result.broadcasts) or result.unknown is not None or any(passed_frozen(graph, result))
