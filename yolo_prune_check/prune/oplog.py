@@ -154,8 +154,8 @@ class OpLog(TorchDispatchMode):  # type: ignore[no-untyped-call]  # its __init_s
     def emission(self, index: int, length: int | None = None) -> tuple[int, ...] | None:
         """Calls from a convolution to where its channels are emitted, the convolution's first.
 
-        While a value has one reader, and that is an activation, it is followed; so is a batch norm, but only where it
-        reads the convolution's own output: elsewhere it is not the layer's.
+        While a value has one reader, and that is an activation, it is followed; so is a module's batch norm, but only
+        where it reads the convolution's own output: elsewhere it is not the layer's.
 
         Args:
             index: The convolution's call.
@@ -179,7 +179,7 @@ class OpLog(TorchDispatchMode):  # type: ignore[no-untyped-call]  # its __init_s
         if after is None:
             return None
         call = self.calls[after]
-        return after if call.is_activation or (call.is_batch_norm and len(chain) == 1) else None
+        return after if call.is_activation or (call.is_batch_norm and call.owners and len(chain) == 1) else None
 
     def _first(self, index: int) -> int | None:
         writes = self.calls[index].writes
