@@ -184,3 +184,26 @@ def test_what_is_not_known_is_not_compared() -> None:
     assert confirm(model, plan, before).differences == ("active channels of first: predicted 7, observed 8",)
     failing = told(prediction, failure=Mismatch("last", "direct", "8", "5", "other words"))
     assert "failure.got: predicted '5', observed '4'" in confirm(model, plan, failing).differences
+
+
+class Complaining(nn.Module):
+    """Refuses what is not eight channels wide, in words of its own."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if x.shape[1] != 8:
+            raise ValueError("I would rather not.")
+        return torch.logcumsumexp(x, 1)
+
+
+def test_words_that_are_not_understood_are_an_exception_unless_nothing_is_known_there() -> None:
+    model = built()
+    model.add_module("odd", Complaining())
+    model.run = lambda net, x: net.last(net.odd(x))
+    plan = Plan([HALF], "local")
+    prediction = predict(ChannelGraph.trace(model, SIZE), plan)
+    assert prediction.unknown is not None
+    result = confirm(model, plan, prediction)
+    assert result.differences == ()
+    assert result.failure == Mismatch("odd", "unread", "", "", "I would rather not.")
+    with pytest.raises(ValueError, match="rather not"):
+        confirm(model, plan, told(prediction, unknown=None))

@@ -44,7 +44,13 @@ def compare(prediction: Prediction, observation: Observation) -> Confirmation:
 
     Where the prediction says that nothing is known from some operator on (``unknown``), only what it says of the part
     before is held against what happened.
+
+    Raises:
+        Exception: What the pruned model raised, if its words were not understood though everything is known: then
+            something else went wrong, and that must not pass for a mismatch.
     """
+    if observation.unread is not None and prediction.unknown is None:
+        raise observation.unread
     differences = (
         *_verdict(prediction, observation),
         *_failures(prediction, observation.failure),
