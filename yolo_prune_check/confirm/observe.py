@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import nn
 
 from yolo_prune_check.channels.plan import Plan
 from yolo_prune_check.channels.prediction import Mismatch
 from yolo_prune_check.confirm.junctions import SeenPort
-from yolo_prune_check.confirm.meant import difference
-from yolo_prune_check.confirm.passes import leaking_pass, plain_pass
+from yolo_prune_check.confirm.meant import Difference, difference
+from yolo_prune_check.confirm.passes import Pass, leaking_pass, plain_pass
 from yolo_prune_check.confirm.sizes import parameter_count
-from yolo_prune_check.confirm.structure import structure_of
+from yolo_prune_check.confirm.structure import Lengths, structure_of
 from yolo_prune_check.prune.mask import weight_norm_count
+from yolo_prune_check.prune.oplog import is_layer
 
 
 @dataclass(frozen=True)
@@ -22,29 +24,37 @@ class Observation:
 
     Attributes:
         failure: The error that its forward pass raised, or None.
+        unread: That error as it was raised, if its words were not understood: ``failure`` is then of kind ``unread``.
         active: Channels that are not zero for every image where the layer emits them, by layer; of the layers that
             got so far. A layer emits after its batch norm and activations, as long as nothing else reads in between.
         weight_norms: Channels whose filter has a weight above 1e-6, by layer: the field notes' count.
         ports: Channels and active channels at every junction's operands and results, by operator and port.
-        shapes: Output shapes by module, one for each time it ran, as torchinfo reads them; empty if the pass raised.
+        shapes: Output shapes by module that returns one tensor, one for each time it ran; empty if the pass raised.
         params: Parameters, as torchinfo counts those of the whole model; None if the pass raised.
         macs: Multiply-accumulates of one image, as torchinfo counts; None if the pass raised.
-        max_abs_error: Largest difference to the model that was meant (the one before the plan with the removed
-            channels' outputs set to zero), over the inputs of the last block and all outputs, in float64; None if
-            the pass raised, these have other shapes, or no model was given to compare with.
-        relative_error: Largest difference there or at any convolution's input, divided by the largest magnitude that
-            was meant at that place.
+        difference: Difference to the model that was meant: the one before the plan with the removed channels' outputs
+            set to zero. None if the pass raised, or no model was given to compare with.
     """
 
     failure: Mismatch | None
+    unread: Exception | None
     active: dict[str, int]
     weight_norms: dict[str, int]
     ports: dict[tuple[str, str], SeenPort]
     shapes: dict[str, tuple[tuple[int, ...], ...]]
     params: int | None
     macs: int | None
-    max_abs_error: float | None
-    relative_error: float | None
+    difference: Difference | None
+
+    @property
+    def max_abs_error(self) -> float | None:
+        """``difference.absolute``, if it is known."""
+        return None if self.difference is None else self.difference.absolute
+
+    @property
+    def relative_error(self) -> float | None:
+        """``difference.relative``, if it is known."""
+        return None if self.difference is None else self.difference.relative
 
 
 def observe(model: nn.Module | None, pruned: nn.Module, plan: Plan, imgsz: int) -> Observation:
@@ -59,18 +69,27 @@ def observe(model: nn.Module | None, pruned: nn.Module, plan: Plan, imgsz: int) 
         plan: The plan, for which channels were meant to go.
         imgsz: Image size in pixels; shapes and the error's words depend on it.
     """
-    norms = {
-        name: weight_norm_count(module) for name, module in pruned.named_modules() if isinstance(module, nn.Conv2d)
-    }
+    norms = {name: weight_norm_count(module) for name, module in pruned.named_modules() if is_layer(module)}
     plain = plain_pass(pruned, imgsz)
-    seen = leaking_pass(pruned, imgsz, plain) if plain.clipped else plain
-    if seen.failure is not None and seen.returned < plain.returned:
-        seen = plain  # a model that takes one image only
+    lengths = plain.lengths if plain.failure is None or model is None else structure_of(model, imgsz).lengths
+    active, ports = _activity(plain, leaking_pass(pruned, imgsz) if plain.clipped else plain, lengths)
     if plain.failure is not None:
-        active = seen.active(None if model is None else structure_of(model, imgsz).lengths)
-        return Observation(plain.failure, active, norms, seen.ports, {}, None, None, None, None)
+        return Observation(plain.failure, plain.unread, active, norms, ports, {}, None, None, None)
     sizes = plain.sizes
-    error, relative = (None, None) if model is None else difference(model, pruned, plan, imgsz)
-    return Observation(
-        None, seen.active(), norms, seen.ports, sizes.shapes, parameter_count(pruned), sizes.macs, error, relative
-    )
+    apart = None if model is None else difference(model, pruned, plan, imgsz)
+    return Observation(None, None, active, norms, ports, sizes.shapes, parameter_count(pruned), sizes.macs, apart)
+
+
+def _activity(plain: Pass, leaking: Pass, lengths: Lengths) -> tuple[dict[str, int], dict[tuple[str, str], SeenPort]]:
+    """Active channels by layer, and junctions, at the places that the plain pass reached.
+
+    They are known by name and number, as a model may make more calls for two images than for one.
+    """
+    reached, emitted, ports = plain.emitted(lengths), leaking.emitted(lengths), leaking.ports
+    if not (reached.keys() <= emitted.keys() and plain.ports.keys() <= ports.keys()):
+        emitted, ports = reached, plain.ports  # a model that takes one image only
+    counts: dict[str, list[torch.Tensor]] = {}
+    for layer, number in reached:
+        counts.setdefault(layer, []).append(emitted[layer, number])
+    active = {layer: int(torch.stack(calls).any(0).sum()) for layer, calls in counts.items()}
+    return active, {place: ports[place] for place in plain.ports}
