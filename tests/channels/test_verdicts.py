@@ -131,27 +131,28 @@ def test_the_path_to_a_break(layer: str, keep: int, path: tuple[str, ...]) -> No
 
 
 class BothPieces(nn.Module):
-    """Each piece of a chunk goes to a convolution of its own."""
+    """Each piece of a chunk goes to a convolution of its own; two others run between these."""
 
     def __init__(self) -> None:
         super().__init__()
         self.conv, self.one, self.two = nn.Conv2d(3, 16, 1), nn.Conv2d(8, 4, 1), nn.Conv2d(8, 4, 1)
+        self.other, self.third = nn.Conv2d(3, 8, 1), nn.Conv2d(8, 4, 1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         first, second = self.conv(x).chunk(2, 1)
-        result: torch.Tensor = self.one(first) + self.two(second)
+        result: torch.Tensor = self.one(first) + self.third(self.other(x)) + self.two(second)
         return result
 
 
 def test_every_width_of_a_layer_before_a_chunk() -> None:
-    """Of 15 channels the first piece gets 8, as of all 16: it breaks later than of 14."""
+    """Of 15 channels the first piece gets 8, as of all 16: it breaks later than of 14, and something else before."""
     graph = ChannelGraph.trace(BothPieces(), 8)
     broken = []
     for width in range(16):
-        plan = Plan([Step("conv", range(width))], "local")
+        plan = Plan([Step("conv", range(width)), Step("other", range(5))], "local")
         prediction, judgement = predict(graph, plan), judge(graph, plan)
         assert prediction.failure == judgement.failure
         assert prediction.verdict == judgement.verdict
         assert graph.predict_many([plan])[0].failure == judgement.failure
         broken.append(prediction.failure.module if prediction.failure else "")
-    assert broken[14:] == ["one", "two"]
+    assert broken[14:] == ["one", "third"]
