@@ -12,6 +12,7 @@ from torch import nn
 from tests.models import graph_of, stock
 from yolo_prune_check.channels.graph import ChannelGraph
 from yolo_prune_check.channels.plan import Execution, Plan, Step
+from yolo_prune_check.channels.planned import carry_out
 from yolo_prune_check.channels.predict import predict
 from yolo_prune_check.channels.sizes import Arithmetic, Axis, Dim, evaluate
 from yolo_prune_check.channels.trace import trace_program
@@ -249,7 +250,7 @@ def test_where_a_result_goes_is_no_operand() -> None:
             return self.last(torch.cat([y, z], 1))
 
     graph = ChannelGraph.trace(WritesOut(), 16)
-    add = next(junction for junction in graph.junctions if junction.kind == "add")
+    add = next(junction for junction in graph.junctions if junction.op.target == "add")
     assert [port.name for port in add.ports] == ["in0", "in1", "out0"]
     prediction = predict(graph, Plan([Step("b", [])], "mask", "silent"))
     assert prediction.layers["last"].active_in == 8
@@ -272,3 +273,65 @@ def test_a_constant_is_what_it_was_when_it_was_read() -> None:
     program = trace_program(Fills(), 8)
     held = [float(program.constants[op.inputs[1]].max()) for op in program.ops if op.target in ("mul", "add")]
     assert held == [1, 0]
+
+
+def test_bounds_computed_from_a_size_follow_it() -> None:
+    class Halves(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.a, self.b, self.last = nn.Conv2d(3, 8, 1), nn.Conv2d(4, 4, 1), nn.Conv2d(8, 4, 1)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            y = self.a(x)
+            half = y.shape[1] // 2
+            return self.last(torch.cat([y[:, :half], self.b(y[:, half:])], 1)) + y[:, half - 1, None]
+
+    model = Halves().eval()
+    plan = Plan([Step("a", range(4))], "local")
+    found = confirm(model, plan, predict(ChannelGraph.trace(model, 16), plan))
+    assert found.agrees, found.differences
+
+
+class _Chooses(nn.Module):
+    """Runs another layer where the width is another."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.wide, self.last = nn.Conv2d(3, 8, 1), nn.Conv2d(8, 8, 1), nn.Conv2d(8, 4, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = self.a(x)
+        if y.shape[1] > 7:
+            y = self.wide(y)
+        return self.last(y)
+
+
+class _Checks(_Chooses):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = self.a(x)
+        z = self.wide(y)
+        return self.last(z + y if z.shape == y.shape else z)
+
+
+@pytest.mark.parametrize(("kind", "layer"), [(_Chooses, "a"), (_Checks, "wide")])
+def test_a_comparison_with_another_outcome_leaves_the_rest_unknown(kind: type[nn.Module], layer: str) -> None:
+    graph = ChannelGraph.trace(kind().eval(), 16)
+    plan = Plan([Step(layer, range(4))], "local")
+    changes = carry_out(graph, plan)
+    result = graph.interpreter.rerun(graph.baseline, changes.parameters)
+    assert result.unknown is not None
+    assert result.unknown.target == "branch"
+    assert "test_trace.py" in result.unknown.args[4]
+    assert predict(graph, plan).verdict == "unsafe"
+    masked = Plan([Step(layer, range(4))], "mask")
+    assert graph.interpreter.rerun(graph.baseline, carry_out(graph, masked).parameters).unknown is None
+
+
+def test_sizes_that_a_head_remembers_do_not_decide() -> None:
+    model = load_model("yolov8n.yaml").eval()
+    with torch.no_grad():
+        model(torch.zeros(1, 3, 64, 64))
+    graph = ChannelGraph.trace(model, 64)
+    plan = Plan([Step("model.15.cv2.conv", range(32))], "group")
+    assert predict(graph, plan).verdict == "safe"
+    assert not [op for op in graph.program.ops if op.target == "branch" and op.module == "model.22"]

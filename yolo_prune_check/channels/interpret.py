@@ -14,7 +14,7 @@ from yolo_prune_check.channels.prediction import Mismatch
 from yolo_prune_check.channels.program import Op, Program, Ref
 from yolo_prune_check.channels.rules import ELEMENTWISE, RULES
 from yolo_prune_check.channels.sizes import Arithmetic, Axis, evaluate
-from yolo_prune_check.channels.tensors import Breaks, Tensor, varying
+from yolo_prune_check.channels.tensors import Breaks, Tensor, Unknown, varying
 
 Lookup = Callable[[int], Tensor]
 
@@ -230,6 +230,9 @@ class Interpreter:
         except Breaks as broken:
             result.failure = Mismatch(op.module, broken.kind, broken.expected, broken.got, broken.message)
             result.stopped = op.index
+            return None
+        except Unknown:
+            result.unknown, result.stopped = op, op.index
             return None
         if outputs is None:
             result.unknown, result.stopped = op, op.index

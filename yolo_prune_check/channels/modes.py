@@ -36,6 +36,7 @@ _COMPOSITES: dict[Any, str] = {
     torch.Tensor.view_as: "view",
     torch.Tensor.reshape_as: "reshape",
 }
+_INDEXING = (torch.Tensor.__getitem__, torch.Tensor.__setitem__)
 _LIKE = (torch.Tensor.expand_as, torch.Tensor.view_as, torch.Tensor.reshape_as)
 
 
@@ -82,9 +83,12 @@ class Functions(TorchFunctionMode):
             recorder.unpacked = unpacked_into(sys._getframe(1))
             recorder.chunk = _chunk(*args, **kwargs) if func in _CHUNKS else None
         recorder.dims = integers_in((args, kwargs)) if _has_dim(args) or _has_dim(kwargs.values()) else None
+        if func in _INDEXING:
+            recorder.bounds = _bounds(args[1])
         try:
             return func(*args, **kwargs)
         finally:
+            recorder.bounds = []
             recorder.chunk = recorder.dims = recorder.unpacked = None
 
     def _whole(self, target: str, func: Any, args: Any, kwargs: Any) -> Any:
@@ -122,6 +126,13 @@ def _sizes(result: Any, value: int, dim: int | None = None) -> Any:
     if isinstance(result, int):
         return Dim(result, Axis(value, dim or 0))
     return torch.Size(Dim(size, Axis(value, axis)) for axis, size in enumerate(result))
+
+
+def _bounds(index: Any) -> list[Any]:
+    """Slices and numbers of an index, if sizes with an origin are among them."""
+    items = [item for item in (index if isinstance(index, tuple) else (index,)) if isinstance(item, (slice, int))]
+    parts = [part for item in items for part in ((item.start, item.stop) if isinstance(item, slice) else (item,))]
+    return items if _has_dim(parts) else []
 
 
 def _has_dim(items: Iterable[Any]) -> bool:

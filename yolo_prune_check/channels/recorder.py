@@ -14,13 +14,14 @@ from torch.nn.modules.module import register_module_forward_hook, register_modul
 
 from yolo_prune_check.channels.program import FloatArray, ModuleCall, Op, Program, Ref, Value
 from yolo_prune_check.channels.rules import CONVOLUTIONS
-from yolo_prune_check.channels.sizes import Arithmetic, Dim, as_size, mark_computed
-from yolo_prune_check.channels.source import assertion
+from yolo_prune_check.channels.sizes import Arithmetic, Attribute, Axis, Dim, as_size, compared, mark_computed
+from yolo_prune_check.channels.source import assertion, place
 from yolo_prune_check.channels.unchanged import Overwritten
 from yolo_prune_check.channels.weights import filter_of, numbers_of
 
 _PLAIN = frozenset({int, float, bool, str, type(None)})  # most arguments
 _SMALL = 65536  # entries of a constant that are worth keeping
+_END = 2**63 - 1  # where a slice without an end ends
 _PARTS = frozenset({"slice", "select"})  # views that a write goes through, and that have an inverse
 
 
@@ -59,6 +60,7 @@ class Recorder:
         self.chunk: tuple[int, int] | None = None
         self.dims: list[int] | None = None
         self.unpacked: int | None = None
+        self.bounds: list[Any] = []
 
     def add(self, tensor: torch.Tensor, *, derived: bool) -> int:
         """A number for a tensor; ``derived`` if it depends on the image."""
@@ -94,11 +96,11 @@ class Recorder:
     @contextmanager
     def comparisons(self) -> Iterator[None]:
         """Hear of every comparison of sizes."""
-        Dim.compared = self.record_comparison
+        token = compared.set(self.record_comparison)
         try:
             yield
         finally:
-            Dim.compared = None
+            compared.reset(token)
 
     def _enter(self, module: nn.Module, args: Any) -> None:
         self.stack.append(self.names.get(module, type(module).__name__))
@@ -148,6 +150,7 @@ class Recorder:
             count, axis = map(int, self.chunk)
             target, arguments, kwargs = "chunk", (arguments[0], count, axis), {}
         if target in _PARTS:
+            arguments = (*arguments[:2], *(self._bounded(args) or arguments[2:]))
             self._viewed(target, args, arguments, output)
         if written is not None:
             self._aliases(written)
@@ -165,16 +168,20 @@ class Recorder:
             return
         self._append(target, self._converted(args), self._converted(kwargs), tensors, tensors_in(output))
 
-    def record_comparison(self, size: Dim, other: int) -> None:
-        """Add an equality that an assertion of Python code asks for."""
-        message = assertion(sys._getframe(2))
-        if message is None or self.composite:
+    def record_comparison(self, size: Dim, comparison: str, other: float, outcome: bool) -> None:
+        """Add a comparison that an assertion of Python code asks for, or by which the code may choose its way."""
+        left, right = as_size(size), as_size(other) if isinstance(other, int) else other
+        if self.composite or not any(isinstance(item, (Axis, Arithmetic)) for item in (left, right)):
             return
-        expression = as_size(size)
+        frame = sys._getframe(2)
+        message = assertion(frame) if comparison == "==" and not isinstance(left, Attribute) else None
+        if message is None:
+            self._append("branch", (left, comparison, right, outcome, place(frame)), {}, [], [])
+            return
         divisor = None
-        if isinstance(expression, Arithmetic) and expression.operator == "%" and isinstance(expression.right, int):
-            divisor = expression.right
-        self._append("assert", (expression, as_size(other), divisor, message), {}, [], [])
+        if isinstance(left, Arithmetic) and left.operator == "%" and isinstance(left.right, int):
+            divisor = left.right
+        self._append("assert", (left, right, divisor, message), {}, [], [])
 
     def _append(
         self,
@@ -199,6 +206,16 @@ class Recorder:
         if self.derived.isdisjoint((id(whole),)):
             self.value_of(output)
         self.parts[id(output)] = whole, f"{target}_scatter", self._converted(arguments[1:])
+
+    def _bounded(self, args: Any) -> tuple[Any, ...]:
+        """Arguments of a slice or select, with the sizes that the index in Python code was computed from."""
+        for number, item in enumerate(self.bounds):
+            given = (item.start, item.stop, item.step) if isinstance(item, slice) else (item,)
+            plain = [default if part is None else int(part) for part, default in zip(given, (0, _END, 1), strict=False)]
+            if plain == list(args[2:]) + [1] * (len(plain) - len(args[2:])):
+                del self.bounds[: number + 1]
+                return tuple(p if part is None else as_size(part) for part, p in zip(given, plain, strict=False))
+        return ()
 
     def _aliases(self, tensor: torch.Tensor) -> tuple[int, ...]:
         """Values in the memory of a tensor, its own and that of the tensor that it is a view of included."""

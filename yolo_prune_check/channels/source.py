@@ -27,6 +27,12 @@ def assertion(frame: FrameType) -> str | None:
     return _assertion(frame.f_code.co_filename, frame.f_lineno)
 
 
+def place(frame: FrameType) -> str:
+    """File, line and text of what a frame is at."""
+    file, number = frame.f_code.co_filename, frame.f_lineno
+    return f"{file.rpartition('/')[2]}:{number} ({linecache.getline(file, number).strip()})"
+
+
 @lru_cache(maxsize=4096)
 def _assertion(file: str, number: int) -> str | None:
     line = linecache.getline(file, number).strip()

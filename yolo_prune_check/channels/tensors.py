@@ -102,6 +102,14 @@ class Breaks(Exception):
         self.message = message
 
 
+class Unknown(Exception):
+    """From here on the traced program no longer describes the model."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
 def listed(shape: Sequence[int]) -> str:
     """A shape as PyTorch prints it."""
     return f"[{', '.join(map(str, shape))}]"
