@@ -335,3 +335,34 @@ def test_sizes_that_a_head_remembers_do_not_decide() -> None:
     plan = Plan([Step("model.15.cv2.conv", range(32))], "group")
     assert predict(graph, plan).verdict == "safe"
     assert not [op for op in graph.program.ops if op.target == "branch" and op.module == "model.22"]
+
+
+class _Splits(_Chooses):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        first, second = torch.split(self.a(x), 4, 1)
+        return first + second
+
+
+class _Unbinds(_Chooses):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        a, b, c, d, e, f, g, h = self.a(x).unbind(1)
+        return a + h
+
+
+class _Transposes(_Chooses):
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(8, 4, bias=False)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.linear(self.a(x).flatten(2).transpose(1, 2))
+
+
+@pytest.mark.parametrize("kind", [_Splits, _Unbinds, _Transposes])
+def test_what_python_and_linear_layers_say_of_a_misfit(kind: type[nn.Module]) -> None:
+    model = kind().eval()
+    plan = Plan([Step("a", range(4))], "local")
+    prediction = predict(ChannelGraph.trace(model, 16), plan)
+    assert prediction.failure is not None
+    found = confirm(model, plan, prediction)
+    assert found.agrees, found.differences

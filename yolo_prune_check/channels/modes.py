@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 from collections.abc import Iterable
 from typing import Any
@@ -13,10 +14,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from yolo_prune_check.channels.recorder import Recorder, integers_in, tensors_in
 from yolo_prune_check.channels.sizes import Axis, Dim, as_size, mark_computed
-from yolo_prune_check.channels.source import unpacked_into
+from yolo_prune_check.channels.source import outside_torch, unpacked_into
 
 _CHUNKS = (torch.chunk, torch.Tensor.chunk)
-_CUTS = (*_CHUNKS, torch.split, torch.Tensor.split)
+_CUTS = (*_CHUNKS, torch.split, torch.Tensor.split, torch.unbind, torch.Tensor.unbind)
 _SHAPES = (torch.Tensor.shape.__get__, torch.Tensor.size)  # type: ignore[attr-defined]  # a C descriptor
 # Functions that ATen sees as several calls, with sizes between them that it computed from those of the operands.
 _COMPOSITES: dict[Any, str] = {
@@ -80,7 +81,7 @@ class Functions(TorchFunctionMode):
         if target is not None and any(map(recorder.is_derived, tensors_in((args, kwargs)))):
             return self._whole(target, func, args, kwargs)
         if func in _CUTS:
-            recorder.unpacked = unpacked_into(sys._getframe(1))
+            recorder.unpacked = unpacked_into(outside_torch(sys._getframe(1)))
             recorder.chunk = _chunk(*args, **kwargs) if func in _CHUNKS else None
         recorder.dims = integers_in((args, kwargs)) if _has_dim(args) or _has_dim(kwargs.values()) else None
         if func in _INDEXING:
@@ -112,9 +113,10 @@ class Functions(TorchFunctionMode):
 
 
 def _folds(tensor: torch.Tensor) -> bool:
-    """Whether all axes but the last lie in memory as if they were one."""
+    """Whether all axes but the last lie in memory as if they were one; an axis of size 1 lies anywhere."""
+    axes = [axis for axis in range(tensor.ndim - 1) if tensor.shape[axis] != 1]
     strides, shape = tensor.stride(), tensor.shape
-    return all(strides[axis] == strides[axis + 1] * shape[axis + 1] for axis in range(tensor.ndim - 2))
+    return all(strides[axis] == strides[after] * shape[after] for axis, after in itertools.pairwise(axes))
 
 
 def _chunk(tensor: torch.Tensor, chunks: int, dim: int = 0) -> tuple[int, int]:

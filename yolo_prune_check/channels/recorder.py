@@ -14,7 +14,7 @@ from torch.nn.modules.module import register_module_forward_hook, register_modul
 
 from yolo_prune_check.channels.program import FloatArray, ModuleCall, Op, Program, Ref, Value
 from yolo_prune_check.channels.rules import CONVOLUTIONS
-from yolo_prune_check.channels.sizes import Arithmetic, Attribute, Axis, Dim, as_size, compared, mark_computed
+from yolo_prune_check.channels.sizes import Arithmetic, Attribute, Dim, as_size, compared, has_axis, mark_computed
 from yolo_prune_check.channels.source import assertion, place
 from yolo_prune_check.channels.unchanged import Overwritten
 from yolo_prune_check.channels.weights import filter_of, numbers_of
@@ -171,7 +171,7 @@ class Recorder:
     def record_comparison(self, size: Dim, comparison: str, other: float, outcome: bool) -> None:
         """Add a comparison that an assertion of Python code asks for, or by which the code may choose its way."""
         left, right = as_size(size), as_size(other) if isinstance(other, int) else other
-        if self.composite or not any(isinstance(item, (Axis, Arithmetic)) for item in (left, right)):
+        if self.composite or not (has_axis(left) or has_axis(right)):
             return
         frame = sys._getframe(2)
         message = assertion(frame) if comparison == "==" and not isinstance(left, Attribute) else None

@@ -104,6 +104,13 @@ def attributes_in(item: Any) -> Iterator[Attribute]:
             yield from attributes_in(part)
 
 
+def has_axis(size: Size | float) -> bool:
+    """Whether a size was computed from that of a tensor."""
+    if isinstance(size, Arithmetic):
+        return has_axis(size.left) or has_axis(size.right)
+    return isinstance(size, Axis)
+
+
 def mark_computed(item: Any) -> None:
     """Note that the attributes behind a size serve for something else than a size."""
     for attribute in attributes_in(item):

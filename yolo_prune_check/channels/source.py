@@ -9,6 +9,13 @@ from functools import lru_cache
 from types import CodeType, FrameType
 
 
+def outside_torch(frame: FrameType) -> FrameType:
+    """The first caller that is not PyTorch's own: some of its functions are Python that calls another."""
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "torch":
+        frame = frame.f_back
+    return frame
+
+
 def unpacked_into(frame: FrameType) -> int | None:
     """Into how many names a frame unpacks the result of the call it is in; None if it does not."""
     return _unpacks(frame.f_code, frame.f_lasti)
