@@ -11,10 +11,12 @@ from torch import nn
 
 from tests.models import graph_of, stock
 from yolo_prune_check.channels.graph import ChannelGraph
-from yolo_prune_check.channels.plan import Plan, Step
+from yolo_prune_check.channels.plan import Execution, Plan, Step
+from yolo_prune_check.channels.planned import carry_out
 from yolo_prune_check.channels.predict import predict
 from yolo_prune_check.channels.sizes import Arithmetic, Axis, Dim, evaluate
 from yolo_prune_check.channels.trace import trace_program
+from yolo_prune_check.confirm import confirm
 from yolo_prune_check.errors import UserError
 from yolo_prune_check.model.load import load_model
 
@@ -86,7 +88,8 @@ def test_attributes_are_constants_and_chunks_are_not() -> None:
             y = self.conv(x)
             first, second = y.chunk(2, 1)
             third, fourth = y.split((4, 4), 1)
-            return first + second + third + fourth
+            result: torch.Tensor = first + second + third + fourth
+            return result
 
     targets = [op.target for op in trace_program(Cuts(), 8).ops]
     assert targets.count("chunk") == 1
@@ -109,7 +112,8 @@ def test_lists_and_buffers_that_a_pass_changes_are_put_back() -> None:
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             self.seen.append(x)
             self.count += 1
-            return self.conv(x)
+            result: torch.Tensor = self.conv(x)
+            return result
 
     model = Remembers()
     seen, first, count = model.seen, model.seen[0], model.count
@@ -133,12 +137,13 @@ def test_writing_through_a_view_is_noticed() -> None:
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             y = self.conv(x)
             y[:, :2] = y[:, :2].sigmoid()
-            return self.last(y)
+            result: torch.Tensor = self.last(y)
+            return result
 
     program = trace_program(Writes(), 8)
     last = next(op for op in program.ops if op.module == "last")
     maker = next(op for op in program.ops if last.inputs[0] in op.outputs)
-    assert maker.target == "overwritten"
+    assert maker.target == "slice_scatter"
 
 
 def test_matmul_flatten_and_reshape_stay_whole() -> None:
@@ -149,7 +154,8 @@ def test_matmul_flatten_and_reshape_stay_whole() -> None:
 
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             y = self.conv(x).flatten(2)
-            return (y.transpose(1, 2) @ y).reshape(1, -1)
+            result: torch.Tensor = (y.transpose(1, 2) @ y).reshape(1, -1)
+            return result
 
     ops = trace_program(Mixes(), 8).ops
     assert [op.target for op in ops] == ["convolution", "flatten", "transpose", "matmul", "reshape"]
@@ -167,7 +173,8 @@ def test_names_that_a_line_unpacks_into_are_counted() -> None:
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             first, second = self.conv(x).chunk(2, 1)
             pieces = list(first.chunk(2, 1))
-            return second + pieces[-1]
+            result: torch.Tensor = second + pieces[-1]
+            return result
 
     model = Unpacks()
     chunks = [op for op in trace_program(model, 8).ops if op.target == "chunk"]
@@ -196,3 +203,178 @@ def test_assertions_on_sizes_are_recorded() -> None:
     assert failure is not None
     assert (failure.expected, failure.message) == ("a multiple of 4", "channels must come in fours")
     assert predict(graph, Plan([Step("conv", range(4))], "local")).failure is None
+
+
+class _WritesParts(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b, self.last = nn.Conv2d(3, 4, 1), nn.Conv2d(3, 4, 1), nn.Conv2d(8, 4, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = self.a(x)
+        z = y.new_zeros(1, 8, *x.shape[2:])
+        z[:, :4, 1:-1] = y[:, :, 1:-1]
+        z[:, 4:] = self.b(x)
+        result: torch.Tensor = self.last(z)
+        return result
+
+
+class _Circular(nn.Sequential):
+    def __init__(self) -> None:
+        circular = nn.Conv2d(8, 8, 3, padding=1, padding_mode="circular")
+        super().__init__(nn.Conv2d(3, 8, 1), circular, nn.SiLU(), nn.Conv2d(8, 4, 1))
+
+
+@pytest.mark.parametrize(
+    ("kind", "step"),
+    [
+        (_WritesParts, Step("b", [0])),
+        (_WritesParts, Step("a", [])),
+        (_Circular, Step("0", [1])),
+    ],
+)
+@pytest.mark.parametrize("execution", ["mask", "local"])
+def test_what_is_written_into_a_fresh_tensor_is_followed(
+    kind: type[nn.Module], step: Step, execution: Execution
+) -> None:
+    model = kind().eval()
+    graph = ChannelGraph.trace(model, 16)
+    assert len(graph.layers) == 3
+    assert graph.unsupported == ()
+    if execution == "local" and not step.keep:
+        step = Step(step.layer, [0, 1])
+    plan = Plan([step], execution, "silent") if execution == "mask" else Plan([step], execution)
+    found = confirm(model, plan, predict(graph, plan))
+    assert found.agrees, found.differences
+
+
+def test_where_a_result_goes_is_no_operand() -> None:
+    class WritesOut(_WritesParts):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            y, z = self.a(x), torch.zeros(1, 4, *x.shape[2:])
+            torch.add(y, self.b(x), out=z)
+            result: torch.Tensor = self.last(torch.cat([y, z], 1))
+            return result
+
+    graph = ChannelGraph.trace(WritesOut(), 16)
+    add = next(junction for junction in graph.junctions if junction.op.target == "add")
+    assert [port.name for port in add.ports] == ["in0", "in1", "out0"]
+    prediction = predict(graph, Plan([Step("b", [])], "mask", "silent"))
+    assert prediction.layers["last"].active_in == 8
+    prediction = predict(graph, Plan([Step("a", []), Step("b", [])], "mask", "silent"))
+    assert prediction.layers["last"].active_in == 0
+
+
+def test_a_constant_is_what_it_was_when_it_was_read() -> None:
+    class Fills(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv2d(3, 4, 1)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            y, ones = self.conv(x), torch.ones(1, 4, 1, 1)
+            z = y * ones
+            ones.zero_()
+            result: torch.Tensor = z + ones
+            return result
+
+    program = trace_program(Fills(), 8)
+    held = [float(program.constants[op.inputs[1]].max()) for op in program.ops if op.target in ("mul", "add")]
+    assert held == [1, 0]
+
+
+def test_bounds_computed_from_a_size_follow_it() -> None:
+    class Halves(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.a, self.b, self.last = nn.Conv2d(3, 8, 1), nn.Conv2d(4, 4, 1), nn.Conv2d(8, 4, 1)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            y = self.a(x)
+            half = y.shape[1] // 2
+            result: torch.Tensor = self.last(torch.cat([y[:, :half], self.b(y[:, half:])], 1)) + y[:, half - 1, None]
+            return result
+
+    model = Halves().eval()
+    plan = Plan([Step("a", range(4))], "local")
+    found = confirm(model, plan, predict(ChannelGraph.trace(model, 16), plan))
+    assert found.agrees, found.differences
+
+
+class _Chooses(nn.Module):
+    """Runs another layer where the width is another."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.wide, self.last = nn.Conv2d(3, 8, 1), nn.Conv2d(8, 8, 1), nn.Conv2d(8, 4, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = self.a(x)
+        if y.shape[1] > 7:
+            y = self.wide(y)
+        result: torch.Tensor = self.last(y)
+        return result
+
+
+class _Checks(_Chooses):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = self.a(x)
+        z = self.wide(y)
+        result: torch.Tensor = self.last(z + y if z.shape == y.shape else z)
+        return result
+
+
+@pytest.mark.parametrize(("kind", "layer"), [(_Chooses, "a"), (_Checks, "wide")])
+def test_a_comparison_with_another_outcome_leaves_the_rest_unknown(kind: type[nn.Module], layer: str) -> None:
+    graph = ChannelGraph.trace(kind().eval(), 16)
+    plan = Plan([Step(layer, range(4))], "local")
+    changes = carry_out(graph, plan)
+    result = graph.interpreter.rerun(graph.baseline, changes.parameters)
+    assert result.unknown is not None
+    assert result.unknown.target == "branch"
+    assert "test_trace.py" in result.unknown.args[4]
+    assert predict(graph, plan).verdict == "unsafe"
+    masked = Plan([Step(layer, range(4))], "mask")
+    assert graph.interpreter.rerun(graph.baseline, carry_out(graph, masked).parameters).unknown is None
+
+
+def test_sizes_that_a_head_remembers_do_not_decide() -> None:
+    model = load_model("yolov8n.yaml").eval()
+    with torch.no_grad():
+        model(torch.zeros(1, 3, 64, 64))
+    graph = ChannelGraph.trace(model, 64)
+    plan = Plan([Step("model.15.cv2.conv", range(32))], "group")
+    assert predict(graph, plan).verdict == "safe"
+    assert not [op for op in graph.program.ops if op.target == "branch" and op.module == "model.22"]
+
+
+class _Splits(_Chooses):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        first, second = torch.split(self.a(x), 4, 1)
+        return first + second
+
+
+class _Unbinds(_Chooses):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        a, b, c, d = self.a(x)[:, ::2].unbind(1)
+        return torch.stack([a, b, c, d])
+
+
+class _Transposes(_Chooses):
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(8, 4, bias=False)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        result: torch.Tensor = self.linear(self.a(x).flatten(2).transpose(1, 2))
+        return result
+
+
+@pytest.mark.parametrize("kind", [_Splits, _Unbinds, _Transposes])
+def test_what_python_and_linear_layers_say_of_a_misfit(kind: type[nn.Module]) -> None:
+    model = kind().eval()
+    plan = Plan([Step("a", range(4))], "local")
+    prediction = predict(ChannelGraph.trace(model, 16), plan)
+    assert prediction.failure is not None
+    found = confirm(model, plan, prediction)
+    assert found.agrees, found.differences

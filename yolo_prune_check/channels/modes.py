@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 from collections.abc import Iterable
 from typing import Any
@@ -13,10 +14,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from yolo_prune_check.channels.recorder import Recorder, integers_in, tensors_in
 from yolo_prune_check.channels.sizes import Axis, Dim, as_size, mark_computed
-from yolo_prune_check.channels.source import unpacked_into
+from yolo_prune_check.channels.source import outside_torch, unpacked_into
 
 _CHUNKS = (torch.chunk, torch.Tensor.chunk)
-_CUTS = (*_CHUNKS, torch.split, torch.Tensor.split)
+_CUTS = (*_CHUNKS, torch.split, torch.Tensor.split, torch.unbind, torch.Tensor.unbind)
 _SHAPES = (torch.Tensor.shape.__get__, torch.Tensor.size)  # type: ignore[attr-defined]  # a C descriptor
 # Functions that ATen sees as several calls, with sizes between them that it computed from those of the operands.
 _COMPOSITES: dict[Any, str] = {
@@ -36,6 +37,7 @@ _COMPOSITES: dict[Any, str] = {
     torch.Tensor.view_as: "view",
     torch.Tensor.reshape_as: "reshape",
 }
+_INDEXING = (torch.Tensor.__getitem__, torch.Tensor.__setitem__)
 _LIKE = (torch.Tensor.expand_as, torch.Tensor.view_as, torch.Tensor.reshape_as)
 
 
@@ -52,9 +54,10 @@ class Dispatch(TorchDispatchMode):  # type: ignore[no-untyped-call]  # its __ini
         return False
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        self.recorder.before(func, args)
-        output = func(*args, **(kwargs or {}))
-        self.recorder.record(func, args, kwargs or {}, output)
+        kwargs = kwargs or {}
+        self.recorder.before(func, args, kwargs)
+        output = func(*args, **kwargs)
+        self.recorder.record(func, args, kwargs, output)
         return output
 
 
@@ -73,15 +76,20 @@ class Functions(TorchFunctionMode):
         if func in _SHAPES and recorder.is_derived(args[0]):
             return _sizes(func(*args, **kwargs), recorder.value_of(args[0]), *args[1:], **kwargs)
         target = _COMPOSITES.get(func)
+        if func is nn.functional.pad and "circular" in (*args[2:3], kwargs.get("mode")):
+            target = "pad_circular"
         if target is not None and any(map(recorder.is_derived, tensors_in((args, kwargs)))):
             return self._whole(target, func, args, kwargs)
         if func in _CUTS:
-            recorder.unpacked = unpacked_into(sys._getframe(1))
+            recorder.unpacked = unpacked_into(outside_torch(sys._getframe(1)))
             recorder.chunk = _chunk(*args, **kwargs) if func in _CHUNKS else None
         recorder.dims = integers_in((args, kwargs)) if _has_dim(args) or _has_dim(kwargs.values()) else None
+        if func in _INDEXING:
+            recorder.bounds = _bounds(args[1])
         try:
             return func(*args, **kwargs)
         finally:
+            recorder.bounds = []
             recorder.chunk = recorder.dims = recorder.unpacked = None
 
     def _whole(self, target: str, func: Any, args: Any, kwargs: Any) -> Any:
@@ -105,9 +113,10 @@ class Functions(TorchFunctionMode):
 
 
 def _folds(tensor: torch.Tensor) -> bool:
-    """Whether all axes but the last lie in memory as if they were one."""
+    """Whether all axes but the last lie in memory as if they were one; an axis of size 1 lies anywhere."""
+    axes = [axis for axis in range(tensor.ndim - 1) if tensor.shape[axis] != 1]
     strides, shape = tensor.stride(), tensor.shape
-    return all(strides[axis] == strides[axis + 1] * shape[axis + 1] for axis in range(tensor.ndim - 2))
+    return all(strides[axis] == strides[after] * shape[after] for axis, after in itertools.pairwise(axes))
 
 
 def _chunk(tensor: torch.Tensor, chunks: int, dim: int = 0) -> tuple[int, int]:
@@ -119,6 +128,13 @@ def _sizes(result: Any, value: int, dim: int | None = None) -> Any:
     if isinstance(result, int):
         return Dim(result, Axis(value, dim or 0))
     return torch.Size(Dim(size, Axis(value, axis)) for axis, size in enumerate(result))
+
+
+def _bounds(index: Any) -> list[Any]:
+    """Slices and numbers of an index, if sizes with an origin are among them."""
+    items = [item for item in (index if isinstance(index, tuple) else (index,)) if isinstance(item, (slice, int))]
+    parts = [part for item in items for part in ((item.start, item.stop) if isinstance(item, slice) else (item,))]
+    return items if _has_dim(parts) else []
 
 
 def _has_dim(items: Iterable[Any]) -> bool:

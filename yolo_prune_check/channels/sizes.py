@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 AttributeKey = tuple[str, str, int | None]
 Lookup = Callable[[int, int], int]
@@ -103,6 +104,13 @@ def attributes_in(item: Any) -> Iterator[Attribute]:
             yield from attributes_in(part)
 
 
+def has_axis(size: Size | float) -> bool:
+    """Whether a size was computed from that of a tensor."""
+    if isinstance(size, Arithmetic):
+        return has_axis(size.left) or has_axis(size.right)
+    return isinstance(size, Axis)
+
+
 def mark_computed(item: Any) -> None:
     """Note that the attributes behind a size serve for something else than a size."""
     for attribute in attributes_in(item):
@@ -114,29 +122,29 @@ def evaluate(size: Size, lookup: Lookup) -> int:
     return size if isinstance(size, int) else size.evaluate(lookup)
 
 
+Heard = Callable[["Dim", str, float, bool], None]
+compared: ContextVar[Heard | None] = ContextVar("compared", default=None)
+"""Told of every comparison of a size: the size, the comparison, what it is compared with, and the outcome."""
+
+
+class Remembered(int):
+    """A size that a module remembers from an earlier pass: whether it is still the same decides about caches alone."""
+
+
 class Dim(int):
     """An ``int`` read from a tensor's shape, or computed from such, during tracing.
 
-    Operators that are not listed here give a plain ``int``: the number is then taken as a constant. Equality is told to
-    ``compared``, if it is set.
+    Operators that are not listed here give a plain ``int``: the number is then taken as a constant. Comparisons are
+    told to ``compared``, if it is set.
     """
 
     expression: Expression
-    compared: ClassVar[Callable[[Dim, int], None] | None] = None
 
     def __new__(cls, number: int, expression: Expression) -> Dim:
         """An int of this value with its expression."""
         dim = super().__new__(cls, number)
         dim.expression = expression
         return dim
-
-    def __eq__(self, other: object) -> bool:
-        mark_computed(self.expression)
-        if isinstance(other, Dim):
-            mark_computed(other.expression)
-        if Dim.compared is not None and isinstance(other, int) and not isinstance(self.expression, Attribute):
-            Dim.compared(self, other)
-        return int.__eq__(self, other)
 
     __hash__ = int.__hash__
 
@@ -174,5 +182,32 @@ def _other_use(name: str) -> Callable[..., Any]:
     return method
 
 
-for _name in ("pow", "rpow", "truediv", "rtruediv", "neg", "float", "bool", "lt", "le", "gt", "ge", "ne"):
+for _name in ("pow", "rpow", "truediv", "rtruediv", "neg", "float"):
     setattr(Dim, f"__{_name}__", _other_use(f"__{_name}__"))
+
+
+def _comparison(symbol: str, name: str) -> Callable[..., Any]:
+    compute = getattr(int, name)
+
+    def method(self: Dim, *operands: Any) -> Any:
+        mark_computed((self.expression, *(operand.expression for operand in operands if isinstance(operand, Dim))))
+        outcome = compute(self, *operands)
+        other, hear = operands[0] if operands else 0, compared.get()
+        if hear is not None and isinstance(other, (int, float)) and type(other) is not Remembered:
+            known = outcome is not NotImplemented  # an int leaves it to a float
+            hear(self, symbol, other, bool(outcome) if known else bool(getattr(float(int(self)), name)(other)))
+        return outcome
+
+    return method
+
+
+for _symbol, _name in (
+    ("==", "eq"),
+    ("!=", "ne"),
+    ("<", "lt"),
+    ("<=", "le"),
+    (">", "gt"),
+    (">=", "ge"),
+    ("!=", "bool"),
+):
+    setattr(Dim, f"__{_name}__", _comparison(_symbol, f"__{_name}__"))

@@ -9,6 +9,13 @@ from functools import lru_cache
 from types import CodeType, FrameType
 
 
+def outside_torch(frame: FrameType) -> FrameType:
+    """The first caller that is not PyTorch's own: some of its functions are Python that calls another."""
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "torch":
+        frame = frame.f_back
+    return frame
+
+
 def unpacked_into(frame: FrameType) -> int | None:
     """Into how many names a frame unpacks the result of the call it is in; None if it does not."""
     return _unpacks(frame.f_code, frame.f_lasti)
@@ -25,6 +32,12 @@ def _unpacks(code: CodeType, position: int) -> int | None:
 def assertion(frame: FrameType) -> str | None:
     """The message of the assertion that a frame is in, if that is a plain text; None if it is in none."""
     return _assertion(frame.f_code.co_filename, frame.f_lineno)
+
+
+def place(frame: FrameType) -> str:
+    """File, line and text of what a frame is at."""
+    file, number = frame.f_code.co_filename, frame.f_lineno
+    return f"{file.rpartition('/')[2]}:{number} ({linecache.getline(file, number).strip()})"
 
 
 @lru_cache(maxsize=4096)

@@ -13,7 +13,7 @@ from torch import nn
 from yolo_prune_check.channels.modes import Dispatch, Functions
 from yolo_prune_check.channels.program import Program
 from yolo_prune_check.channels.recorder import Recorder
-from yolo_prune_check.channels.sizes import Attribute, Dim
+from yolo_prune_check.channels.sizes import Attribute, Dim, Remembered
 from yolo_prune_check.channels.unchanged import unchanged
 from yolo_prune_check.errors import UserError
 
@@ -71,6 +71,8 @@ def _name_numbers(recorder: Recorder) -> None:
         for name, item in list(module.__dict__.items()):
             if type(item) is int:
                 module.__dict__[name] = Dim(item, Attribute(item, owner, name, recorder.computed))
+            elif type(item) is torch.Size:
+                module.__dict__[name] = torch.Size(Remembered(size) for size in item)
             elif type(item) in (list, tuple) and item and all(type(part) is int for part in item):
                 module.__dict__[name] = type(item)(
                     Dim(part, Attribute(part, owner, name, recorder.computed, index, tuple(item)))

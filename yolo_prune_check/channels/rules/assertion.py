@@ -1,11 +1,21 @@
-"""Assertions of Python code on sizes: the run ends where one no longer holds."""
+"""Comparisons of sizes in Python code: a run ends where an assertion fails, or where the code takes another way."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import operator
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from yolo_prune_check.channels.tensors import Breaks
+from yolo_prune_check.channels.tensors import Breaks, Unknown
+
+COMPARISONS: Mapping[str, Callable[[Any, Any], bool]] = {
+    "==": operator.eq,
+    "!=": operator.ne,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
 
 
 def equal(left: int, right: int, divisor: int | None, message: str) -> tuple[()]:
@@ -17,4 +27,16 @@ def equal(left: int, right: int, divisor: int | None, message: str) -> tuple[()]
     return ()
 
 
-RULES: dict[str, Callable[..., Any]] = {"assert": equal}
+def branch(left: int, comparison: str, right: float, traced: bool, place: str) -> tuple[()]:
+    """``left comparison right``, which was ``traced`` when the model was traced, at a place in its code.
+
+    Raises:
+        Unknown: It is not any more.
+    """
+    if COMPARISONS[comparison](left, right) != traced:
+        words = "no longer" if traced else "now"
+        raise Unknown(f"{left} {comparison} {right} {words} holds at {place}: the code may do something else there")
+    return ()
+
+
+RULES: dict[str, Callable[..., Any]] = {"assert": equal, "branch": branch}
