@@ -262,7 +262,8 @@ class Shared(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         left = self.norms[0](self.left(self.first(x).relu())).relu()
-        return self.last(self.norms[1](self.right(left)).relu())
+        result: torch.Tensor = self.last(self.norms[1](self.right(left)).relu())
+        return result
 
 
 @pytest.mark.parametrize(
@@ -330,7 +331,8 @@ class Scaled(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         features = self.first(x)
-        return self.last(features * self.scale(features.shape[1]))
+        result: torch.Tensor = self.last(features * self.scale(features.shape[1]))
+        return result
 
 
 @pytest.mark.parametrize(
@@ -355,7 +357,8 @@ class Shuffled(nn.Module):
         self.shuffle = nn.ChannelShuffle(2)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.last(self.next(self.shuffle(self.grouped(self.first(x)))))
+        result: torch.Tensor = self.last(self.next(self.shuffle(self.grouped(self.first(x)))))
+        return result
 
 
 @pytest.mark.parametrize("keep", [(), range(6), range(3), range(3, 9)])
@@ -377,7 +380,8 @@ class Normed(nn.Module):
         self.first, self.norm, self.last = nn.Conv2d(3, 8, 1), nn.GroupNorm(2, 8), nn.Conv2d(8, 4, 1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.last(self.norm(self.first(x)))
+        result: torch.Tensor = self.last(self.norm(self.first(x)))
+        return result
 
 
 def test_an_operator_that_groups_cannot_follow_is_named() -> None:
