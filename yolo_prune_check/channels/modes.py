@@ -33,6 +33,7 @@ _COMPOSITES: dict[Any, str] = {
     nn.functional.multi_head_attention_forward: "multi_head_attention",
     nn.functional.scaled_dot_product_attention: "scaled_dot_product_attention",
     nn.functional.adaptive_avg_pool2d: "adaptive_avg_pool2d",
+    nn.functional.normalize: "normalize",
     torch.Tensor.expand_as: "expand",
     torch.Tensor.view_as: "view",
     torch.Tensor.reshape_as: "reshape",

@@ -14,7 +14,16 @@ from torch.nn.modules.module import register_module_forward_hook, register_modul
 
 from yolo_prune_check.channels.program import FloatArray, ModuleCall, Op, Program, Ref, Value
 from yolo_prune_check.channels.rules import CONVOLUTIONS
-from yolo_prune_check.channels.sizes import Arithmetic, Attribute, Dim, as_size, compared, has_axis, mark_computed
+from yolo_prune_check.channels.sizes import (
+    Arithmetic,
+    Attribute,
+    Dim,
+    as_size,
+    compared,
+    has_axis,
+    mark_computed,
+    measured,
+)
 from yolo_prune_check.channels.source import assertion, place
 from yolo_prune_check.channels.unchanged import Overwritten
 from yolo_prune_check.channels.weights import filter_of, numbers_of
@@ -95,12 +104,13 @@ class Recorder:
 
     @contextmanager
     def comparisons(self) -> Iterator[None]:
-        """Hear of every comparison of sizes."""
-        token = compared.set(self.record_comparison)
+        """Hear of every comparison of sizes, and of every size that becomes a fraction."""
+        hearing, measuring = compared.set(self.record_comparison), measured.set(self.record_number)
         try:
             yield
         finally:
-            compared.reset(token)
+            compared.reset(hearing)
+            measured.reset(measuring)
 
     def _enter(self, module: nn.Module, args: Any) -> None:
         self.stack.append(self.names.get(module, type(module).__name__))
@@ -111,7 +121,9 @@ class Recorder:
         inputs = tuple(self.ids[id(t)] for t in tensors_in(args) if id(t) in self.derived)
         single = self.value_of(output) if isinstance(output, torch.Tensor) else None
         leaf = not module._modules
-        self.calls.append(ModuleCall(name, inputs, single, first, len(self.ops), leaf, type(module).__name__))
+        kind = type(module).__name__
+        returned = tuple(self.ids[id(t)] for t in tensors_in(output) if id(t) in self.derived)
+        self.calls.append(ModuleCall(name, inputs, single, first, len(self.ops), leaf, kind, returned))
 
     def before(self, func: Any, args: Any, kwargs: Any) -> None:
         """Hear of an ATen call that is about to run: one that writes into a parameter or buffer must be undone.
@@ -182,6 +194,11 @@ class Recorder:
         if isinstance(left, Arithmetic) and left.operator == "%" and isinstance(left.right, int):
             divisor = left.right
         self._append("assert", (left, right, divisor, message), {}, [], [])
+
+    def record_number(self, size: Dim) -> None:
+        """Add a size that Python code made a fraction of: what it does with that is not known."""
+        if not self.composite and not isinstance(size.expression, Attribute):
+            self._append("size_as_number", (size.expression,), {}, [], [])
 
     def _append(
         self,

@@ -127,6 +127,10 @@ compared: ContextVar[Heard | None] = ContextVar("compared", default=None)
 """Told of every comparison of a size: the size, the comparison, what it is compared with, and the outcome."""
 
 
+measured: ContextVar[Callable[[Dim], None] | None] = ContextVar("measured", default=None)
+"""Told of every size that Python code makes a fraction of."""
+
+
 class Remembered(int):
     """A size that a module remembers from an earlier pass: whether it is still the same decides about caches alone."""
 
@@ -135,7 +139,8 @@ class Dim(int):
     """An ``int`` read from a tensor's shape, or computed from such, during tracing.
 
     Operators that are not listed here give a plain ``int``: the number is then taken as a constant. Comparisons are
-    told to ``compared``, if it is set.
+    told to ``compared``, and whatever makes a fraction of it to ``measured``, if they are set. What Python does not
+    ask an ``int`` for goes unnoticed: ``int(n)``, ``math.log(n)``, a float on the left (``0.5 * n``).
     """
 
     expression: Expression
@@ -160,6 +165,8 @@ def _arithmetic(symbol: str, *, reflected: bool) -> Callable[[Dim, Any], Any]:
     def method(self: Dim, other: Any) -> Any:
         if not isinstance(other, int) or isinstance(other, bool):
             mark_computed(self.expression)
+            if isinstance(other, float):
+                _measure(self)
             return NotImplemented
         left, right = (other, self) if reflected else (self, other)
         return Dim(compute(int(left), int(right)), Arithmetic(symbol, as_size(left), as_size(right)))
@@ -172,11 +179,24 @@ for _symbol, _name in (("+", "add"), ("-", "sub"), ("*", "mul"), ("//", "floordi
     setattr(Dim, f"__r{_name}__", _arithmetic(_symbol, reflected=True))
 
 
+def _measure(size: Dim) -> None:
+    hear = measured.get()
+    if hear is not None:
+        hear(size)
+
+
+_FRACTIONS = frozenset({"__pow__", "__rpow__", "__truediv__", "__rtruediv__", "__float__"})
+
+
 def _other_use(name: str) -> Callable[..., Any]:
     compute = getattr(int, name)
 
     def method(self: Dim, *operands: Any) -> Any:
-        mark_computed((self.expression, *(operand.expression for operand in operands if isinstance(operand, Dim))))
+        sizes = (self, *(operand for operand in operands if isinstance(operand, Dim)))
+        mark_computed(tuple(size.expression for size in sizes))
+        if name in _FRACTIONS:
+            for size in sizes:
+                _measure(size)
         return compute(self, *operands)
 
     return method

@@ -39,4 +39,9 @@ def branch(left: int, comparison: str, right: float, traced: bool, place: str) -
     return ()
 
 
-RULES: dict[str, Callable[..., Any]] = {"assert": equal, "branch": branch}
+def number(size: int) -> tuple[()]:
+    """A fraction of a size; it changes no shape by itself."""
+    return ()
+
+
+RULES: dict[str, Callable[..., Any]] = {"assert": equal, "branch": branch, "size_as_number": number}

@@ -107,6 +107,12 @@ def group_norm(
     return stated(x.shape, scaled(normal, _row(weight, rank, 1.0), _row(bias, rank, 0.0))), rows, rows
 
 
+def normalize(x: Tensor, *options: Any, **named: Any) -> Tensor:
+    """``torch.nn.functional.normalize``: division by a norm over some axis, which is not zero."""
+    state = known(x)
+    return Tensor(x.shape) if state is None else stated(x.shape, np.where(state == 0, 0.0, np.nan))
+
+
 def _everywhere(weight: Tensor) -> bool:
     state = known(weight)
     return state is None or bool(state.all())
@@ -133,4 +139,5 @@ RULES: dict[str, Callable[..., Any]] = {
     **NORMS,
     "native_layer_norm": layer_norm,
     "native_group_norm": group_norm,
+    "normalize": normalize,
 }
