@@ -44,3 +44,13 @@ def test_json_holds_plan_and_prediction(command_line: CommandLine) -> None:
     assert answer["plan"]["steps"] == [{"layer": "model.1.conv", "keep": list(range(16))}]
     assert answer["prediction"]["failure"]["message"] == MESSAGE
     assert answer["prediction"]["verdict"] == "unsafe"
+
+
+def test_a_group_plan_says_what_goes_with_it_and_what_stays(command_line: CommandLine) -> None:
+    ran = command_line("predict", "yolov8n.yaml", "--step", "4.0=0-15,32-47", "--execution", "group")
+    assert ran.code == 0
+    tied = "model.4.m.0.cv2.conv[16:32], model.4.m.1.cv2.conv[16:32]"
+    assert f"\nalso goes, being tied to these: {tied}\n" in ran.out
+    ran = command_line("predict", "yolov8n.yaml", "--step", "4.0=0-15,32-63", "--execution", "group")
+    assert ran.code == 1
+    assert "\nstays, kept for symmetry: model.4.cv1.conv[16:32]\n" in ran.out

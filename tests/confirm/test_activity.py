@@ -7,10 +7,13 @@ from collections.abc import Callable
 import pytest
 import torch
 from torch import nn
+from torch.nn.utils.parametrizations import weight_norm
 
 from yolo_prune_check.channels.plan import Plan, Step
 from yolo_prune_check.confirm.observe import Observation, observe
 from yolo_prune_check.confirm.structure import structure_of
+from yolo_prune_check.errors import UserError
+from yolo_prune_check.prune.norms import norms_of
 
 
 class Net(nn.Module):
@@ -42,7 +45,7 @@ def seen(model: nn.Module, plan: Plan | None = None) -> Observation:
         (lambda net, x: x, 0),
         (lambda net, x: net.norm(x), 1),
         (lambda net, x: net.act(net.norm(x)), 2),
-        (lambda net, x: net.norm(net.act(x)), 2),
+        (lambda net, x: net.norm(net.act(x)), 1),  # not the layer's own
         (lambda net, x: net.act(net.other(net.norm(x))), 1),
         (lambda net, x: net.norm(x) + x, 0),
         (lambda net, x: net.act(net.norm(x).mul_(2)), 1),
@@ -153,3 +156,11 @@ def test_a_model_that_takes_one_image_only_is_observed_on_one() -> None:
     result = seen(model)
     assert result.failure is None
     assert result.active == {"first": 3, "second": 4}
+
+
+def test_a_layer_is_a_conv2d_whose_weight_is_its_own() -> None:
+    model = nn.Sequential(nn.Conv2d(3, 4, 1), weight_norm(nn.Conv2d(4, 4, 1)), nn.Flatten(2), nn.Conv1d(4, 2, 1))
+    result = seen(model)
+    assert result.active == result.weight_norms == {"0": 4}
+    with pytest.raises(UserError, match="no such Conv2d"):
+        norms_of(model, ["1"])

@@ -74,6 +74,13 @@ def network(name: str) -> nn.Module:
             {"model.23.cv3.0.1.conv": range(40)},
             id="einsum takes its operands one by one",
         ),
+        pytest.param(
+            "yolov8n-world.yaml",
+            "local",
+            "silent",
+            {"model.23.cv2.0.2": range(32)},
+            id="more calls are made for two images than for one",
+        ),
     ],
 )
 def test_prediction_and_execution_agree(

@@ -12,7 +12,8 @@ from torch import nn
 from tests.models import graph_of, stock
 from yolo_prune_check.channels.plan import Plan, Step
 from yolo_prune_check.errors import UnavailableError, UserError
-from yolo_prune_check.prune import prune
+from yolo_prune_check.prune import MaskSet, prune
+from yolo_prune_check.prune.local import shrink
 from yolo_prune_check.prune.norms import norms_of
 
 
@@ -89,7 +90,8 @@ def functional(net: Wired, x: torch.Tensor) -> torch.Tensor:
     [
         (lambda net, x: net.second(net.norm(x)), {"first": "norm", "second": None}),
         (lambda net, x: net.second(net.norm(x) + x), {"first": None, "second": None}),
-        (lambda net, x: net.norm(net.second(net.norm(x))), {"first": "norm", "second": "norm"}),
+        (lambda net, x: net.norm(net.second(net.norm(x))), {"first": None, "second": None}),
+        (lambda net, x: net.norm(x) + net.norm(net.second(x).relu()), {"first": None, "second": None}),
         (lambda net, x: net.norm(net.second(net.second(x))), {"first": None, "second": None}),
         (lambda net, x: net.norm(net.second(net.norm(net.second(x)))), {"first": None, "second": "norm"}),
         (lambda net, x: net.norm(x.relu()), {"first": None, "second": None}),
@@ -100,3 +102,20 @@ def test_a_batch_norm_belongs_to_the_layer_whose_output_only_it_reads(
     run: Callable[[Wired, torch.Tensor], torch.Tensor], norms: dict[str, str | None]
 ) -> None:
     assert norms_of(Wired(run), ["first", "second"], imgsz=8) == norms
+
+
+def test_a_batch_norm_without_weight_is_a_layers_own_as_well() -> None:
+    norm = nn.BatchNorm2d(4, affine=False)
+    assert norm.running_mean is not None
+    norm.running_mean.copy_(torch.arange(4.0))
+    model = nn.Sequential(nn.Conv2d(3, 4, 1), norm, nn.ReLU(), nn.Conv2d(4, 2, 1)).eval()
+    assert norms_of(model, ["0"], imgsz=8) == {"0": "1"}
+    norms = {"0": "1"}
+    small = copy.deepcopy(model)
+    shrink(small, Plan([Step("0", [1, 3])], "local"), norms)
+    mean = small.get_submodule("1").running_mean
+    assert mean.tolist() == [1, 3]
+    MaskSet.from_plan(Plan([Step("0", [1, 3])]), norms).apply(model)
+    image = torch.rand(1, 3, 8, 8)
+    assert model[0](image).abs().amax((0, 2, 3)).ne(0).tolist() == [False, True, False, True]
+    assert small[:2](image).shape == (1, 2, 8, 8)

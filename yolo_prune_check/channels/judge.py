@@ -34,6 +34,8 @@ def judge(graph: ChannelGraph, plan: Plan) -> Judgement:
         params=graph.costs.params(changes.parameters),
         macs=graph.costs.macs(changes.parameters) if result.stopped is None else None,
         unknown=result.unknown,
+        added=() if changes.removal is None else changes.removal.added,
+        returned=() if changes.removal is None else changes.removal.returned,
     )
 
 

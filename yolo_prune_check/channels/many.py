@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from yolo_prune_check.channels.graph import ChannelGraph
 from yolo_prune_check.channels.judge import judge
 from yolo_prune_check.channels.plan import Execution, MaskKind, Plan, Step
-from yolo_prune_check.channels.prediction import Mismatch, Prediction, Verdict
+from yolo_prune_check.channels.prediction import KnownFailure, Prediction, Verdict
 from yolo_prune_check.channels.program import BoolArray
 from yolo_prune_check.channels.repair import find_repair
 from yolo_prune_check.channels.verdicts import Effect
@@ -38,7 +38,7 @@ class Predictions(Sequence[Prediction]):
         self.plans = tuple(plans)
         self._graph = graph
         self.unsafe: BoolArray = np.ones(len(self.plans), dtype=np.bool_)
-        self._failures: dict[int, tuple[Mismatch | None]] = {}
+        self._failures: dict[int, KnownFailure] = {}
         self._effects: list[Effect] = []
         self._first = np.full(len(self.plans), -1)
         for (execution, mask), numbers in _by_kind(self.plans):

@@ -135,6 +135,10 @@ class Mismatch:
     path: tuple[str, ...] = field(default=(), compare=False)
 
 
+KnownFailure = tuple[Mismatch | None]
+"""What is known of a plan's failure: a tuple that holds it, or that holds None for a plan that runs."""
+
+
 @dataclass(frozen=True)
 class ChannelCount:
     """Channels of one layer: what its weight has, and how many are active (None where execution breaks before)."""
@@ -201,6 +205,8 @@ class Judgement:
     params: int
     macs: int | None
     unknown: str | None
+    added: tuple[ChannelRange, ...]
+    returned: tuple[ChannelRange, ...]
 
     @property
     def verdict(self) -> Verdict:
@@ -227,13 +233,13 @@ class Prediction:
         plan: Plan,
         imgsz: int,
         verdict: Verdict,
-        failure: tuple[Mismatch | None] | None,
+        failure: KnownFailure | None,
         judge: Callable[[Plan], Judgement],
         repair: Callable[[Plan], Repair | None],
     ) -> None:
         """A prediction whose details ``judge`` and ``repair`` find when they are asked for.
 
-        ``failure`` is a tuple that holds it, or None if it is left to ``judge`` as well.
+        ``failure`` is None if it is left to ``judge`` as well.
         """
         self.plan = plan
         self.imgsz = imgsz
@@ -297,6 +303,16 @@ class Prediction:
         return self.judgement.unknown
 
     @property
+    def added(self) -> tuple[ChannelRange, ...]:
+        """Under ``group``: channels that go beyond those that the steps name."""
+        return self.judgement.added
+
+    @property
+    def returned(self) -> tuple[ChannelRange, ...]:
+        """Under ``group``: channels that stay although a step names them or ties to one, kept for symmetry."""
+        return self.judgement.returned
+
+    @property
     def repair(self) -> Repair | None:
         """For an unsafe plan, the smallest change that makes it safe; None if there is none."""
         if self._repaired is None:
@@ -318,4 +334,17 @@ class Prediction:
         return f"Prediction({self.execution}, {self.verdict}, failure={self.failure!r})"
 
 
-_SHOWN = ("verdict", "failure", "hazards", "layers", "edges", "shapes", "params", "macs", "unknown", "repair")
+_SHOWN = (
+    "verdict",
+    "failure",
+    "hazards",
+    "layers",
+    "edges",
+    "shapes",
+    "params",
+    "macs",
+    "unknown",
+    "added",
+    "returned",
+    "repair",
+)

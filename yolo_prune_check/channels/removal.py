@@ -77,6 +77,11 @@ class Removal:
     returned: tuple[ChannelRange, ...]
     hazards: tuple[Hazard, ...]
 
+    @property
+    def added(self) -> tuple[ChannelRange, ...]:
+        """What goes beyond the plan's own channels."""
+        return tuple(dict.fromkeys(part for item in self.extensions for part in item.added))
+
     @cached_property
     def layers(self) -> dict[str, Cut]:
         """What stays of every convolution that loses something."""

@@ -52,8 +52,7 @@ def _bases(plan: Plan) -> list[tuple[Plan, str]]:
 
 def _extra(graph: ChannelGraph, plan: Plan) -> tuple[ChannelRange, ...]:
     """Channels that go beyond those that the steps name."""
-    parts = (part for item in find_removal(graph, plan).extensions for part in item.added)
-    return tuple(dict.fromkeys(parts))
+    return find_removal(graph, plan).added
 
 
 def _listed(ranges: Sequence[ChannelRange]) -> str:

@@ -23,7 +23,7 @@ from yolo_prune_check.channels.judge import judge
 from yolo_prune_check.channels.layers import GraphLayer
 from yolo_prune_check.channels.parameters import masked, narrowed, removed
 from yolo_prune_check.channels.plan import MaskKind, Plan, Step
-from yolo_prune_check.channels.prediction import Mismatch, Verdict
+from yolo_prune_check.channels.prediction import KnownFailure, Mismatch, Verdict
 from yolo_prune_check.channels.program import BoolArray
 from yolo_prune_check.channels.removal import level
 from yolo_prune_check.channels.tensors import Tensor
@@ -78,7 +78,7 @@ class Verdicts:
         self._fitting: dict[str, bool] = {}
         self._silences: dict[tuple[str, MaskKind], Silence] = {}
 
-    def of(self, plan: Plan) -> tuple[Verdict, tuple[Mismatch | None] | None]:
+    def of(self, plan: Plan) -> tuple[Verdict, KnownFailure | None]:
         """Verdict and, where it is known as well, the failure of a plan.
 
         Raises:
@@ -95,7 +95,7 @@ class Verdicts:
         judgement = judge(self.graph, plan)
         return judgement.verdict, (judgement.failure,)
 
-    def _local(self, plan: Plan) -> tuple[Verdict, tuple[Mismatch | None] | None]:
+    def _local(self, plan: Plan) -> tuple[Verdict, KnownFailure | None]:
         layers, head = self.graph.layers, self.graph.head_layers
         cut = {name: width for name, width in plan.widths().items() if width < layers[name].out_channels}
         if not cut:
@@ -119,7 +119,7 @@ class Verdicts:
         wrong = any(width == 0 or name in head for name, width in cut.items()) or any(e.wrong for e in effects)
         return ("unsafe" if wrong or first.failure is not None else "safe"), (first.failure,)
 
-    def _together(self, plan: Plan, cut: Mapping[str, int]) -> tuple[Verdict, tuple[Mismatch | None]]:
+    def _together(self, plan: Plan, cut: Mapping[str, int]) -> tuple[Verdict, KnownFailure]:
         changed = {}
         for name, width in cut.items():
             changed.update(narrowed(self.graph.parameters, self.graph.layers[name], width))

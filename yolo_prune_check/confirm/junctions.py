@@ -40,27 +40,19 @@ class SeenPort:
     active: int
 
 
-class Stopped(Exception):
-    """The pass came to where it was to break off."""
-
-
 class JunctionWatch(TorchFunctionMode):
     """Record the operands and results of each junction by ``module:operator`` and port, while the mode is on.
 
     Args:
         running: Which module runs.
         log: The log that is kept of the same pass, to which this adds nothing.
-        until: Number of calls after which the pass is to break off; never if None.
 
     Attributes:
-        returned: Number of calls that returned. Unlike those that an operator makes inside, their number does not
-            depend on how many images there are.
+        ports: What was seen at each operand and result.
     """
 
-    def __init__(self, running: Running, log: OpLog, until: int | None = None) -> None:
+    def __init__(self, running: Running, log: OpLog) -> None:
         super().__init__()
-        self.returned = 0
-        self._until = until
         self.ports: dict[tuple[str, str], SeenPort] = {}
         self._running = running
         self._log = log
@@ -70,11 +62,11 @@ class JunctionWatch(TorchFunctionMode):
         kwargs = kwargs or {}
         name = _NAMES.get(func)
         if name is None:
-            return self._call(func, args, kwargs)
+            return func(*args, **kwargs)
         inputs = _flat((*args, *kwargs.values()))
         # Before the call, which may write into its operand.
         seen = self._ports("in", inputs) if _joins(name, inputs, args, kwargs) else None
-        output = self._call(func, args, kwargs)
+        output = func(*args, **kwargs)
         outputs = _flat(output)
         if seen is not None and _maps(outputs):
             base = f"{self._running.innermost}:{name}"
@@ -82,13 +74,6 @@ class JunctionWatch(TorchFunctionMode):
             operator = base if self._seen[base] == 1 else f"{base}#{self._seen[base]}"
             for port, state in {**seen, **self._ports("out", outputs)}.items():
                 self.ports[operator, port] = state
-        return output
-
-    def _call(self, func: Any, args: Any, kwargs: Any) -> Any:
-        output = func(*args, **kwargs)
-        if self.returned == self._until:
-            raise Stopped
-        self.returned += 1
         return output
 
     def _ports(self, side: str, tensors: list[torch.Tensor]) -> dict[str, SeenPort]:

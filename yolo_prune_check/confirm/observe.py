@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import nn
 
 from yolo_prune_check.channels.plan import Plan
 from yolo_prune_check.channels.prediction import Mismatch
 from yolo_prune_check.confirm.junctions import SeenPort
 from yolo_prune_check.confirm.meant import difference
-from yolo_prune_check.confirm.passes import leaking_pass, plain_pass
+from yolo_prune_check.confirm.passes import Pass, leaking_pass, plain_pass
 from yolo_prune_check.confirm.sizes import parameter_count
-from yolo_prune_check.confirm.structure import structure_of
+from yolo_prune_check.confirm.structure import Lengths, structure_of
 from yolo_prune_check.prune.mask import weight_norm_count
+from yolo_prune_check.prune.oplog import is_layer
 
 
 @dataclass(frozen=True)
@@ -59,18 +61,27 @@ def observe(model: nn.Module | None, pruned: nn.Module, plan: Plan, imgsz: int) 
         plan: The plan, for which channels were meant to go.
         imgsz: Image size in pixels; shapes and the error's words depend on it.
     """
-    norms = {
-        name: weight_norm_count(module) for name, module in pruned.named_modules() if isinstance(module, nn.Conv2d)
-    }
+    norms = {name: weight_norm_count(module) for name, module in pruned.named_modules() if is_layer(module)}
     plain = plain_pass(pruned, imgsz)
-    seen = leaking_pass(pruned, imgsz, plain) if plain.clipped else plain
-    if seen.failure is not None and seen.returned < plain.returned:
-        seen = plain  # a model that takes one image only
+    lengths = plain.lengths if plain.failure is None or model is None else structure_of(model, imgsz).lengths
+    active, ports = _activity(plain, leaking_pass(pruned, imgsz) if plain.clipped else plain, lengths)
     if plain.failure is not None:
-        active = seen.active(None if model is None else structure_of(model, imgsz).lengths)
-        return Observation(plain.failure, active, norms, seen.ports, {}, None, None, None, None)
+        return Observation(plain.failure, active, norms, ports, {}, None, None, None, None)
     sizes = plain.sizes
     error, relative = (None, None) if model is None else difference(model, pruned, plan, imgsz)
-    return Observation(
-        None, seen.active(), norms, seen.ports, sizes.shapes, parameter_count(pruned), sizes.macs, error, relative
-    )
+    return Observation(None, active, norms, ports, sizes.shapes, parameter_count(pruned), sizes.macs, error, relative)
+
+
+def _activity(plain: Pass, leaking: Pass, lengths: Lengths) -> tuple[dict[str, int], dict[tuple[str, str], SeenPort]]:
+    """Active channels by layer, and junctions, at the places that the plain pass reached.
+
+    They are known by name and number, as a model may make more calls for two images than for one.
+    """
+    reached, emitted, ports = plain.emitted(lengths), leaking.emitted(lengths), leaking.ports
+    if not (reached.keys() <= emitted.keys() and plain.ports.keys() <= ports.keys()):
+        emitted, ports = reached, plain.ports  # a model that takes one image only
+    counts: dict[str, list[torch.Tensor]] = {}
+    for layer, number in reached:
+        counts.setdefault(layer, []).append(emitted[layer, number])
+    active = {layer: int(torch.stack(calls).any(0).sum()) for layer, calls in counts.items()}
+    return active, {place: ports[place] for place in plain.ports}

@@ -12,13 +12,16 @@ from torch import nn
 from yolo_prune_check.channels.prediction import Mismatch
 from yolo_prune_check.confirm.clipping import clips, leak
 from yolo_prune_check.confirm.errors import COMPLAINTS, read_error
-from yolo_prune_check.confirm.junctions import JunctionWatch, SeenPort, Stopped, active_channels
+from yolo_prune_check.confirm.junctions import JunctionWatch, SeenPort, active_channels
 from yolo_prune_check.confirm.probe import probe_images
 from yolo_prune_check.confirm.sizes import Sizes
-from yolo_prune_check.confirm.structure import Lengths
+from yolo_prune_check.confirm.structure import Lengths, lengths_of
 from yolo_prune_check.prune.borrowed import borrowed
 from yolo_prune_check.prune.oplog import Call, Execution, OpLog
 from yolo_prune_check.prune.running import watch
+
+Emitted = Mapping[tuple[str, int], torch.Tensor]
+"""Which channels are active, ``(C,)``, by layer and number of its call; of the calls that emitted."""
 
 
 @dataclass(frozen=True)
@@ -26,8 +29,7 @@ class Pass:
     """What a watched pass showed.
 
     Attributes:
-        failure: What it raised, or None.
-        returned: Number of calls by Python that returned.
+        failure: What it raised, or None; not read of a pass on two images, which a model need not take.
         clipped: Whether an activation was met that clips to zero.
         log: What it did.
         masks: Active channels of what each call made, by the call's number, wherever a layer may emit.
@@ -36,31 +38,26 @@ class Pass:
     """
 
     failure: Mismatch | None
-    returned: int
     clipped: bool
     log: OpLog
     masks: Mapping[int, torch.Tensor]
     ports: dict[tuple[str, str], SeenPort]
     sizes: Sizes
 
-    def active(self, lengths: Lengths | None = None) -> dict[str, int]:
-        """Active channels by layer, of the layers that emitted.
+    @property
+    def lengths(self) -> Lengths:
+        """Where layers emit, read off this pass: but one that broke off does not show all the readers of a value."""
+        return lengths_of(self.log)
 
-        Args:
-            lengths: Where layers emit. If not given, it is read off this pass: but one that broke off does not show
-                all the readers of a value.
-        """
-        counts = {}
+    def emitted(self, lengths: Lengths) -> Emitted:
+        """Active channels of each call of each layer; ``lengths`` says where layers emit."""
+        found = {}
         for layer, calls in self.log.convolutions().items():
-            known = (lengths or {}).get(layer, ())
-            seen = []
-            for number, index in enumerate(calls):
-                chain = self.log.emission(index, known[number] if number < len(known) else None)
+            for number, (index, length) in enumerate(zip(calls, lengths.get(layer, ()), strict=False)):
+                chain = self.log.emission(index, length)
                 if chain is not None and chain[-1] in self.masks:
-                    seen.append(self.masks[chain[-1]])
-            if seen:
-                counts[layer] = int(torch.stack(seen).any(0).sum())
-        return counts
+                    found[layer, number] = self.masks[chain[-1]]
+        return found
 
 
 def plain_pass(model: nn.Module, imgsz: int) -> Pass:
@@ -68,18 +65,17 @@ def plain_pass(model: nn.Module, imgsz: int) -> Pass:
     return _run(model, probe_images(model, imgsz), None, _Activity())
 
 
-def leaking_pass(model: nn.Module, imgsz: int, like: Pass) -> Pass:
+def leaking_pass(model: nn.Module, imgsz: int) -> Pass:
     """Run two images at once with activations that do not clip what varies; see ``clipping``.
 
     In float64: layer by layer, what varies may have grown small beside what does not, and must not be rounded away.
+    Its words are not read: where a model takes one image only they are about that.
 
     Args:
         model: The model; it is left as it was.
         imgsz: Image size in pixels.
-        like: The plain pass. If it broke off, this one does not go on beyond that call.
     """
-    images = probe_images(model, imgsz, count=2).double()
-    return _run(model, images, torch.float64, _Leaking(), None if like.failure is None else like.returned)
+    return _run(model, probe_images(model, imgsz, count=2).double(), torch.float64, _Leaking())
 
 
 class _Activity(Execution):
@@ -93,7 +89,8 @@ class _Activity(Execution):
     def wrote(self, index: int, call: Call, outputs: list[torch.Tensor]) -> None:
         self.clipped = self.clipped or clips(call.name)
         convolution = call.name == "convolution" and call.owners
-        if convolution or (call.carries_on and call.reads[0] in self._emitted):
+        carries_on = call.is_activation or call.is_batch_norm
+        if convolution or (carries_on and call.reads[0] in self._emitted):
             self.active[index] = active_channels(outputs[0])
             self._emitted.update((call.writes or ())[:1])
 
@@ -104,19 +101,16 @@ class _Leaking(_Activity):
         return leak(func, args, kwargs) if varies and clips(name) else super().run(index, func, args, kwargs, varies)
 
 
-def _run(
-    model: nn.Module, images: torch.Tensor, dtype: torch.dtype | None, activity: _Activity, until: int | None = None
-) -> Pass:
+def _run(model: nn.Module, images: torch.Tensor, dtype: torch.dtype | None, activity: _Activity) -> Pass:
     failure: Mismatch | None = None
     sizes = Sizes()
     with borrowed(model, dtype), watch(model, sizes.left) as running, torch.no_grad():
         log = OpLog(model, running, images, activity)
-        junctions = JunctionWatch(running, log, until)
+        junctions = JunctionWatch(running, log)
         try:
             with log, junctions:
                 model(images)
-        except Stopped:
-            pass
         except COMPLAINTS as error:
-            failure = read_error(error, running.innermost)
-    return Pass(failure, junctions.returned, activity.clipped, log, activity.active, junctions.ports, sizes)
+            if dtype is None:
+                failure = read_error(error, running.innermost)
+    return Pass(failure, activity.clipped, log, activity.active, junctions.ports, sizes)

@@ -52,11 +52,15 @@ def _look(model: nn.Module, imgsz: int) -> Structure:
         log = OpLog(model, running, images)
         with log:
             model(images)
-    lengths = {
+    return Structure(lengths_of(log), last_block(model, running.entered))
+
+
+def lengths_of(log: OpLog) -> Lengths:
+    """Where layers emit, as a pass shows it."""
+    return {
         layer: tuple(len(log.emission(index) or (index,)) - 1 for index in calls)
         for layer, calls in log.convolutions().items()
     }
-    return Structure(lengths, last_block(model, running.entered))
 
 
 def last_block(model: nn.Module, entered: Sequence[str]) -> str:

@@ -38,7 +38,8 @@ class LayerMask:
         kind: `silent`: filter, bias and the BatchNorm's weight and bias are zero, so that SiLU or ReLU emit zero, in
             eval and in train mode, whatever the running statistics (which are left as they are). `weights`: only
             the filter is zero, as the field notes did; bias and BatchNorm go on emitting a constant.
-        norm: Name of the layer's BatchNorm; None if it has none. Ignored by `weights`.
+        norm: Name of the layer's BatchNorm; None if it has none. Ignored by `weights`. One without weight and bias
+            cannot be silenced: there `silent` zeroes filter and bias, and the channel emits a constant.
     """
 
     layer: str
@@ -184,7 +185,7 @@ def _norm(model: nn.Module, mask: LayerMask) -> nn.BatchNorm2d | nn.SyncBatchNor
         module = model.get_submodule(mask.norm)
     except AttributeError:
         module = None
-    if not isinstance(module, (nn.BatchNorm2d, nn.SyncBatchNorm)) or not module.affine:
+    if not isinstance(module, (nn.BatchNorm2d, nn.SyncBatchNorm)):
         raise UserError(
             "no BatchNorm to silence here",
             where=mask.norm,

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 import torch
 from torch import nn
@@ -21,7 +21,6 @@ from yolo_prune_check.prune.running import Running
 
 NORMS = (nn.BatchNorm2d, nn.SyncBatchNorm)
 
-_OWNERS = (nn.Conv2d, *NORMS)
 _ACTIVATIONS = frozenset(
     (
         *("silu", "relu", "leaky_relu", "hardswish", "hardsigmoid", "hardtanh"),
@@ -37,7 +36,7 @@ class Call:
     Attributes:
         name: Operator, without its overload and without the underscore of an in-place one.
         module: Name of the innermost running module.
-        owners: Names of the ``Conv2d`` and batch norms whose own parameters or buffers it was given.
+        owners: Names of the layers whose weight it was given, and of the batch norms whose parameters or buffers.
         reads: Numbers of the values that it took.
         writes: Numbers of the values that it made. None if it raised.
     """
@@ -54,9 +53,9 @@ class Call:
         return "batch_norm" in self.name
 
     @property
-    def carries_on(self) -> bool:
-        """Whether channels are still on their way out of their layer in here."""
-        return self.is_batch_norm or self.name in _ACTIVATIONS
+    def is_activation(self) -> bool:
+        """Whether this is an activation that a layer may end in."""
+        return self.name in _ACTIVATIONS
 
 
 class Execution:
@@ -155,7 +154,8 @@ class OpLog(TorchDispatchMode):  # type: ignore[no-untyped-call]  # its __init_s
     def emission(self, index: int, length: int | None = None) -> tuple[int, ...] | None:
         """Calls from a convolution to where its channels are emitted, the convolution's first.
 
-        While a value has one reader, and that is a batch norm (one at most) or an activation, it is followed.
+        While a value has one reader, and that is an activation, it is followed; so is a module's batch norm, but only
+        where it reads the convolution's own output: elsewhere it is not the layer's.
 
         Args:
             index: The convolution's call.
@@ -176,10 +176,10 @@ class OpLog(TorchDispatchMode):  # type: ignore[no-untyped-call]  # its __init_s
 
     def _next(self, chain: list[int]) -> int | None:
         after = self.reader(chain[-1])
-        if after is None or not self.calls[after].carries_on:
+        if after is None:
             return None
-        again = self.calls[after].is_batch_norm and any(self.calls[earlier].is_batch_norm for earlier in chain)
-        return None if again else after
+        call = self.calls[after]
+        return after if call.is_activation or (call.is_batch_norm and call.owners and len(chain) == 1) else None
 
     def _first(self, index: int) -> int | None:
         writes = self.calls[index].writes
@@ -189,11 +189,26 @@ class OpLog(TorchDispatchMode):  # type: ignore[no-untyped-call]  # its __init_s
 def _owners(model: nn.Module) -> Mapping[int, tuple[str, ...]]:
     found: dict[int, tuple[str, ...]] = {}
     for name, module in model.named_modules():
-        if isinstance(module, _OWNERS):
-            for tensor in (*module._parameters.values(), *module._buffers.values()):
-                if tensor is not None:
-                    found[id(tensor)] = (*found.get(id(tensor), ()), name)
+        for tensor in _known_by(module):
+            found[id(tensor)] = (*found.get(id(tensor), ()), name)
     return found
+
+
+def _known_by(module: nn.Module) -> list[torch.Tensor]:
+    """The tensors by which a call is known to be this module's."""
+    if is_layer(module):
+        return [module._parameters["weight"]]  # type: ignore[list-item]  # a layer has one
+    if isinstance(module, NORMS):
+        return [tensor for tensor in (*module._parameters.values(), *module._buffers.values()) if tensor is not None]
+    return []
+
+
+def is_layer(module: nn.Module | None) -> TypeGuard[nn.Conv2d]:
+    """Whether this is a ``Conv2d`` that can be pruned: its weight is a parameter of its own.
+
+    That of a parametrised one (weight norm, spectral norm) is computed anew at each call, from other parameters.
+    """
+    return isinstance(module, nn.Conv2d) and module._parameters.get("weight") is not None
 
 
 def _innermost(names: tuple[str, ...], module: str) -> str:
