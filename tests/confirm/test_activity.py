@@ -164,3 +164,22 @@ def test_a_layer_is_a_conv2d_whose_weight_is_its_own() -> None:
     assert result.active == result.weight_norms == {"0": 4}
     with pytest.raises(UserError, match="no such Conv2d"):
         norms_of(model, ["1"])
+
+
+def test_tensors_that_a_forward_makes_are_as_precise_as_the_pass() -> None:
+    model = built(lambda net, x: net.second(net.act(x)) @ torch.eye(8) + net.third(torch.zeros(1, 4, 8, 8)))
+    result = seen(model, Plan([Step("first", range(4))]))
+    assert result.failure is None
+    assert result.active == {"first": 4, "second": 4, "third": 4}
+    assert result.max_abs_error == 0
+    assert torch.get_default_dtype() == torch.float32
+    broken = built(lambda net, x: net.act(x).view(7))
+    assert observe(None, broken, Plan(), 8).failure is not None
+    assert torch.get_default_dtype() == torch.float32
+
+
+def test_a_model_without_parameters_is_observed() -> None:
+    model = nn.Sequential(nn.ReLU(), nn.MaxPool2d(2))
+    result = seen(model)
+    assert (result.failure, result.active, result.params, result.max_abs_error) == (None, {}, 0, 0)
+    assert norms_of(model, []) == {}

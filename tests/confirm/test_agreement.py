@@ -58,4 +58,3 @@ def test_a_wrong_prediction_is_refuted() -> None:
     assert "params: predicted" in differences
     loud = "\n".join(compare(predict(graph, Plan(steps, "mask", "weights")), observation).differences)
     assert "active channels of model.0.conv: predicted 16, observed 8" in loud
-    assert "result: predicted as hazards phantom-channel, observed a relative error of" in loud

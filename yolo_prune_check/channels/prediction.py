@@ -27,7 +27,7 @@ EdgeKind = Literal[
     "frozen",
 ]
 MismatchKind = Literal[
-    "direct", "depthwise", "residual", "concat", "split", "view", "norm", "elementwise", "linear", "pool"
+    "direct", "depthwise", "residual", "concat", "split", "view", "norm", "elementwise", "linear", "pool", "unread"
 ]
 
 
@@ -119,7 +119,7 @@ class Mismatch:
 
     Attributes:
         module: Qualified name of the innermost module whose forward was running.
-        kind: Kind of the edge that breaks.
+        kind: Kind of the edge that breaks; ``unread`` of an observation only, whose words were not understood.
         expected: Channels or elements that the operator needs; of ``residual`` and ``elementwise``, the left operand's.
         got: What it is given; of ``residual`` and ``elementwise``, the right operand's.
         message: First line of PyTorch's error, to the letter, at the traced image size.

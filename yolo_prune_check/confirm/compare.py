@@ -10,7 +10,14 @@ from yolo_prune_check.confirm.observe import Observation
 WRONG = 1e-9
 """Relative error in float64 above which a model that runs is not the one that was meant."""
 
-_WRONG_CODES = frozenset({"phantom-channel", "broadcast-add", "uneven-split"})
+_WRONG_CODES = frozenset({"broadcast-add", "uneven-split"})
+"""Hazards by which a model that runs cannot be the one that was meant.
+
+Not ``phantom-channel``: what still emits need not be read by anyone. That it emits is seen where its layer does.
+"""
+
+_MEANT_CODES = frozenset({"no-op", "empty-layer", "head-output-changed"})
+"""Errors that change nothing about what is computed, but were asked for: they explain no wrong number."""
 
 
 @dataclass(frozen=True)
@@ -33,9 +40,20 @@ class Confirmation:
 
 
 def compare(prediction: Prediction, observation: Observation) -> Confirmation:
-    """List where the two differ: failure, active channels, junctions, shapes, size, and silent wrongness."""
+    """List where the two differ: verdict, failure, active channels, junctions, shapes, size, and silent wrongness.
+
+    Where the prediction says that nothing is known from some operator on (``unknown``), only what it says of the part
+    before is held against what happened.
+
+    Raises:
+        Exception: What the pruned model raised, if its words were not understood though everything is known: then
+            something else went wrong, and that must not pass for a mismatch.
+    """
+    if observation.unread is not None and prediction.unknown is None:
+        raise observation.unread
     differences = (
-        *_failures(prediction.failure, observation.failure),
+        *_verdict(prediction, observation),
+        *_failures(prediction, observation.failure),
         *_active(prediction, observation),
         *_junctions(prediction, observation),
         *_shapes(prediction, observation),
@@ -50,8 +68,21 @@ def describe(failure: Mismatch | None) -> str:
     return "runs" if failure is None else f"breaks in {failure.module}: {failure.message}"
 
 
-def _failures(predicted: Mismatch | None, observed: Mismatch | None) -> list[str]:
-    if predicted == observed:
+def _verdict(prediction: Prediction, observation: Observation) -> list[str]:
+    """Whether the verdict follows from what is predicted, and what happened from the verdict."""
+    errors = [hazard.code for hazard in prediction.hazards if hazard.severity == "error"]
+    unsafe = prediction.failure is not None or prediction.unknown is not None or bool(errors)
+    if unsafe != (prediction.verdict == "unsafe"):
+        said = ", ".join(errors) or "no hazard"
+        return [f"verdict: predicted {prediction.verdict}, though it {describe(prediction.failure)} and has {said}"]
+    if prediction.verdict == "safe" and observation.difference is not None and observation.difference.relative is None:
+        return ["verdict: predicted safe, observed that the outputs have other shapes than were meant"]
+    return []
+
+
+def _failures(prediction: Prediction, observed: Mismatch | None) -> list[str]:
+    predicted = prediction.failure
+    if predicted == observed or (predicted is None and prediction.unknown is not None):
         return []
     if predicted is None or observed is None:
         return [f"predicted that it {describe(predicted)}; observed that it {describe(observed)}"]
@@ -67,7 +98,8 @@ def _active(prediction: Prediction, observation: Observation) -> list[str]:
     for layer in {**prediction.layers, **observation.active}:
         predicted = prediction.layers[layer].active_out if layer in prediction.layers else None
         observed = observation.active.get(layer)
-        if predicted != observed:
+        not_said = predicted is None and layer in prediction.layers and prediction.unknown is not None
+        if predicted != observed and not not_said:
             found.append(f"active channels of {layer}: predicted {predicted}, observed {observed}")
     return found
 
@@ -79,7 +111,8 @@ def _junctions(prediction: Prediction, observation: Observation) -> list[str]:
         port = seen.pop((edge.operator, edge.port), None)
         predicted = None if edge.after is None else (edge.after, edge.active_after)
         observed = None if port is None else (port.channels, port.active)
-        if predicted != observed:
+        not_said = predicted is None and prediction.unknown is not None
+        if predicted != observed and not not_said:
             found.append(f"{edge.operator} {edge.port}: predicted {predicted} channels (active), observed {observed}")
     found += [f"{operator} {port}: observed, but not predicted" for operator, port in seen]
     return found
@@ -88,26 +121,33 @@ def _junctions(prediction: Prediction, observation: Observation) -> list[str]:
 def _shapes(prediction: Prediction, observation: Observation) -> list[str]:
     if observation.failure is not None:
         return []
-    return [
-        f"output of {name}: predicted {predicted}, observed {observation.shapes.get(name)}"
-        for name, predicted in prediction.shapes.items()
-        if observation.shapes.get(name) != predicted
-    ]
+    found = []
+    for name in {**prediction.shapes, **observation.shapes}:
+        predicted, observed = prediction.shapes.get(name), observation.shapes.get(name)
+        if prediction.unknown is not None and observed is not None:
+            observed = observed[: len(predicted or ())] or None  # a module may have run before that operator and after
+        if predicted != observed:
+            found.append(f"output of {name}: predicted {predicted}, observed {observed}")
+    return found
 
 
 def _totals(prediction: Prediction, observation: Observation) -> list[str]:
     if observation.failure is not None:
         return []
     pairs = (("params", prediction.params, observation.params), ("macs", prediction.macs, observation.macs))
-    return [f"{name}: predicted {one}, observed {other}" for name, one, other in pairs if one != other]
+    return [
+        f"{name}: predicted {one}, observed {other}"
+        for name, one, other in pairs
+        if one != other and not (one is None and prediction.unknown is not None)
+    ]
 
 
 def _wrong(prediction: Prediction, observation: Observation) -> list[str]:
     if observation.relative_error is None:
         return []
-    predicted = sorted({hazard.code for hazard in prediction.hazards} & _WRONG_CODES)
-    observed = observation.relative_error > WRONG
-    if observed == bool(predicted):
+    predicted = sorted({hazard.code for hazard in prediction.hazards if hazard.severity == "error"} - _MEANT_CODES)
+    wrong = observation.relative_error > WRONG
+    if bool(predicted) if wrong else _WRONG_CODES.isdisjoint(predicted):
         return []
     said = f"as hazards {', '.join(predicted)}" if predicted else "to equal the model that was meant"
     return [f"result: predicted {said}, observed a relative error of {observation.relative_error:.1e}"]

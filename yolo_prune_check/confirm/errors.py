@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from math import prod
 
 from yolo_prune_check.channels.prediction import Mismatch, MismatchKind
 
@@ -44,6 +45,10 @@ def _multiple(kind: MismatchKind) -> Read:
     return lambda parts: (kind, f"a multiple of {parts[0]}", parts[1])
 
 
+def _divisible(kind: MismatchKind) -> Read:
+    return lambda parts: (kind, f"a multiple of {parts[1]}", parts[0])
+
+
 def _elementwise(parts: Sequence[str]) -> tuple[MismatchKind, str, str]:
     left, right, axis = parts
     return "residual" if axis == "1" else "elementwise", left, right
@@ -69,6 +74,25 @@ def _swapped(kind: MismatchKind) -> Read:
 def _split(parts: Sequence[str]) -> tuple[MismatchKind, str, str]:
     got, sizes = parts
     return "split", str(sum(int(size) for size in sizes.split(","))), got
+
+
+def _narrow(parts: Sequence[str]) -> tuple[MismatchKind, str, str]:
+    start, length, size = parts
+    return "split", str(int(start) + int(length)), size
+
+
+def _select(parts: Sequence[str]) -> tuple[MismatchKind, str, str]:
+    index, shape, axis = parts
+    return "split", index, shape[1:-1].split(", ")[int(axis)]
+
+
+def _unflatten(parts: Sequence[str]) -> tuple[MismatchKind, str, str]:
+    sizes, got = [int(size) for size in parts[0].split(", ")], parts[1]
+    return "view", f"a multiple of {-prod(sizes)}" if -1 in sizes else str(prod(sizes)), got
+
+
+def _too_small(parts: Sequence[str]) -> tuple[MismatchKind, str, str]:
+    return "pool", "at least 1x1", parts[0]
 
 
 def _layer_norm(parts: Sequence[str]) -> tuple[MismatchKind, str, str]:
@@ -101,8 +125,34 @@ _READERS: Sequence[tuple[re.Pattern[str], Read]] = (
     ),
     (re.compile(r"sum exactly to (\d+) .* split_sizes=\[([\d, ]+)\]"), _split),
     (re.compile(r"^not enough values to unpack \(expected (\d+), got (\d+)\)"), _plain("split")),
+    (re.compile(r"^start \((\d+)\) \+ length \((\d+)\) exceeds dimension size \((\d+)\)"), _narrow),
+    (re.compile(r"^start out of range .* \[-\d+, (\d+)\], but got (-?\d+)"), _swapped("split")),
+    (re.compile(r"index (-?\d+) is out of bounds for dimension \d+ with size (\d+)"), _plain("split")),
+    (re.compile(r"^select\(\): index (-?\d+) out of range for tensor of size (\[[\d, ]+\]) at .* (\d+)$"), _select),
+    (re.compile(r"^INDICES element is out of DATA bounds, id=(\d+) axis_dim=(\d+)"), _plain("split")),
+    (
+        re.compile(r"^Halving dimension must be even, but dimension \d+ is size (\d+)"),
+        lambda parts: ("split", "a multiple of 2", parts[0]),
+    ),
+    (re.compile(r"^too many values to unpack \(expected (\d+)\)"), lambda parts: ("split", parts[0], "more")),
+    (re.compile(r"channels must be divisible by groups\. Got (\d+) .* and (\d+) groups"), _divisible("view")),
+    (re.compile(r"^pixel_shuffle expects .* input\.size\(-3\)=(\d+) is not divisible by (\d+)"), _divisible("view")),
+    (re.compile(r"^pixel_unshuffle expects .*=(\d+) is not divisible by (\d+)"), _divisible("view")),
+    (re.compile(r"^unflatten: .* sizes \[([-\d, ]+)\] don't multiply up to .* dim \d+ \((\d+)\)"), _unflatten),
+    (re.compile(r"^repeats must .* repeats\.size\(0\) = (\d+) and input\.size\(\d+\) = (\d+)"), _plain("elementwise")),
+    (
+        re.compile(r"^Mismatch of parameter numbers .* parameter numbers = (\d+) and channel size = (\d+)"),
+        _plain("elementwise"),
+    ),
+    (re.compile(r"^Given input size: .* output size: \(\d+x([\dx-]+)\)\. Output size is too small"), _too_small),
+    (
+        re.compile(r"^(?:Expected 3D or 4D|Non-empty 4D).* got.*\[\d+, (0),"),
+        lambda parts: ("pool", "at least 1", parts[0]),
+    ),
     (re.compile(r"^shape '(\[[-\d, ]*\])' is invalid for input of size (\d+)"), _plain("view")),
     (re.compile(r"^The expanded size of the tensor \((\d+)\) must match the existing size \((\d+)\)"), _plain("view")),
+    (re.compile(r"^expected input's size at dim=1 to match num_features \((\d+)\), but got: (\d+)"), _plain("norm")),
+    (re.compile(r"^Expected \w+ to be of same shape .* of shape \[([\d, ]+)\] and .* \[([\d, ]+)\]"), _swapped("norm")),
     (re.compile(r"should contain (\d+) elements not (\d+)"), _swapped("norm")),
     (re.compile(r"normalized_shape=\[([\d, ]+)\], expected input .* input of size\[([\d, ]+)\]"), _layer_norm),
     (
@@ -119,6 +169,10 @@ _READERS: Sequence[tuple[re.Pattern[str], Read]] = (
         re.compile(r"^einsum\(\): .* has size (\d+) .* with previously seen size (\d+)"),
         _swapped("linear"),
     ),
+    (re.compile(r"^size mismatch, got input .* mat \(\d+x(\d+)\), vec \((\d+)\)"), _plain("linear")),
+    (re.compile(r"^inconsistent tensor size, expected tensor \[(\d+)\] and src \[(\d+)\]"), _plain("linear")),
+    (re.compile(r"^bilinear\(\): .* got (\d+) but expected (\d+)"), _swapped("linear")),
+    (re.compile(r"^input\.size\(-1\) must be equal to input_size\. Expected (\d+), got (\d+)"), _plain("linear")),
     (re.compile(r"^was expecting embedding dimension of (\d+), but got (\d+)"), _plain("linear")),
     (re.compile(r"^Embed dimension must be divisible by (\d+) for .* position embedding"), _position),
 )

@@ -10,7 +10,7 @@ from torch import nn
 from yolo_prune_check.channels.plan import Plan
 from yolo_prune_check.channels.prediction import Mismatch
 from yolo_prune_check.confirm.junctions import SeenPort
-from yolo_prune_check.confirm.meant import difference
+from yolo_prune_check.confirm.meant import Difference, difference
 from yolo_prune_check.confirm.passes import Pass, leaking_pass, plain_pass
 from yolo_prune_check.confirm.sizes import parameter_count
 from yolo_prune_check.confirm.structure import Lengths, structure_of
@@ -24,29 +24,37 @@ class Observation:
 
     Attributes:
         failure: The error that its forward pass raised, or None.
+        unread: That error as it was raised, if its words were not understood: ``failure`` is then of kind ``unread``.
         active: Channels that are not zero for every image where the layer emits them, by layer; of the layers that
             got so far. A layer emits after its batch norm and activations, as long as nothing else reads in between.
         weight_norms: Channels whose filter has a weight above 1e-6, by layer: the field notes' count.
         ports: Channels and active channels at every junction's operands and results, by operator and port.
-        shapes: Output shapes by module, one for each time it ran, as torchinfo reads them; empty if the pass raised.
+        shapes: Output shapes by module that returns one tensor, one for each time it ran; empty if the pass raised.
         params: Parameters, as torchinfo counts those of the whole model; None if the pass raised.
         macs: Multiply-accumulates of one image, as torchinfo counts; None if the pass raised.
-        max_abs_error: Largest difference to the model that was meant (the one before the plan with the removed
-            channels' outputs set to zero), over the inputs of the last block and all outputs, in float64; None if
-            the pass raised, these have other shapes, or no model was given to compare with.
-        relative_error: Largest difference there or at any convolution's input, divided by the largest magnitude that
-            was meant at that place.
+        difference: Difference to the model that was meant: the one before the plan with the removed channels' outputs
+            set to zero. None if the pass raised, or no model was given to compare with.
     """
 
     failure: Mismatch | None
+    unread: Exception | None
     active: dict[str, int]
     weight_norms: dict[str, int]
     ports: dict[tuple[str, str], SeenPort]
     shapes: dict[str, tuple[tuple[int, ...], ...]]
     params: int | None
     macs: int | None
-    max_abs_error: float | None
-    relative_error: float | None
+    difference: Difference | None
+
+    @property
+    def max_abs_error(self) -> float | None:
+        """``difference.absolute``, if it is known."""
+        return None if self.difference is None else self.difference.absolute
+
+    @property
+    def relative_error(self) -> float | None:
+        """``difference.relative``, if it is known."""
+        return None if self.difference is None else self.difference.relative
 
 
 def observe(model: nn.Module | None, pruned: nn.Module, plan: Plan, imgsz: int) -> Observation:
@@ -66,10 +74,10 @@ def observe(model: nn.Module | None, pruned: nn.Module, plan: Plan, imgsz: int) 
     lengths = plain.lengths if plain.failure is None or model is None else structure_of(model, imgsz).lengths
     active, ports = _activity(plain, leaking_pass(pruned, imgsz) if plain.clipped else plain, lengths)
     if plain.failure is not None:
-        return Observation(plain.failure, active, norms, ports, {}, None, None, None, None)
+        return Observation(plain.failure, plain.unread, active, norms, ports, {}, None, None, None)
     sizes = plain.sizes
-    error, relative = (None, None) if model is None else difference(model, pruned, plan, imgsz)
-    return Observation(None, active, norms, ports, sizes.shapes, parameter_count(pruned), sizes.macs, error, relative)
+    apart = None if model is None else difference(model, pruned, plan, imgsz)
+    return Observation(None, None, active, norms, ports, sizes.shapes, parameter_count(pruned), sizes.macs, apart)
 
 
 def _activity(plain: Pass, leaking: Pass, lengths: Lengths) -> tuple[dict[str, int], dict[tuple[str, str], SeenPort]]:

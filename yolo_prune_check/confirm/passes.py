@@ -30,6 +30,7 @@ class Pass:
 
     Attributes:
         failure: What it raised, or None; not read of a pass on two images, which a model need not take.
+        unread: The exception, if its words were not understood.
         clipped: Whether an activation was met that clips to zero.
         log: What it did.
         masks: Active channels of what each call made, by the call's number, wherever a layer may emit.
@@ -38,6 +39,7 @@ class Pass:
     """
 
     failure: Mismatch | None
+    unread: Exception | None
     clipped: bool
     log: OpLog
     masks: Mapping[int, torch.Tensor]
@@ -103,6 +105,7 @@ class _Leaking(_Activity):
 
 def _run(model: nn.Module, images: torch.Tensor, dtype: torch.dtype | None, activity: _Activity) -> Pass:
     failure: Mismatch | None = None
+    unread: Exception | None = None
     sizes = Sizes()
     with borrowed(model, dtype), watch(model, sizes.left) as running, torch.no_grad():
         log = OpLog(model, running, images, activity)
@@ -112,5 +115,12 @@ def _run(model: nn.Module, images: torch.Tensor, dtype: torch.dtype | None, acti
                 model(images)
         except COMPLAINTS as error:
             if dtype is None:
-                failure = read_error(error, running.innermost)
-    return Pass(failure, activity.clipped, log, activity.active, junctions.ports, sizes)
+                failure, unread = _read(error, running.innermost)
+    return Pass(failure, unread, activity.clipped, log, activity.active, junctions.ports, sizes)
+
+
+def _read(error: Exception, module: str) -> tuple[Mismatch, Exception | None]:
+    try:
+        return read_error(error, module), None
+    except type(error):
+        return Mismatch(module, "unread", "", "", " ".join(str(error).splitlines()[:1])), error

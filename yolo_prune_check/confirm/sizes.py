@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import nn
 from torchinfo.layer_info import LayerInfo
 
@@ -18,7 +19,7 @@ class Sizes:
     """Collects, module by module.
 
     Attributes:
-        shapes: Output shapes by module, one for each time it ran; a module that returns several tensors has the first.
+        shapes: Output shapes by module that returns a tensor (not a list or dict of tensors), one for each time it ran.
         macs: Multiply-accumulates of all modules without children, biases and batch norms included.
     """
 
@@ -33,7 +34,8 @@ class Sizes:
         info = LayerInfo(name, module, 0)
         info.output_size, _ = LayerInfo.calculate_size(output, None)
         if info.output_size:
-            self.shapes[name] = (*self.shapes.get(name, ()), tuple(info.output_size))
+            if isinstance(output, torch.Tensor):
+                self.shapes[name] = (*self.shapes.get(name, ()), tuple(info.output_size))
             if info.is_leaf_layer:
                 info.calculate_macs()
                 self.macs += int(info.macs)

@@ -21,15 +21,19 @@ def borrowed(model: nn.Module, dtype: torch.dtype | None = None) -> Iterator[Non
 
     Args:
         model: The model.
-        dtype: Floating-point type in which the parameters, buffers and other tensors are lent; as they are if None.
+        dtype: Floating-point type in which the parameters, buffers and other tensors are lent, and which the tensors
+            have that a forward pass makes itself; as they are if None.
     """
+    default = torch.get_default_dtype()
     saved = [(module, _shallow(module.__dict__)) for module in model.modules()]
     try:
         model.eval()
         if dtype is not None:
             _cast(model, dtype)
+            torch.set_default_dtype(dtype)
         yield
     finally:
+        torch.set_default_dtype(default)
         for module, attributes in saved:
             module.__dict__.clear()
             module.__dict__.update(attributes)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 import torch
 from torch import nn
@@ -29,14 +28,14 @@ def norms_of(model: nn.Module, layers: Iterable[str], *, imgsz: int = 64) -> dic
     Raises:
         UserError: A layer is no such ``Conv2d`` of the model.
     """
-    modules: dict[str, Any] = dict(model.named_modules())
+    modules = dict(model.named_modules())
     wanted = list(layers)
     for name in wanted:
         if not is_layer(modules.get(name)):
             raise UserError("no such Conv2d in the model", value=name)
     if not wanted:
         return {}
-    parameter = modules[wanted[0]].weight
+    parameter = next(model.parameters())
     image = torch.zeros(1, 3, imgsz, imgsz, device=parameter.device, dtype=parameter.dtype)
     with borrowed(model), watch(model) as running, torch.no_grad():
         log = OpLog(model, running, image)

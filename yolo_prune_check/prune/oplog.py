@@ -126,10 +126,15 @@ class OpLog(TorchDispatchMode):  # type: ignore[no-untyped-call]  # its __init_s
         self._execution.wrote(index, call, outputs)
         return output
 
-    def _read(self, tensor: torch.Tensor) -> int:
+    def value_of(self, tensor: torch.Tensor) -> int | None:
+        """Number of the value that a tensor holds; None if no call read or wrote it."""
         known = self._values.get(id(tensor))
         # An id is a memory address, and tensors die during the pass: what lives there now may be another.
-        return known[1] if known is not None and known[0]() is tensor else self._write(tensor)
+        return known[1] if known is not None and known[0]() is tensor else None
+
+    def _read(self, tensor: torch.Tensor) -> int:
+        known = self.value_of(tensor)
+        return self._write(tensor) if known is None else known
 
     def _write(self, tensor: torch.Tensor) -> int:
         self._count += 1
