@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from hypothesis import strategies as st
 
+from yolo_prune_check.channels.numbers import Numbers
 from yolo_prune_check.channels.program import Filter
 from yolo_prune_check.channels.tensors import Breaks, Tensor
 
@@ -48,7 +49,7 @@ def weight_of(weight: torch.Tensor, *, values: bool) -> Tensor:
     slices = (array != 0).reshape(*array.shape[:2], -1).any(2)
     live = slices.any(1)
     dense = bool((slices | ~live[:, None]).all())
-    known = Filter(array.shape, live, None if dense else slices, array if values else None)
+    known = Filter(array.shape, live, None if dense else slices, Numbers.of(weight) if values else None)
     return Tensor(array.shape, filter=known)
 
 

@@ -163,7 +163,7 @@ def test_convolution_knows_which_filters_meet_which_channels() -> None:
     abstract = Tensor((1, 3, 2, 2), np.array([0.0, np.nan, 0.0]).reshape(1, 3, 1, 1))
     result = convolution.convolution(
         abstract,
-        Tensor((4, 3, 1, 1), filter=filter_of(weight, grouped=False)),
+        Tensor((4, 3, 1, 1), filter=filter_of(weight)),
         None,
         (1, 1),
         (0, 0),

@@ -10,7 +10,7 @@ import numpy as np
 from yolo_prune_check.channels.layers import GraphLayer
 from yolo_prune_check.channels.plan import MaskKind
 from yolo_prune_check.channels.program import BoolArray, Filter, FloatArray, Program
-from yolo_prune_check.channels.tensors import Tensor, along
+from yolo_prune_check.channels.tensors import Tensor
 
 _NORM_VECTORS = ("weight", "bias", "running_mean", "running_var")
 
@@ -91,11 +91,11 @@ def _vector(numbers: FloatArray) -> Tensor:
 
 def _zeroed(weight: Filter, stays: BoolArray) -> Filter:
     support = None if weight.support is None else weight.support & stays[:, None]
-    values = None if weight.values is None else np.where(along(stays, 0, weight.values.ndim), weight.values, 0.0)
+    values = None if weight.values is None else weight.values.zeroed(stays)
     return Filter(weight.shape, weight.live & stays, support, values)
 
 
 def _rows(weight: Filter, rows: np.ndarray[tuple[int], np.dtype[np.int64]]) -> Filter:
     support = None if weight.support is None else weight.support[rows]
-    values = None if weight.values is None else weight.values[rows]
+    values = None if weight.values is None else weight.values.picked(rows)
     return Filter((len(rows), *weight.shape[1:]), weight.live[rows], support, values)

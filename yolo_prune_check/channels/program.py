@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from yolo_prune_check.channels.numbers import Numbers
+
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 
@@ -96,13 +98,13 @@ class Filter:
         live: ``[out]``, False where a whole filter is zero.
         support: ``[out, in / groups]``, False where a kernel slice is zero; None when all slices of live filters are
             non-zero.
-        values: The numbers, where a filter reads few input channels; else None.
+        values: The numbers, for whoever asks for some of them; None where they are not known.
     """
 
     shape: tuple[int, ...]
     live: BoolArray
     support: BoolArray | None
-    values: FloatArray | None = None
+    values: Numbers | None = None
 
     @cached_property
     def dense(self) -> bool:

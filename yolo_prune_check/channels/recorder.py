@@ -211,7 +211,7 @@ class Recorder:
             output: What the model returned.
         """
         vectors, filters, constants = {}, {}, {}
-        filtering = {op.inputs[1]: op.args[8] for op in self.ops if op.target in CONVOLUTIONS}
+        filtering = {op.inputs[1] for op in self.ops if op.target in CONVOLUTIONS}
         for value in self.values:
             if value.derived:
                 continue
@@ -219,7 +219,7 @@ class Recorder:
             if value.parameter is not None and tensor.ndim == 1:
                 vectors[value.parameter] = numbers_of(tensor)
             elif value.parameter is not None and value.id in filtering:
-                filters[value.parameter] = filter_of(tensor, grouped=filtering[value.id] > 1)
+                filters[value.parameter] = filter_of(tensor)
             elif tensor.numel() <= _SMALL:
                 constants[value.id] = numbers_of(tensor)
         outputs = tuple(self.ids[id(t)] for t in tensors_in(output) if self.is_derived(t))

@@ -82,7 +82,7 @@ def _weight(weight: Tensor, cut: Cut, groups: int) -> Tensor:
     known, rows = weight.filter, cut.outputs
     support = None if known.support is None else known.support[rows[:, None], columns]
     live = known.live[rows] if support is None else np.asarray(support.any(1))
-    values = None if known.values is None else known.values[rows[:, None], columns]
+    values = None if known.values is None else known.values.picked(rows, columns)
     return Tensor(shape, filter=Filter(shape, live, support, values))
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from yolo_prune_check.channels.numbers import Numbers
 from yolo_prune_check.channels.program import Filter, FloatArray
-
-_FEW = 4  # input channels of each filter up to which its numbers are kept
 
 
 def numbers_of(tensor: torch.Tensor) -> FloatArray:
@@ -15,16 +14,14 @@ def numbers_of(tensor: torch.Tensor) -> FloatArray:
     return np.array(tensor.detach().double().cpu().numpy())
 
 
-def filter_of(weight: torch.Tensor, *, grouped: bool) -> Filter:
-    """Which filters and kernel slices of a convolution's weight are zero; its numbers where there are few.
+def filter_of(weight: torch.Tensor) -> Filter:
+    """Which filters and kernel slices of a convolution's weight are zero, and where its numbers are.
 
     Args:
         weight: ``(out, in / groups, *kernel)``.
-        grouped: Whether each filter reads a part of the channels, so that it may meet constants alone.
     """
     weight = weight.detach()
-    shape = tuple(weight.shape)
-    values = numbers_of(weight) if grouped or shape[1] <= _FEW else None
+    shape, values = tuple(weight.shape), Numbers.of(weight)
     if int(torch.count_nonzero(weight)) == weight.numel():
         return Filter(shape, np.ones(shape[0], dtype=np.bool_), None, values)
     slices = (weight != 0).flatten(2).any(2) if weight.ndim > 2 else weight != 0

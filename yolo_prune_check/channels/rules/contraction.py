@@ -160,7 +160,7 @@ def _mapped(x: Tensor, weight: Tensor) -> State | None:
     if known_weight is None:
         weights: FloatArray = np.full((1, width), np.nan)
     elif known_weight.values is not None:
-        weights = known_weight.values
+        weights = known_weight.values.at(np.arange(out))
     else:
         support = known_weight.live[:, None] if known_weight.support is None else known_weight.support
         weights = np.where(np.broadcast_to(support, (out, width)), np.nan, 0.0)

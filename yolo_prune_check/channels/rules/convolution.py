@@ -7,9 +7,10 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from yolo_prune_check.channels.program import BoolArray, Filter
-from yolo_prune_check.channels.rules.phantom import of_constants
+from yolo_prune_check.channels.rules.phantom import of_constants, of_constants_transposed
 from yolo_prune_check.channels.tensors import Breaks, Tensor, along, stated
 
 
@@ -40,17 +41,31 @@ def convolution(
         return Tensor(result)
     shift = np.zeros(out) if bias is None else np.full(out, np.nan) if bias.vector is None else bias.vector
     state = along(np.where(reached, np.nan, shift), 1, len(result))
-    values = None if weight.filter is None else weight.filter.values
-    if values is None or transposed or not constant.any():
+    if weight.filter is None or weight.filter.values is None or not constant.any():
         return stated(result, state)
-    rows = np.flatnonzero(reached & ~_reaching(~silent & ~constant, weight, groups, transposed=False))
+    rows = np.flatnonzero(reached & ~_reaching(~silent & ~constant, weight, groups, transposed=transposed))
     if len(rows):
         steps, margins, reaches, _ = (_per_axis(numbers, len(sizes)) for numbers in where)
-        found = of_constants(x, values, rows, groups, steps, margins, reaches, sizes)
+        if transposed:
+            heard = np.flatnonzero(constant)
+            found = of_constants_transposed(
+                x, weight.filter.values.at(heard), heard, groups, steps, margins, reaches, sizes
+            )[:, rows]
+        else:
+            kernels, sources = weight.filter.values.at(rows), _sources(rows, shape, groups)
+            found = of_constants(x, kernels, sources, steps, margins, reaches, sizes)
         state = np.broadcast_to(state, np.broadcast_shapes(state.shape, (1, 1, *found.shape[2:]))).copy()
         state = np.broadcast_to(state, (found.shape[0], *state.shape[1:])).copy()
         state[:, rows] = found + along(shift[rows], 1, len(result))
     return stated(result, state)
+
+
+def _sources(rows: NDArray[np.intp], shape: tuple[int, ...], groups: int) -> NDArray[np.intp]:
+    """Input channels that some output channels read: one line where all read the same."""
+    columns = np.arange(shape[1])
+    if groups == 1:
+        return columns[None, :]
+    return (rows // (shape[0] // groups))[:, None] * shape[1] + columns
 
 
 def _check(x: Tensor, shape: tuple[int, ...], bias: tuple[int, ...] | None, transposed: bool, groups: int) -> None:
