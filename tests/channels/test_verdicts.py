@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import nn
 
 from tests.models import graph_of
+from yolo_prune_check.channels.graph import ChannelGraph
 from yolo_prune_check.channels.judge import judge
 from yolo_prune_check.channels.parameters import untouched
 from yolo_prune_check.channels.plan import Plan, Step
@@ -125,3 +128,31 @@ def test_the_path_to_a_break(layer: str, keep: int, path: tuple[str, ...]) -> No
     failure = predict(graph_of(), Plan([Step(layer, range(keep))], "local")).failure
     assert failure is not None
     assert failure.path == path
+
+
+class BothPieces(nn.Module):
+    """Each piece of a chunk goes to a convolution of its own; two others run between these."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.one, self.two = nn.Conv2d(3, 16, 1), nn.Conv2d(8, 4, 1), nn.Conv2d(8, 4, 1)
+        self.other, self.third = nn.Conv2d(3, 8, 1), nn.Conv2d(8, 4, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        first, second = self.conv(x).chunk(2, 1)
+        result: torch.Tensor = self.one(first) + self.third(self.other(x)) + self.two(second)
+        return result
+
+
+def test_every_width_of_a_layer_before_a_chunk() -> None:
+    """Of 15 channels the first piece gets 8, as of all 16: it breaks later than of 14, and something else before."""
+    graph = ChannelGraph.trace(BothPieces(), 8)
+    broken = []
+    for width in range(16):
+        plan = Plan([Step("conv", range(width)), Step("other", range(5))], "local")
+        prediction, judgement = predict(graph, plan), judge(graph, plan)
+        assert prediction.failure == judgement.failure
+        assert prediction.verdict == judgement.verdict
+        assert graph.predict_many([plan])[0].failure == judgement.failure
+        broken.append(prediction.failure.module if prediction.failure else "")
+    assert broken[14:] == ["one", "third"]

@@ -53,7 +53,12 @@ def told(prediction: Prediction, **changes: Any) -> Prediction:
     """The prediction with other details."""
     changed = replace(prediction.judgement, **changes)
     return Prediction(
-        prediction.plan, prediction.imgsz, prediction.verdict, (changed.failure,), lambda _: changed, lambda _: None
+        prediction.plan,
+        prediction.imgsz,
+        prediction.verdict,
+        lambda: changed.failure,
+        lambda _: changed,
+        lambda _: None,
     )
 
 

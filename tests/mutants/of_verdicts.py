@@ -9,6 +9,7 @@ import numpy as np
 
 from tests.channels.test_graph import test_head_layers_are_frozen as head_layers
 from tests.channels.test_predict import test_a_masked_channel_is_kept_alive_by_its_residual_partner as kept_alive
+from tests.channels.test_verdicts import test_every_width_of_a_layer_before_a_chunk as every_width
 from tests.channels.test_verdicts import test_the_path_to_a_break as path_to_a_break
 from tests.mutants.hunt import LOCAL, VERDICT, Pinned
 from tests.mutants.mutant import mutant
@@ -22,14 +23,21 @@ Rule = Callable[..., Any]
     LOCAL.on("googlenet", "inception3a."),
 )
 def steps_judged_apart(together: Rule, self: Any, plan: Any, cut: Mapping[str, int]) -> Any:
-    effects = [self.effect(name, width) for name, width in cut.items()]
-    first = min(effects, key=lambda effect: effect.stop)
-    return ("unsafe" if first.failure is not None else "safe"), (first.failure,)
+    name = min(cut, key=lambda name: self.outline(name, cut[name]).stop)
+    outline = self.outline(name, cut[name])
+    return ("unsafe" if outline.breaks else "safe"), lambda: self.failure(name, cut[name])
 
 
-@mutant("verdicts:Verdicts._work_out", "local: a layer has the effect of one that is a channel narrower", LOCAL)
-def effect_of_another_width(work_out: Rule, self: Any, layer: Any, width: int) -> Any:
-    return work_out(self, layer, max(1, width - 1))
+@mutant(
+    "verdicts:Verdicts._goes_for_all", "local: what one width does is taken for what all widths do", Pinned(every_width)
+)
+def one_width_stands_for_all(goes_for_all: Rule, self: Any, layer: Any, outline: Any) -> bool:
+    return True
+
+
+@mutant("verdicts:Verdicts._alone", "local: a layer breaks as one that is a channel narrower", LOCAL)
+def effect_of_another_width(alone: Rule, self: Any, layer: Any, width: int) -> Any:
+    return alone(self, layer, max(1, width - 1))
 
 
 @mutant(
@@ -37,7 +45,7 @@ def effect_of_another_width(work_out: Rule, self: Any, layer: Any, width: int) -
     "local: a broadcast does not count for the quick verdict",
     VERDICT.on("yolov8n.yaml", "model.2.m", "model.4.m"),
 )
-def broadcast_does_not_count(wrong: Rule, result: Any) -> bool:
+def broadcast_does_not_count(wrong: Rule, graph: Any, result: Any) -> bool:
     return False
 
 
@@ -55,14 +63,15 @@ def phantoms_overlooked(still_emits: Rule, self: Any, step: Any, silence: Any) -
     return False
 
 
-@mutant("many:_Effects._effect", "predict_many: every step has the effect of the layer before", VERDICT)
-def many_off_by_one_layer(effect: Rule, self: Any, graph: Any, names: Any, code: int) -> Any:
-    width, layer = divmod(code, len(names))
-    return graph.verdicts.effect(names[layer - 1], width)
+@mutant("many:_Outlines.__init__", "predict_many: every step does what the step before it does", VERDICT)
+def many_off_by_one_step(init: Rule, self: Any, *arguments: Any) -> None:
+    init(self, *arguments)
+    for name in ("stop", "breaks", "touched"):
+        setattr(self, name, np.roll(getattr(self, name), 1, axis=0))
 
 
 @mutant(
-    "many:_Effects.__init__",
+    "many:_Outlines.__init__",
     "predict_many: what a step touches ends one operator too early",
     VERDICT.on("resnet18", "layer2.0."),
 )

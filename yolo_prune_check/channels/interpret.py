@@ -160,6 +160,7 @@ class Interpreter:
         given: Mapping[int, Tensor] | None = None,
         scattered: Mapping[int, Scatter] | None = None,
         replaced: Mapping[int, Op] | None = None,
+        until: int | None = None,
     ) -> Interpretation:
         """Run again, with other parameters, whatever they have an effect on.
 
@@ -169,6 +170,7 @@ class Interpreter:
             given: Values that differ from that run's, whatever makes them.
             scattered: Values that are widened as soon as they are made.
             replaced: Operators that have other arguments than in that run, by index.
+            until: Index of the last operator to run; all by default.
 
         Returns:
             The same as a full run would give, tensors that did not change being left to ``base``.
@@ -202,7 +204,7 @@ class Interpreter:
             if index not in queued:
                 queued.add(index)
                 heapq.heappush(waiting, index)
-        while waiting:
+        while waiting and (until is None or waiting[0] <= until):
             op = self.program.ops[heapq.heappop(waiting)]
             result.touched.append(op.index)
             pieces = self._apply(op, lookup, result)

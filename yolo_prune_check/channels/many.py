@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 from yolo_prune_check.channels.graph import ChannelGraph
 from yolo_prune_check.channels.judge import judge
 from yolo_prune_check.channels.plan import Execution, MaskKind, Plan, Step
-from yolo_prune_check.channels.prediction import KnownFailure, Prediction, Verdict
+from yolo_prune_check.channels.prediction import Failing, Prediction, Verdict, runs
 from yolo_prune_check.channels.program import BoolArray
 from yolo_prune_check.channels.repair import find_repair
-from yolo_prune_check.channels.verdicts import Effect
 
 IntArray = NDArray[np.int64]
 Words = NDArray[np.uint64]
@@ -38,9 +37,9 @@ class Predictions(Sequence[Prediction]):
         self.plans = tuple(plans)
         self._graph = graph
         self.unsafe: BoolArray = np.ones(len(self.plans), dtype=np.bool_)
-        self._failures: dict[int, KnownFailure] = {}
-        self._effects: list[Effect] = []
-        self._first = np.full(len(self.plans), -1)
+        self._failing: dict[int, Failing] = {}
+        self._breaks: list[tuple[str, int]] = []  # layers and widths that break
+        self._first = np.full(len(self.plans), -1)  # which of them the plan breaks in
         for (execution, mask), numbers in _by_kind(self.plans):
             if execution == "local":
                 rest = self._local(_Steps(graph, self.plans, numbers))
@@ -49,10 +48,8 @@ class Predictions(Sequence[Prediction]):
             else:
                 rest = numbers
             for number in rest:
-                verdict, failure = graph.verdicts.of(self.plans[number])
+                verdict, self._failing[number] = graph.verdicts.of(self.plans[number])
                 self.unsafe[number] = verdict == "unsafe"
-                if failure is not None:
-                    self._failures[number] = failure
 
     def __len__(self) -> int:
         return len(self.plans)
@@ -66,13 +63,17 @@ class Predictions(Sequence[Prediction]):
             return [self[number] for number in range(*index.indices(len(self)))]
         number = range(len(self))[index]
         verdict: Verdict = "unsafe" if self.unsafe[number] else "safe"
-        failure = self._failures.get(number)
-        if failure is None and self._first[number] >= 0:
-            failure = (self._effects[self._first[number]].failure,)
-        elif failure is None and self.plans[number].execution == "mask":
-            failure = (None,)
         judging, repairing = partial(judge, self._graph), partial(find_repair, self._graph)
-        return Prediction(self.plans[number], self._graph.imgsz, verdict, failure, judging, repairing)
+        return Prediction(self.plans[number], self._graph.imgsz, verdict, self._failing_of(number), judging, repairing)
+
+    def _failing_of(self, number: int) -> Failing:
+        if number in self._failing:
+            return self._failing[number]
+        if self._first[number] >= 0:
+            return partial(self._graph.verdicts.failure, *self._breaks[self._first[number]])
+        if self.plans[number].execution == "mask":
+            return runs
+        return lambda: judge(self._graph, self.plans[number]).failure
 
     def _mask(self, steps: _Steps, mask: MaskKind) -> Iterable[int]:
         """Verdicts by mask; the numbers of the plans that are left to be looked at one by one."""
@@ -87,7 +88,7 @@ class Predictions(Sequence[Prediction]):
 
     def _local(self, steps: _Steps) -> Iterable[int]:
         """Verdicts by local; the numbers of the plans that are left to be looked at one by one."""
-        table = _Effects(self._graph, steps)
+        table = _Outlines(self._graph, steps)
         last = len(self._graph.program.ops)
         stop = np.where(steps.cut, table.stop, last)
         first = steps.least(stop, last)
@@ -103,7 +104,7 @@ class Predictions(Sequence[Prediction]):
         wrong = steps.cut & (steps.spoils | table.wrong)
         self.unsafe[steps.numbers] = steps.any_of(breaks | wrong) | ~steps.any_of(steps.cut)
         plain = breaks & ~(exact | words)[steps.plan]
-        self._effects = table.effects
+        self._breaks = table.steps
         self._first[steps.numbers[steps.plan[plain]]] = table.index[plain]
         return map(int, steps.numbers[exact])
 
@@ -198,12 +199,12 @@ def _refuse(graph: ChannelGraph, steps: Sequence[Step]) -> None:
         graph.check(Plan([step]))
 
 
-class _Effects:
-    """Effects of single steps as arrays, one row for each step; rows of steps that cut nothing mean nothing.
+class _Outlines:
+    """What single steps do as arrays, one row for each step; rows of steps that cut nothing mean nothing.
 
     Attributes:
-        effects: The different effects.
-        index: ``[S]``, which of them is the step's.
+        steps: The different steps: layers and widths.
+        index: ``[S]``, which of them it is.
         stop: ``[S]``, operator at which the step alone ends.
         breaks: ``[S]``, whether it breaks there.
         wrong: ``[S]``, whether it is silently wrong.
@@ -226,16 +227,14 @@ class _Effects:
         used[codes] = True
         self.index = (np.cumsum(used) - 1)[codes]
         codes = np.flatnonzero(used)
-        self.effects = [self._effect(graph, steps.names, int(code)) for code in codes]
-        self.stop = np.array([effect.stop for effect in self.effects], dtype=np.int64)[self.index]
-        self.breaks = np.array([effect.failure is not None for effect in self.effects], dtype=np.bool_)[self.index]
-        self.wrong = np.array([effect.wrong for effect in self.effects], dtype=np.bool_)[self.index]
-        self.splits = np.array([effect.splits for effect in self.effects], dtype=np.bool_)[self.index]
-        packed = b"".join(effect.touched.to_bytes(words * 8, "little") for effect in self.effects)
+        names = steps.names
+        self.steps = [(names[code % len(names)], code // len(names)) for code in codes.tolist()]
+        outlines = [graph.verdicts.outline(name, width) for name, width in self.steps]
+        self.stop = np.array([outline.stop for outline in outlines], dtype=np.int64)[self.index]
+        self.breaks = np.array([outline.breaks for outline in outlines], dtype=np.bool_)[self.index]
+        self.wrong = np.array([outline.wrong for outline in outlines], dtype=np.bool_)[self.index]
+        self.splits = np.array([outline.splits for outline in outlines], dtype=np.bool_)[self.index]
+        packed = b"".join(outline.touched.to_bytes(words * 8, "little") for outline in outlines)
         self.touched = np.frombuffer(packed, dtype="<u8").reshape(-1, words)[self.index]
         ops = np.array([layer.op for layer in graph.layers.values()])
         self.own = at[ops[steps.layer]]
-
-    def _effect(self, graph: ChannelGraph, names: Sequence[str], code: int) -> Effect:
-        width, layer = divmod(code, len(names))
-        return graph.verdicts.effect(names[layer], width)

@@ -30,5 +30,5 @@ def predict(graph: ChannelGraph, plan: Plan) -> Prediction:
     >>> print(predict(graph, Plan([Step("model.1.conv", range(16))], execution="local")).failure.message)
     Given groups=1, weight of size [32, 32, 1, 1], expected input[1, 16, 16, 16] to have 32 channels, but got 16 channels instead
     """  # noqa: E501  # PyTorch's message is one line
-    verdict, failure = graph.verdicts.of(plan)
-    return Prediction(plan, graph.imgsz, verdict, failure, partial(judge, graph), partial(find_repair, graph))
+    verdict, failing = graph.verdicts.of(plan)
+    return Prediction(plan, graph.imgsz, verdict, failing, partial(judge, graph), partial(find_repair, graph))

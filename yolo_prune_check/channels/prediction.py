@@ -135,8 +135,12 @@ class Mismatch:
     path: tuple[str, ...] = field(default=(), compare=False)
 
 
-KnownFailure = tuple[Mismatch | None]
-"""What is known of a plan's failure: a tuple that holds it, or that holds None for a plan that runs."""
+Failing = Callable[[], Mismatch | None]
+"""Finds the failure of a plan when it is asked for."""
+
+
+def runs() -> None:
+    """The failure of a plan that has none."""
 
 
 @dataclass(frozen=True)
@@ -226,25 +230,23 @@ class Prediction:
         verdict: ``unsafe`` if execution breaks or a hazard of severity error is present, else ``safe``.
     """
 
-    __slots__ = ("_failure", "_judge", "_judgement", "_repair", "_repaired", "imgsz", "plan", "verdict")
+    __slots__ = ("_failing", "_failure", "_judge", "_judgement", "_repair", "_repaired", "imgsz", "plan", "verdict")
 
     def __init__(
         self,
         plan: Plan,
         imgsz: int,
         verdict: Verdict,
-        failure: KnownFailure | None,
+        failing: Failing,
         judge: Callable[[Plan], Judgement],
         repair: Callable[[Plan], Repair | None],
     ) -> None:
-        """A prediction whose details ``judge`` and ``repair`` find when they are asked for.
-
-        ``failure`` is None if it is left to ``judge`` as well.
-        """
+        """A prediction whose details the given functions find when they are asked for."""
         self.plan = plan
         self.imgsz = imgsz
         self.verdict = verdict
-        self._failure = failure
+        self._failing = failing
+        self._failure: tuple[Mismatch | None] | None = None
         self._judge = judge
         self._repair = repair
         self._judgement: Judgement | None = None
@@ -253,7 +255,9 @@ class Prediction:
     @property
     def failure(self) -> Mismatch | None:
         """The first mismatch, or None when every operator fits."""
-        return self.judgement.failure if self._failure is None else self._failure[0]
+        if self._failure is None:
+            self._failure = (self._failing(),)
+        return self._failure[0]
 
     @property
     def execution(self) -> Execution:

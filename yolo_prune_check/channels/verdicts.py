@@ -1,4 +1,4 @@
-"""Verdicts in microseconds: each step's effect alone is worked out once, and plans are put together from those.
+"""Verdicts in microseconds: what each step does alone is worked out once, and plans are put together from that.
 
 A step that shrinks a layer touches a set of operators until one of them breaks. If the steps of a plan touch no
 operator in common before the first of their breaks, each runs as it would alone, and the plan breaks where the
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,18 +23,19 @@ from yolo_prune_check.channels.judge import judge
 from yolo_prune_check.channels.layers import GraphLayer
 from yolo_prune_check.channels.parameters import masked, narrowed, removed
 from yolo_prune_check.channels.plan import MaskKind, Plan, Step
-from yolo_prune_check.channels.prediction import KnownFailure, Mismatch, Verdict
+from yolo_prune_check.channels.prediction import Failing, Mismatch, Verdict, runs
 from yolo_prune_check.channels.program import BoolArray
 from yolo_prune_check.channels.removal import level
+from yolo_prune_check.channels.rules import ACTIVATIONS, CONVOLUTIONS, NORMS, POOLS, UPSAMPLES
 from yolo_prune_check.channels.tensors import Tensor
 
 
 @dataclass(frozen=True)
-class Effect:
+class Outline:
     """What shrinking one layer to some width does, nothing else being pruned.
 
     Attributes:
-        failure: Where it breaks, or None.
+        breaks: Whether it breaks.
         stop: Index of the operator at which the run ends; the number of operators if it does not end early.
         touched: The operators that are given something new, bit i for operator i: the one at which it ends included,
             the layer's own convolution not.
@@ -42,7 +43,7 @@ class Effect:
         splits: Whether it runs through a split: which channels stay then matters as well.
     """
 
-    failure: Mismatch | None
+    breaks: bool
     stop: int
     touched: int
     wrong: bool
@@ -74,12 +75,13 @@ class Verdicts:
     def __init__(self, graph: ChannelGraph) -> None:
         """Nothing is worked out yet."""
         self.graph = graph
-        self._effects: dict[tuple[str, int], Effect] = {}
+        self._exact: dict[tuple[str, int], Outline] = {}
+        self._outlines: dict[str, Outline] = {}
         self._fitting: dict[str, bool] = {}
         self._silences: dict[tuple[str, MaskKind], Silence] = {}
 
-    def of(self, plan: Plan) -> tuple[Verdict, KnownFailure | None]:
-        """Verdict and, where it is known as well, the failure of a plan.
+    def of(self, plan: Plan) -> tuple[Verdict, Failing]:
+        """Verdict of a plan, and how to find its failure.
 
         Raises:
             UserError: The plan does not fit the model.
@@ -88,81 +90,112 @@ class Verdicts:
         if plan.execution == "local":
             return self._local(plan)
         if plan.execution == "mask":
-            return self._mask(plan), (None,)
+            return self._mask(plan), runs
         if plan.execution == "group":
             verdict = self._group(plan)
-            return verdict, (None,) if verdict == "safe" else None
+            return verdict, runs if verdict == "safe" else partial(self._judged, plan)
         judgement = judge(self.graph, plan)
-        return judgement.verdict, (judgement.failure,)
+        return judgement.verdict, lambda: judgement.failure
 
-    def _local(self, plan: Plan) -> tuple[Verdict, KnownFailure | None]:
+    def _judged(self, plan: Plan) -> Mismatch | None:
+        return judge(self.graph, plan).failure
+
+    def _local(self, plan: Plan) -> tuple[Verdict, Failing]:
         layers, head = self.graph.layers, self.graph.head_layers
         cut = {name: width for name, width in plan.widths().items() if width < layers[name].out_channels}
         if not cut:
-            return "unsafe", (None,)
-        effects = [self.effect(name, width) for name, width in cut.items()]
-        first = min(effects, key=lambda effect: effect.stop)
-        if len(effects) > 1:
+            return "unsafe", runs
+        outlines = {name: self.outline(name, width) for name, width in cut.items()}
+        name, first = min(outlines.items(), key=lambda item: item[1].stop)
+        if len(cut) > 1:
             reach, own, seen = (2 << first.stop) - 1, 0, 0
-            for name in cut:
-                own |= 1 << layers[name].op
-            for effect in effects:
-                touched = effect.touched & reach
+            for other in cut:
+                own |= 1 << layers[other].op
+            for outline in outlines.values():
+                touched = outline.touched & reach
                 if touched & (seen | (own & (reach >> 1))):
                     return self._together(plan, cut)
                 seen |= touched
-            if first.failure is not None and (own >> first.stop) & 1:
-                return "unsafe", None  # it breaks there in any case; with which words depends on both layers
-        if first.failure is None and any(effect.splits for effect in effects):
+            if first.breaks and (own >> first.stop) & 1:
+                return "unsafe", partial(self._judged, plan)  # in any case; with which words depends on both layers
+        if first.breaks:
+            return "unsafe", partial(self.failure, name, cut[name])
+        if any(outline.splits for outline in outlines.values()):
             judgement = judge(self.graph, plan)
-            return judgement.verdict, (judgement.failure,)
-        wrong = any(width == 0 or name in head for name, width in cut.items()) or any(e.wrong for e in effects)
-        return ("unsafe" if wrong or first.failure is not None else "safe"), (first.failure,)
+            return judgement.verdict, lambda: judgement.failure
+        wrong = any(width == 0 or name in head for name, width in cut.items())
+        return ("unsafe" if wrong or any(outline.wrong for outline in outlines.values()) else "safe"), runs
 
-    def _together(self, plan: Plan, cut: Mapping[str, int]) -> tuple[Verdict, KnownFailure]:
+    def _together(self, plan: Plan, cut: Mapping[str, int]) -> tuple[Verdict, Failing]:
         changed = {}
         for name, width in cut.items():
             changed.update(narrowed(self.graph.parameters, self.graph.layers[name], width))
         result = self.graph.interpreter.rerun(self.graph.baseline, changed)
-        wrong = _wrong(self.graph, result) or any(
-            width == 0 or name in self.graph.head_layers for name, width in cut.items()
-        )
-        failure = self._explained(result)
-        if failure is None and any(self.graph.program.ops[index].target in _SPLITS for index in result.touched):
-            return judge(self.graph, plan).verdict, (None,)
-        return ("unsafe" if wrong or failure is not None else "safe"), (failure,)
+        if result.failure is not None:
+            return "unsafe", lambda: self._explained(result)
+        if any(self.graph.program.ops[index].target in _SPLITS for index in result.touched):
+            return judge(self.graph, plan).verdict, runs
+        head = self.graph.head_layers
+        wrong = _wrong(self.graph, result) or any(width == 0 or name in head for name, width in cut.items())
+        return ("unsafe" if wrong else "safe"), runs
 
-    def effect(self, name: str, width: int) -> Effect:
-        """Effect of shrinking one layer to some width."""
-        found = self._effects.get((name, width))
+    def failure(self, name: str, width: int) -> Mismatch | None:
+        """Where shrinking one layer alone to some width breaks."""
+        return self._explained(self._alone(self.graph.layers[name], width))
+
+    def outline(self, name: str, width: int) -> Outline:
+        """What shrinking one layer to some width does."""
+        found = self._outlines.get(name) if width > 1 else None
         if found is None:
-            found = self._effects[name, width] = self._work_out(self.graph.layers[name], width)
+            found = self._exact.get((name, width))
+        if found is None:
+            found = self._exact[name, width] = self._work_out(self.graph.layers[name], width)
+            if width > 1 and self._goes_for_all(self.graph.layers[name], found):
+                self._outlines[name] = found
         return found
 
-    def _work_out(self, layer: GraphLayer, width: int) -> Effect:
+    def _goes_for_all(self, layer: GraphLayer, outline: Outline) -> bool:
+        """Whether the outline is that of every width but 1 and the full one.
+
+        So it is if all that runs takes whatever width it is given, and what breaks compares it with another width.
+        """
+        if not outline.breaks or outline.wrong or outline.splits or outline.stop == layer.op:
+            return False
+        ops = self.graph.program.ops
+        passed = (ops[index].target for index in range(outline.stop) if (outline.touched >> index) & 1)
+        return ops[outline.stop].target in _COMPARING and all(target in _TAKING_ANY for target in passed)
+
+    def _alone(self, layer: GraphLayer, width: int) -> Interpretation:
         graph = self.graph
-        touched = 0
-        if layer.name not in self._fitting:
-            self._fitting[layer.name] = self._fits_itself(layer)
-        if width and self._fitting[layer.name]:
+        if width and self._fits_itself(layer):
             emission = graph.baseline.tensors[layer.emission].shape
             given = {layer.emission: Tensor((emission[0], width, *emission[2:]))}
-            result = graph.interpreter.rerun(graph.baseline, {}, given=given)
-            touched = self._inner(layer)
-        else:
-            result = graph.interpreter.rerun(graph.baseline, narrowed(graph.parameters, layer, width))
+            return graph.interpreter.rerun(graph.baseline, {}, given=given)
+        return graph.interpreter.rerun(graph.baseline, narrowed(graph.parameters, layer, width))
+
+    def _work_out(self, layer: GraphLayer, width: int) -> Outline:
+        graph, result = self.graph, self._alone(layer, width)
+        touched = self._inner(layer) if width and self._fits_itself(layer) else 0
         for index in result.touched:
             touched |= 1 << index
         if result.stopped != layer.op:
             touched &= ~(1 << layer.op)
-        stop = len(graph.program.ops) if result.stopped is None else result.stopped
-        splits = any(graph.program.ops[index].target in _SPLITS for index in result.touched)
-        return Effect(self._explained(result), stop, touched, _wrong(self.graph, result), splits)
+        return Outline(
+            breaks=result.failure is not None,
+            stop=len(graph.program.ops) if result.stopped is None else result.stopped,
+            touched=touched,
+            wrong=_wrong(graph, result),
+            splits=any(graph.program.ops[index].target in _SPLITS for index in result.touched),
+        )
 
     def _fits_itself(self, layer: GraphLayer) -> bool:
         """Whether a layer, its norm and its activation fit each other however wide they are, and nothing else's."""
-        names = narrowed(self.graph.parameters, layer, 1)
-        return layer.groups == 1 and all(self.graph.interpreter.readers_of(name) == 1 for name in names)
+        found = self._fitting.get(layer.name)
+        if found is None:
+            names = narrowed(self.graph.parameters, layer, 1)
+            found = layer.groups == 1 and all(self.graph.interpreter.readers_of(name) == 1 for name in names)
+            self._fitting[layer.name] = found
+        return found
 
     def _inner(self, layer: GraphLayer) -> int:
         """The operators between a layer's convolution and its emission."""
@@ -250,7 +283,8 @@ class Verdicts:
 
     def _silenced(self, layer: GraphLayer, kind: MaskKind) -> Silence:
         graph = self.graph
-        result = graph.interpreter.rerun(graph.baseline, masked(graph.parameters, layer, (), kind))
+        last = graph.interpreter.made_by[layer.emission]
+        result = graph.interpreter.rerun(graph.baseline, masked(graph.parameters, layer, (), kind), until=last)
         emission, weight = result.get(layer.emission), graph.parameters[f"{layer.name}.weight"].filter
         if emission is None:
             raise AssertionError(f"a mask changed the shapes behind {layer.name}")
@@ -260,6 +294,9 @@ class Verdicts:
         return Silence(emits, alive, not emits.any(), bool(emits.all()), bool(alive.all()))
 
 
+# Operators that take feature maps of any width, and those that compare the width with another one.
+_TAKING_ANY = ACTIVATIONS | POOLS | UPSAMPLES | {"cat", "dropout", "clone", "contiguous", "detach", "alias", "_to_copy"}
+_COMPARING = CONVOLUTIONS | NORMS | {"add", "sub", "mul", "div"}
 _SPLITS = frozenset({"chunk", "split", "split_with_sizes"})
 
 
