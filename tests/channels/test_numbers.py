@@ -85,4 +85,5 @@ def test_convolutions_of_constants(
     )
     made = torch.convolution(x, weight, bias, *where)
     assert found.shape == tuple(made.shape)
+    assert found.state is not None
     np.testing.assert_allclose(found.state, made.numpy(), rtol=1e-12, atol=1e-12)

@@ -11,10 +11,11 @@ from torch import nn
 
 from tests.models import graph_of, stock
 from yolo_prune_check.channels.graph import ChannelGraph
-from yolo_prune_check.channels.plan import Plan, Step
+from yolo_prune_check.channels.plan import Execution, Plan, Step
 from yolo_prune_check.channels.predict import predict
 from yolo_prune_check.channels.sizes import Arithmetic, Axis, Dim, evaluate
 from yolo_prune_check.channels.trace import trace_program
+from yolo_prune_check.confirm import confirm
 from yolo_prune_check.errors import UserError
 from yolo_prune_check.model.load import load_model
 
@@ -138,7 +139,7 @@ def test_writing_through_a_view_is_noticed() -> None:
     program = trace_program(Writes(), 8)
     last = next(op for op in program.ops if op.module == "last")
     maker = next(op for op in program.ops if last.inputs[0] in op.outputs)
-    assert maker.target == "overwritten"
+    assert maker.target == "slice_scatter"
 
 
 def test_matmul_flatten_and_reshape_stay_whole() -> None:
@@ -196,3 +197,78 @@ def test_assertions_on_sizes_are_recorded() -> None:
     assert failure is not None
     assert (failure.expected, failure.message) == ("a multiple of 4", "channels must come in fours")
     assert predict(graph, Plan([Step("conv", range(4))], "local")).failure is None
+
+
+class _WritesParts(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b, self.last = nn.Conv2d(3, 4, 1), nn.Conv2d(3, 4, 1), nn.Conv2d(8, 4, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = self.a(x)
+        z = y.new_zeros(1, 8, *x.shape[2:])
+        z[:, :4, 1:-1] = y[:, :, 1:-1]
+        z[:, 4:] = self.b(x)
+        return self.last(z)
+
+
+class _Circular(nn.Sequential):
+    def __init__(self) -> None:
+        circular = nn.Conv2d(8, 8, 3, padding=1, padding_mode="circular")
+        super().__init__(nn.Conv2d(3, 8, 1), circular, nn.SiLU(), nn.Conv2d(8, 4, 1))
+
+
+@pytest.mark.parametrize(
+    ("kind", "step"),
+    [
+        (_WritesParts, Step("b", [0])),
+        (_WritesParts, Step("a", [])),
+        (_Circular, Step("0", [1])),
+    ],
+)
+@pytest.mark.parametrize("execution", ["mask", "local"])
+def test_what_is_written_into_a_fresh_tensor_is_followed(
+    kind: type[nn.Module], step: Step, execution: Execution
+) -> None:
+    model = kind().eval()
+    graph = ChannelGraph.trace(model, 16)
+    assert len(graph.layers) == 3
+    assert graph.unsupported == ()
+    if execution == "local" and not step.keep:
+        step = Step(step.layer, [0, 1])
+    plan = Plan([step], execution, "silent") if execution == "mask" else Plan([step], execution)
+    found = confirm(model, plan, predict(graph, plan))
+    assert found.agrees, found.differences
+
+
+def test_where_a_result_goes_is_no_operand() -> None:
+    class WritesOut(_WritesParts):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            y, z = self.a(x), torch.zeros(1, 4, *x.shape[2:])
+            torch.add(y, self.b(x), out=z)
+            return self.last(torch.cat([y, z], 1))
+
+    graph = ChannelGraph.trace(WritesOut(), 16)
+    add = next(junction for junction in graph.junctions if junction.kind == "add")
+    assert [port.name for port in add.ports] == ["in0", "in1", "out0"]
+    prediction = predict(graph, Plan([Step("b", [])], "mask", "silent"))
+    assert prediction.layers["last"].active_in == 8
+    prediction = predict(graph, Plan([Step("a", []), Step("b", [])], "mask", "silent"))
+    assert prediction.layers["last"].active_in == 0
+
+
+def test_a_constant_is_what_it_was_when_it_was_read() -> None:
+    class Fills(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv2d(3, 4, 1)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            y, ones = self.conv(x), torch.ones(1, 4, 1, 1)
+            z = y * ones
+            ones.zero_()
+            return z + ones
+
+    program = trace_program(Fills(), 8)
+    held = [float(program.constants[op.inputs[1]].max()) for op in program.ops if op.target in ("mul", "add")]
+    assert held == [1, 0]

@@ -299,7 +299,7 @@ class Interpreter:
         return {value.parameter: value.id for value in self.program.values if value.parameter is not None}
 
 
-_BROADCASTING = frozenset({"add", "sub", "mul", "div"})
+_BROADCASTING = frozenset({"add", "sub", "mul", "div", "copy"})
 
 
 def _same(a: Tensor, b: Tensor) -> bool:

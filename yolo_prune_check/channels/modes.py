@@ -52,9 +52,10 @@ class Dispatch(TorchDispatchMode):  # type: ignore[no-untyped-call]  # its __ini
         return False
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        self.recorder.before(func, args)
-        output = func(*args, **(kwargs or {}))
-        self.recorder.record(func, args, kwargs or {}, output)
+        kwargs = kwargs or {}
+        self.recorder.before(func, args, kwargs)
+        output = func(*args, **kwargs)
+        self.recorder.record(func, args, kwargs, output)
         return output
 
 
@@ -73,6 +74,8 @@ class Functions(TorchFunctionMode):
         if func in _SHAPES and recorder.is_derived(args[0]):
             return _sizes(func(*args, **kwargs), recorder.value_of(args[0]), *args[1:], **kwargs)
         target = _COMPOSITES.get(func)
+        if func is nn.functional.pad and "circular" in (*args[2:3], kwargs.get("mode")):
+            target = "pad_circular"
         if target is not None and any(map(recorder.is_derived, tensors_in((args, kwargs)))):
             return self._whole(target, func, args, kwargs)
         if func in _CUTS:

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 
-from yolo_prune_check.channels.program import ModuleCall, Op, Program, Ref, Value
+from yolo_prune_check.channels.program import FloatArray, ModuleCall, Op, Program, Ref, Value
 from yolo_prune_check.channels.rules import CONVOLUTIONS
 from yolo_prune_check.channels.sizes import Arithmetic, Dim, as_size, mark_computed
 from yolo_prune_check.channels.source import assertion
@@ -21,6 +21,7 @@ from yolo_prune_check.channels.weights import filter_of, numbers_of
 
 _PLAIN = frozenset({int, float, bool, str, type(None)})  # most arguments
 _SMALL = 65536  # entries of a constant that are worth keeping
+_PARTS = frozenset({"slice", "select"})  # views that a write goes through, and that have an inverse
 
 
 class Recorder:
@@ -51,6 +52,8 @@ class Recorder:
         self.starts: list[int] = []
         self.image = 0
         self.storages: dict[int, list[int]] = {}
+        self.held: dict[int, FloatArray] = {}
+        self.parts: dict[int, tuple[torch.Tensor, str, Any]] = {}
         self.composite = False
         self.computed: set[tuple[str, str]] = set()
         self.chunk: tuple[int, int] | None = None
@@ -63,9 +66,9 @@ class Recorder:
         self.values.append(value)
         self.ids[id(tensor)] = value.id
         self.alive.append(tensor)
+        self.storages.setdefault(_memory(tensor), []).append(value.id)
         if derived:
             self.derived.add(id(tensor))
-            self.storages.setdefault(tensor.untyped_storage().data_ptr(), []).append(value.id)
         return value.id
 
     def value_of(self, tensor: torch.Tensor) -> int:
@@ -108,28 +111,52 @@ class Recorder:
         leaf = not module._modules
         self.calls.append(ModuleCall(name, inputs, single, first, len(self.ops), leaf, type(module).__name__))
 
-    def before(self, func: Any, args: Any) -> None:
-        """Hear of an ATen call that is about to run: one that writes into a parameter or buffer must be undone."""
-        if _target(func)[1] and id(args[0]) in self.parameters:
-            self.written.keep(args[0])
+    def before(self, func: Any, args: Any, kwargs: Any) -> None:
+        """Hear of an ATen call that is about to run: one that writes into a parameter or buffer must be undone.
+
+        What another constant holds is noted before it is written into.
+        """
+        written = _written(func, args, kwargs)
+        if written is None:
+            return
+        if id(written) in self.parameters:
+            self.written.keep(written)
+        elif id(written) not in self.derived and not self.composite:
+            for value in self._aliases(written):
+                other = self.alive[value]
+                if value not in self.held and other.numel() <= _SMALL:
+                    self.held[value] = numbers_of(other)
 
     def record(self, func: Any, args: Any, kwargs: Any, output: Any) -> None:
         """Add an ATen call whose result depends on the image; all others are constants."""
         if self.composite:
             return
         tensors = tensors_in((args, kwargs)) if kwargs else tensors_in(args)
-        if self.derived.isdisjoint(map(id, tensors)):
-            return
         target, in_place = _target(func)
+        written = _written(func, args, kwargs)
+        if self.derived.isdisjoint(map(id, tensors)):
+            if written is not None and id(written) not in self.parameters:
+                for value in self._aliases(written):  # whoever reads them from now on reads other constants
+                    del self.ids[id(self.alive[value])]
+            elif target in _PARTS:
+                self._viewed(target, args, args, output)
+            return
         if target.startswith("new_"):  # takes only dtype and device from its operand
             return
         arguments = self._converted(args) if self.dims is None else self._arguments(args)
         if target == "split" and self.chunk is not None:
             count, axis = map(int, self.chunk)
             target, arguments, kwargs = "chunk", (arguments[0], count, axis), {}
+        if target in _PARTS:
+            self._viewed(target, args, arguments, output)
+        if written is not None:
+            self._aliases(written)
+        if written is not None and not in_place:  # where the result goes is no operand
+            tensors = [tensor for tensor in tensors if tensor is not written]
+            kwargs = {name: item for name, item in kwargs.items() if item is not written}
         self._append(target, arguments, self._converted(kwargs), tensors, tensors_in(output), in_place=in_place)
-        if in_place:
-            self._overwritten(tensors[0])
+        if written is not None:
+            self._overwritten(written)
 
     def record_composite(self, target: str, args: Any, kwargs: Any, output: Any) -> None:
         """Add a function whose ATen calls were not recorded."""
@@ -165,13 +192,37 @@ class Recorder:
         unpacked = self.unpacked if len(outputs) > 1 else None
         self.ops.append(Op(len(self.ops), target, module, args, kwargs, inputs, outputs, in_place, unpacked))
 
+    def _viewed(self, target: str, args: Any, arguments: Any, output: torch.Tensor) -> None:
+        """Note of which tensor another is a part."""
+        whole = args[0]
+        self.value_of(whole)
+        if self.derived.isdisjoint((id(whole),)):
+            self.value_of(output)
+        self.parts[id(output)] = whole, f"{target}_scatter", self._converted(arguments[1:])
+
+    def _aliases(self, tensor: torch.Tensor) -> tuple[int, ...]:
+        """Values in the memory of a tensor, its own and that of the tensor that it is a view of included."""
+        self.value_of(tensor)
+        if tensor._base is not None:
+            self.value_of(tensor._base)
+        values = self.storages[_memory(tensor)]
+        return tuple(value for value in values if self.ids.get(id(self.alive[value])) == value)
+
     def _overwritten(self, tensor: torch.Tensor) -> None:
         """Note that other tensors that share the memory of one that was written into have new contents as well."""
-        source = self.ids[id(tensor)]
-        for value in tuple(self.storages.get(tensor.untyped_storage().data_ptr(), ())):
-            other = self.alive[value]
-            if other is not tensor and self.ids[id(other)] == value:
-                self._append("overwritten", (Ref(value), Ref(source)), {}, [other, tensor], [other])
+        others = {id(self.alive[value]): self.alive[value] for value in self._aliases(tensor)}
+        del others[id(tensor)]
+        part = tensor
+        while id(part) in self.parts:
+            whole, scatter, where = self.parts[id(part)]
+            if others.pop(id(whole), None) is None:
+                break
+            operands = Ref(self.value_of(whole)), Ref(self.value_of(part))
+            self._append(scatter, (*operands, *where), {}, [whole, part], [whole])
+            part = whole
+        for other in others.values():
+            operands = Ref(self.value_of(other)), Ref(self.value_of(tensor))
+            self._append("overwritten", operands, {}, [other, tensor], [other])
 
     def _arguments(self, args: Any) -> tuple[Any, ...]:
         symbolic = iter(self.dims or ())
@@ -220,6 +271,8 @@ class Recorder:
                 vectors[value.parameter] = numbers_of(tensor)
             elif value.parameter is not None and value.id in filtering:
                 filters[value.parameter] = filter_of(tensor)
+            elif value.id in self.held:
+                constants[value.id] = self.held[value.id]
             elif tensor.numel() <= _SMALL:
                 constants[value.id] = numbers_of(tensor)
         outputs = tuple(self.ids[id(t)] for t in tensors_in(output) if self.is_derived(t))
@@ -235,6 +288,16 @@ class Recorder:
             self.sizes,
             frozenset(self.computed),
         )
+
+
+def _memory(tensor: torch.Tensor) -> int:
+    return int(tensor.untyped_storage()._cdata)
+
+
+def _written(func: Any, args: Any, kwargs: Any) -> torch.Tensor | None:
+    """The tensor that an ATen call writes into; None if it makes a new one."""
+    written = args[0] if _target(func)[1] else kwargs.get("out") if kwargs else None
+    return written if isinstance(written, torch.Tensor) else None
 
 
 @cache

@@ -160,6 +160,23 @@ def grid_sample(x: Tensor, grid: Tensor, *options: Any) -> Tensor:
     return stated(shape, np.where((x.state == 0).all(spatial, keepdims=True), 0.0, np.nan))
 
 
+def pad_circular(x: Tensor, pad: Sequence[int], mode: str = "circular", value: float | None = None) -> Tensor:
+    """``nn.functional.pad`` in circular mode: axes from the last one on, each by numbers before and after."""
+    rank = len(x.shape)
+    widths = [(0, 0)] * rank
+    for number in range(len(pad) // 2):
+        widths[rank - 1 - number] = pad[2 * number], pad[2 * number + 1]
+    shape = tuple(before + size + after for size, (before, after) in zip(x.shape, widths, strict=True))
+    state = known(x)
+    if state is None:
+        return Tensor(shape)
+    for axis, (before, after) in enumerate(widths):
+        if state.shape[axis] > 1:
+            size = state.shape[axis]
+            state = np.take(state, np.arange(-before, size + after) % size, axis=axis)
+    return stated(shape, state)
+
+
 LAYOUT: dict[str, Callable[..., Any]] = {
     "slice": cut,
     "select": select,
@@ -178,6 +195,7 @@ def overwritten(x: Tensor, source: Tensor) -> Tensor:
 
 RULES: dict[str, Callable[..., Any]] = {
     "overwritten": overwritten,
+    "pad_circular": pad_circular,
     **LAYOUT,
     "gather": gather,
     "topk": topk,
