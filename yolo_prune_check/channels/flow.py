@@ -1,7 +1,13 @@
-"""Follow every layer's channels through the program: one handler for each way in which operators treat them."""
+"""Follow every layer's channels through the program: one handler for each way in which operators treat them.
+
+``rules.RULES`` decides what an operator makes of sizes and constants under any execution. ``_HANDLERS`` here, with
+convolutions and ``_PASSING``, decides what execution ``group`` may remove: an operator that has a rule but no handler
+freezes the channels that flow into it, and the groups name it and its module as the reason.
+"""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -15,6 +21,7 @@ from yolo_prune_check.channels.provenance import Balance, Channels, Consumer, Fr
 from yolo_prune_check.channels.reshape import Form, added, along, axis_groups, demand, form_of, linear, sized
 from yolo_prune_check.channels.rules import CONVOLUTIONS, ELEMENTWISE, NORMS, POOLS, RULES, UPSAMPLES, activation
 from yolo_prune_check.channels.rules.layout import SAME
+from yolo_prune_check.channels.silence import Silence
 from yolo_prune_check.channels.sizes import Arithmetic, AttributeKey, Axis, Size, attributes_in, evaluate
 from yolo_prune_check.channels.tensors import Tensor
 
@@ -55,7 +62,8 @@ class _Flow:
         self.origins = result.origins
         self.entries = result.entries
         self.layers = {f"{name}{_WEIGHT}": layer for name, layer in layers.items()}
-        self.read: dict[str, Ids] = {}
+        self.silence = Silence(self.program, self.entries)
+        self.shared = _shared(self.program)
         self.home = home_of(self.program)
         self.attributes = {item.key: item for op in self.program.ops for item in attributes_in(op.args)}
         self.settled = {key for key in self.attributes if self._is_settled(key)}
@@ -89,6 +97,7 @@ class _Flow:
         for value, found in zip(op.outputs, results, strict=False):
             if found is not None and (found >= 0).any():
                 self.entries[value] = found
+        self.silence.follow(op, self._converted)
 
     def _handler(self, op: Op) -> Callable[[Op], Results] | None:
         if op.target in CONVOLUTIONS:
@@ -168,9 +177,8 @@ class _Flow:
             self._freeze(op, self.entries[source])
             line = np.full(self._shape(source)[1], -1)
         line = self.origins.channel(line)
-        if name in self.read:  # one weight that runs twice reads the same columns each time
-            self._same(op, self.read[name], line)
-        self.read[name] = line
+        self._hear(source)
+        self._keep_shared(op, line, *(() if own is None else (own,)))
         self.result.consumers.append(Consumer(name, op, 0 if transposed else 1, line))
         if groups > 1:
             if own is None:
@@ -191,6 +199,18 @@ class _Flow:
         for copy in range(outputs.shape[1]):
             self.origins.tie(inputs[:, 0], outputs[:, copy])
 
+    def _hear(self, *values: int) -> None:
+        """A weight reads these values, which are multiplied: what is heard in all of them cannot be left out."""
+        voices = [self.silence.voices.get(value) for value in values]
+        for value, voice in zip(values, voices, strict=True):
+            if voice is not None and None not in voices:
+                self._freeze(voice.op, self.entries[value][voice.heard])
+
+    def _keep_shared(self, op: Op, *lines: Ids) -> None:
+        """A parameter that several operators read stays as it is."""
+        if any(self.program.values[value].parameter in self.shared for value in op.inputs):
+            self._freeze(op, *lines)
+
     def _same(self, op: Op, first: Ids, second: Ids) -> None:
         """Entries of two lines can only go together."""
         self.origins.tie(first, second)
@@ -202,9 +222,8 @@ class _Flow:
         if name is None or op.inputs[0] not in self.entries:
             raise _Refused
         line = self.origins.channel(self._along(op.inputs[0], -1))
-        if name in self.read:
-            self._same(op, self.read[name], line)
-        self.read[name] = line
+        self._hear(op.inputs[0])
+        self._keep_shared(op, line)
         self.result.consumers.append(Consumer(name, op, 1, line))
         return [None]
 
@@ -214,10 +233,8 @@ class _Flow:
         name = self.program.values[weight.value].parameter if isinstance(weight, Ref) else None
         if name is None:
             raise _Refused
-        name = name.removesuffix(_WEIGHT)
-        if name in self.result.norms:
-            self._same(op, self.result.norms[name], line)
-        self.result.norms[name] = line
+        self._keep_shared(op, line)
+        self.result.norms[name.removesuffix(_WEIGHT)] = line
         return [self.entries[op.inputs[0]]]
 
     def _layer_norm(self, op: Op) -> Results:
@@ -428,6 +445,7 @@ class _Flow:
         if contracted > 1 or crossed > 1:
             if a.shape[-2] > 1 or b.shape[-1] > 1:
                 raise _Refused
+            self._hear(left, right)
             first, second = np.broadcast_arrays(a[..., 0, :], b[..., :, 0])
             self._same(op, self.origins.channel(first).reshape(-1), self.origins.channel(second).reshape(-1))
             return [None]
@@ -445,20 +463,31 @@ class _Flow:
 
     def _layout(self, op: Op) -> Results:
         """Apply the operator's own rule to the origins."""
-        arguments = [self._argument(item) for item in op.args]
-        named = {name: self._argument(item) for name, item in op.kwargs.items()}
-        outputs = RULES[op.target](*arguments, **named)
+        outputs = RULES[op.target](*self._converted(op.args, self._origins), **self._converted(op.kwargs, self._origins))
         pieces = (outputs,) if isinstance(outputs, Tensor) else tuple(outputs)
         return [None if piece.state is None else np.asarray(piece.state) for piece in pieces]
 
-    def _argument(self, item: Any) -> Any:
+    def _origins(self, value: int) -> Tensor:
+        return Tensor(self._shape(value), self.entries.get(value))
+
+    def _converted(self, item: Any, tensor_of: Callable[[int], Tensor]) -> Any:
+        """Arguments for a rule, given what stands for each value."""
         if isinstance(item, Ref):
-            return Tensor(self._shape(item.value), self.entries.get(item.value))
+            return tensor_of(item.value)
         if isinstance(item, tuple):
-            return tuple(self._argument(part) for part in item)
+            return tuple(self._converted(part, tensor_of) for part in item)
+        if isinstance(item, dict):
+            return {name: self._converted(part, tensor_of) for name, part in item.items()}
         if isinstance(item, (Axis, Arithmetic)):
             return evaluate(item, lambda value, axis: self._shape(value)[axis])
         return item
+
+
+def _shared(program: Program) -> frozenset[str | None]:
+    """Parameters and buffers that more than one operator reads."""
+    named = (program.values[value].parameter for op in program.ops for value in set(op.inputs))
+    counts = Counter(name for name in named if name is not None)
+    return frozenset(name for name, count in counts.items() if count > 1)
 
 
 def _padded(shape: tuple[int, ...], rank: int) -> tuple[int, ...]:

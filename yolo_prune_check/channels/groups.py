@@ -10,7 +10,7 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from yolo_prune_check.channels.heads import unread_outputs
+from yolo_prune_check.channels.heads import fixed_outputs
 from yolo_prune_check.channels.program import BoolArray, Program
 from yolo_prune_check.channels.provenance import ChannelRange, Ids, Provenance, operator_in
 
@@ -96,7 +96,7 @@ def find_partition(program: Program, provenance: Provenance) -> Partition:
     for item in provenance.frozen:
         for group in np.unique(label[item.channels]).tolist():
             frozen.setdefault(group, item.operator)
-    for group in np.unique(label[unread_outputs(program, provenance)]).tolist():
+    for group in np.unique(label[fixed_outputs(program, provenance)]).tolist():
         frozen.setdefault(group, "the model's output")
     levels = tuple(
         Levels(

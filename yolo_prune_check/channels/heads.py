@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import takewhile
 
 import numpy as np
 
 from yolo_prune_check.channels.program import Op, Program
-from yolo_prune_check.channels.provenance import Provenance
+from yolo_prune_check.channels.provenance import Ids, Provenance
 
 
 def home_of(program: Program) -> str | None:
@@ -43,11 +44,29 @@ def find_head_layers(program: Program, provenance: Provenance) -> dict[str, str]
     return found
 
 
-def unread_outputs(program: Program, provenance: Provenance) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+def unread_outputs(program: Program, provenance: Provenance) -> Ids:
     """Channels that reach the model's output and that no weight reads."""
-    lines = [provenance.entries[value].reshape(-1) for value in program.outputs if value in provenance.entries]
-    if not lines:
-        return np.empty(0, dtype=np.int64)
-    reach = np.unique(provenance.origins.channel(np.concatenate(lines)))
     read = [consumer.channels for consumer in provenance.consumers]
-    return np.setdiff1d(reach[reach >= 0], np.concatenate(read) if read else [])
+    return np.setdiff1d(_reaching(program.outputs, provenance), np.concatenate(read) if read else [])
+
+
+def fixed_outputs(program: Program, provenance: Provenance) -> Ids:
+    """Channels that must stay for the output's sake: all that reach it, but for what the head hands on.
+
+    A head may return the feature maps that it was given beside what it makes of them, as Ultralytics' do for the loss;
+    channels of those that it reads may go.
+    """
+    declared = [value for value in program.outputs if value not in _handed_on(program)]
+    return np.union1d(_reaching(declared, provenance), unread_outputs(program, provenance))
+
+
+def _handed_on(program: Program) -> set[int]:
+    """Values that the module that makes the model's output takes and returns as they are."""
+    home = home_of(program)
+    return {value for call in program.calls if home and call.name == home for value in {*call.inputs} & {*call.returned}}
+
+
+def _reaching(values: Iterable[int], provenance: Provenance) -> Ids:
+    lines = [provenance.entries[value].reshape(-1) for value in values if value in provenance.entries]
+    reach = np.unique(provenance.origins.channel(np.concatenate([np.empty(0, dtype=np.int64), *lines])))
+    return reach[reach >= 0]

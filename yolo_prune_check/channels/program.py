@@ -47,7 +47,7 @@ class Op:
         target: Canonical operator name: ATen's without overload and in-place mark; or a function that ATen does not see
             as such (``chunk``, ``matmul``, ``linear``, ``reshape``, …); or ``overwritten``: the first operand's memory
             was written into through the second, which is a view of it; or ``assert``: a comparison of sizes in an
-            assertion of Python code.
+            assertion of Python code; or ``size_as_number``: a size of which Python code made a fraction.
         module: Qualified name of the innermost module whose forward was running.
         args: Arguments in schema order; tensors as ``Ref``, sizes as ``sizes.Size``.
         inputs: Ids of all tensor arguments, in order, lists flattened.
@@ -78,6 +78,7 @@ class ModuleCall:
         stop: Index after the last operator inside.
         is_leaf: Whether it has no submodules.
         class_name: Name of its class.
+        returned: Values of all tensors that it returned.
     """
 
     name: str
@@ -87,6 +88,7 @@ class ModuleCall:
     stop: int
     is_leaf: bool
     class_name: str
+    returned: tuple[int, ...]
 
 
 @dataclass(frozen=True)

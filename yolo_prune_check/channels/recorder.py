@@ -14,7 +14,7 @@ from torch.nn.modules.module import register_module_forward_hook, register_modul
 
 from yolo_prune_check.channels.program import FloatArray, ModuleCall, Op, Program, Ref, Value
 from yolo_prune_check.channels.rules import CONVOLUTIONS
-from yolo_prune_check.channels.sizes import Arithmetic, Dim, as_size, mark_computed
+from yolo_prune_check.channels.sizes import Arithmetic, Attribute, Dim, as_size, mark_computed
 from yolo_prune_check.channels.source import assertion
 from yolo_prune_check.channels.unchanged import Overwritten
 from yolo_prune_check.channels.weights import filter_of, numbers_of
@@ -93,12 +93,12 @@ class Recorder:
 
     @contextmanager
     def comparisons(self) -> Iterator[None]:
-        """Hear of every comparison of sizes."""
-        Dim.compared = self.record_comparison
+        """Hear of every comparison of sizes, and of every size that becomes a number."""
+        Dim.compared, Dim.measured = self.record_comparison, self.record_number
         try:
             yield
         finally:
-            Dim.compared = None
+            Dim.compared = Dim.measured = None
 
     def _enter(self, module: nn.Module, args: Any) -> None:
         self.stack.append(self.names.get(module, type(module).__name__))
@@ -109,7 +109,9 @@ class Recorder:
         inputs = tuple(self.ids[id(t)] for t in tensors_in(args) if id(t) in self.derived)
         single = self.value_of(output) if isinstance(output, torch.Tensor) else None
         leaf = not module._modules
-        self.calls.append(ModuleCall(name, inputs, single, first, len(self.ops), leaf, type(module).__name__))
+        kind = type(module).__name__
+        returned = tuple(self.ids[id(t)] for t in tensors_in(output) if id(t) in self.derived)
+        self.calls.append(ModuleCall(name, inputs, single, first, len(self.ops), leaf, kind, returned))
 
     def before(self, func: Any, args: Any, kwargs: Any) -> None:
         """Hear of an ATen call that is about to run: one that writes into a parameter or buffer must be undone.
@@ -175,6 +177,11 @@ class Recorder:
         if isinstance(expression, Arithmetic) and expression.operator == "%" and isinstance(expression.right, int):
             divisor = expression.right
         self._append("assert", (expression, as_size(other), divisor, message), {}, [], [])
+
+    def record_number(self, size: Dim) -> None:
+        """Add a size that Python code made a fraction of: what it does with that is not known."""
+        if not self.composite and not isinstance(size.expression, Attribute):
+            self._append("size_as_number", (size.expression,), {}, [], [])
 
     def _append(
         self,

@@ -118,11 +118,12 @@ class Dim(int):
     """An ``int`` read from a tensor's shape, or computed from such, during tracing.
 
     Operators that are not listed here give a plain ``int``: the number is then taken as a constant. Equality is told to
-    ``compared``, if it is set.
+    ``compared``, and whatever makes a fraction of it to ``measured``, if they are set.
     """
 
     expression: Expression
     compared: ClassVar[Callable[[Dim, int], None] | None] = None
+    measured: ClassVar[Callable[[Dim], None] | None] = None
 
     def __new__(cls, number: int, expression: Expression) -> Dim:
         """An int of this value with its expression."""
@@ -152,6 +153,8 @@ def _arithmetic(symbol: str, *, reflected: bool) -> Callable[[Dim, Any], Any]:
     def method(self: Dim, other: Any) -> Any:
         if not isinstance(other, int) or isinstance(other, bool):
             mark_computed(self.expression)
+            if isinstance(other, float):
+                _measure(self)
             return NotImplemented
         left, right = (other, self) if reflected else (self, other)
         return Dim(compute(int(left), int(right)), Arithmetic(symbol, as_size(left), as_size(right)))
@@ -164,11 +167,23 @@ for _symbol, _name in (("+", "add"), ("-", "sub"), ("*", "mul"), ("//", "floordi
     setattr(Dim, f"__r{_name}__", _arithmetic(_symbol, reflected=True))
 
 
+def _measure(size: Dim) -> None:
+    if Dim.measured is not None:
+        Dim.measured(size)
+
+
+_FRACTIONS = frozenset({"__pow__", "__rpow__", "__truediv__", "__rtruediv__", "__float__"})
+
+
 def _other_use(name: str) -> Callable[..., Any]:
     compute = getattr(int, name)
 
     def method(self: Dim, *operands: Any) -> Any:
-        mark_computed((self.expression, *(operand.expression for operand in operands if isinstance(operand, Dim))))
+        sizes = (self, *(operand for operand in operands if isinstance(operand, Dim)))
+        mark_computed(tuple(size.expression for size in sizes))
+        if name in _FRACTIONS:
+            for size in sizes:
+                _measure(size)
         return compute(self, *operands)
 
     return method

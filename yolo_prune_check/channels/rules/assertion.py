@@ -1,4 +1,4 @@
-"""Assertions of Python code on sizes: the run ends where one no longer holds."""
+"""What Python code does with sizes: the run ends where an assertion no longer holds."""
 
 from __future__ import annotations
 
@@ -17,4 +17,9 @@ def equal(left: int, right: int, divisor: int | None, message: str) -> tuple[()]
     return ()
 
 
-RULES: dict[str, Callable[..., Any]] = {"assert": equal}
+def number(size: int) -> tuple[()]:
+    """A fraction of a size; it changes no shape by itself."""
+    return ()
+
+
+RULES: dict[str, Callable[..., Any]] = {"assert": equal, "size_as_number": number}
