@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import random
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 import pytest
@@ -15,10 +17,13 @@ from tests.channels.architectures import double_of, graph_of_double
 from tests.channels.carry_out import carry_out, masked
 from yolo_prune_check.channels.graph import ChannelGraph
 from yolo_prune_check.channels.interpret import Interpretation, Interpreter
+from yolo_prune_check.channels.judge import judge
 from yolo_prune_check.channels.plan import Plan, Step
 from yolo_prune_check.channels.predict import predict
+from yolo_prune_check.channels.provenance import Ids
 from yolo_prune_check.channels.removal import Removal, find_removal
 from yolo_prune_check.channels.shrink import shrunk_ops, shrunk_parameters, shrunk_program
+from yolo_prune_check.cli.inspect.group_table import frozen_part
 
 TOLERANCE = 1e-9
 PROPERTY = settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
@@ -239,18 +244,149 @@ def tensors_of(tree: object) -> list[torch.Tensor]:
     return []
 
 
-class Tied(nn.Module):
-    """One layer run on two inputs: its columns are the same for both, so that both go together."""
+class Shared(nn.Module):
+    """A convolution, a weight or a batch norm that two operators read."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__()
+        self.first, self.left, self.right = nn.Conv2d(3, 8, 1), nn.Conv2d(8, 8, 1), nn.Conv2d(8, 8, 1)
+        self.norms, self.last = nn.ModuleList([nn.BatchNorm2d(8), nn.BatchNorm2d(8)]), nn.Conv2d(8, 4, 1)
+        if what == "convolution":
+            self.right = self.left
+        elif what == "weight":
+            self.right.weight = self.left.weight
+        elif what == "bias":
+            self.right.bias = self.left.bias
+        else:
+            self.norms[1] = self.norms[0]
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        left = self.norms[0](self.left(self.first(x).relu())).relu()
+        result: torch.Tensor = self.last(self.norms[1](self.right(left)).relu())
+        return result
+
+
+@pytest.mark.parametrize(
+    ("what", "layer", "operator"),
+    [
+        ("convolution", "first", "convolution in left"),
+        ("convolution", "left", "convolution in left"),
+        ("weight", "first", "convolution in left"),
+        ("bias", "left", "convolution in left"),
+        ("norm", "left", "native_batch_norm in norms.0"),
+        ("norm", "right", "native_batch_norm in norms.0"),
+    ],
+)
+def test_what_two_operators_share_stays(what: str, layer: str, operator: str) -> None:
+    graph = ChannelGraph.trace(Shared(what).double().eval(), imgsz=8)
+    if layer in graph.layers:
+        plan = Plan([Step(layer, range(4))], "group")
+        prediction = predict(graph, plan)
+        assert find_removal(graph, plan).stays.all()
+        assert prediction.verdict == judge(graph, plan).verdict == "unsafe"
+        assert operator in next(hazard.message for hazard in prediction.hazards if hazard.code == "frozen-channel")
+
+
+class Returning(nn.Module):
+    """Returns its features beside what it makes of them."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.left, self.right, self.shared = nn.Conv2d(3, 8, 1), nn.Conv2d(3, 8, 1), nn.Conv2d(8, 4, 1)
+        self.first, self.last = nn.Conv2d(3, 8, 1), nn.Conv2d(8, 4, 1)
+
+    def forward(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+        features = self.first(x)
+        return {"features": features, "out": self.last(features)}
+
+
+def test_a_declared_output_keeps_its_width() -> None:
+    graph = ChannelGraph.trace(Returning(), imgsz=8)
+    removal = find_removal(graph, Plan([Step("first", range(4))], "group"))
+    assert removal.stays.all()
+    assert [hazard.message for hazard in removal.hazards] == [
+        "4 of 8 channels cannot be removed: the model's output needs them"
+    ]
+
+
+@pytest.mark.parametrize("name", ["yolov8n-seg.yaml", "yolo26n.yaml"])
+def test_features_that_a_head_hands_on_can_go(name: str) -> None:
+    graph = graph_of_double(name)
+    layer = next(call for call in graph.provenance.layers_of(_handed(graph)))
+    width = graph.layers[layer].out_channels
+    assert find_removal(graph, Plan([Step(layer, range(width // 2))], "group")).hazards == ()
+
+
+def _handed(graph: ChannelGraph) -> Ids:
+    """Channels of the last feature map that the head returns as it was given it."""
+    given = {value for call in graph.program.calls[-2:] for value in call.inputs}
+    return graph.provenance.line([value for value in graph.program.outputs if value in given][-1])
+
+
+class Scaled(nn.Module):
+    """Scales by a number that it computes from its number of channels."""
+
+    def __init__(self, scale: Callable[[int], float]) -> None:
+        super().__init__()
+        self.first, self.last, self.scale = nn.Conv2d(3, 8, 1), nn.Conv2d(8, 4, 1), scale
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.shared(self.left(x)) + self.shared(self.right(x))
+        features = self.first(x)
+        result: torch.Tensor = self.last(features * self.scale(features.shape[1]))
+        return result
 
 
-def test_a_shared_convolution_ties_what_it_reads() -> None:
-    graph = ChannelGraph.trace(Tied(), imgsz=8)
-    assert ("left[0:8]", "right[0:8]") in {tuple(map(str, group.members)) for group in graph.groups}
-    assert graph.head_layers == {"shared": "the model's output"}
+@pytest.mark.parametrize(
+    "scale", [lambda n: n**-0.5, lambda n: 1 / n, lambda n: n / 8, math.sqrt, float, lambda n: n * 0.5]
+)
+def test_a_number_made_of_a_size_keeps_it(scale: Callable[[int], float]) -> None:
+    graph = ChannelGraph.trace(Scaled(scale), imgsz=8)
+    removal = find_removal(graph, Plan([Step("first", range(4))], "group"))
+    assert removal.stays.all()
+    assert [hazard.message for hazard in removal.hazards] == [
+        "4 of 8 channels cannot be removed: size_as_number in model needs them"
+    ]
+
+
+class Shuffled(nn.Module):
+    """Grouped convolutions with a shuffle between them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.last = nn.Conv2d(3, 8, 1), nn.Conv2d(12, 4, 1)
+        self.grouped, self.next = nn.Conv2d(8, 12, 1, groups=2), nn.Conv2d(12, 12, 1, groups=3)
+        self.shuffle = nn.ChannelShuffle(2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        result: torch.Tensor = self.last(self.next(self.shuffle(self.grouped(self.first(x)))))
+        return result
+
+
+@pytest.mark.parametrize("keep", [(), range(6), range(3), range(3, 9)])
+@pytest.mark.parametrize("layer", ["grouped", "next"])
+def test_a_plan_for_grouped_convolutions_is_always_judged(layer: str, keep: Sequence[int]) -> None:
+    graph = ChannelGraph.trace(Shuffled(), imgsz=8)
+    plan = Plan([Step(layer, keep)], "group")
+    prediction, judged = predict(graph, plan), judge(graph, plan)
+    assert prediction.hazards == judged.hazards
+    assert prediction.verdict == judged.verdict
+    assert (prediction.verdict == "unsafe") == any(hazard.severity == "error" for hazard in judged.hazards)
+
+
+class Normed(nn.Module):
+    """A group norm has a rule, but nothing tells how it treats fewer channels."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.norm, self.last = nn.Conv2d(3, 8, 1), nn.GroupNorm(2, 8), nn.Conv2d(8, 4, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        result: torch.Tensor = self.last(self.norm(self.first(x)))
+        return result
+
+
+def test_an_operator_that_groups_cannot_follow_is_named() -> None:
+    graph = ChannelGraph.trace(Normed(), imgsz=8)
+    assert graph.unsupported == ()
+    reasons = {str(group.members[0]): group.frozen for group in graph.groups}
+    assert reasons["first[0:8]"] == "flows into native_group_norm in norm"
+    assert "native_group_norm in norm" in frozen_part(graph)

@@ -1,4 +1,4 @@
-"""Execution ``group`` must not change the function: a removed channel is silent wherever a weight reads it, or stays."""
+"""Execution ``group`` must not change the function: a removed channel is silent where a weight reads it, or stays."""
 
 from __future__ import annotations
 
@@ -32,7 +32,8 @@ class Through(nn.Module):
         self.between = between
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.last(self.between(self.first(x), self.single(x)))
+        result: torch.Tensor = self.last(self.between(self.first(x), self.single(x)))
+        return result
 
 
 class Gated(nn.Module):
@@ -45,7 +46,8 @@ class Gated(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         y = self.first(x)
         gate = self.gate(y.mean((2, 3), keepdim=True)).sigmoid()
-        return self.last(y * gate)
+        result: torch.Tensor = self.last(y * gate)
+        return result
 
 
 class Behind(nn.Module):
@@ -56,7 +58,8 @@ class Behind(nn.Module):
         self.first, self.other, self.norm, self.last = block(3, 8), block(3, 4), nn.BatchNorm2d(12), nn.Conv2d(12, 4, 1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.last(self.norm(torch.cat([self.first(x), self.other(x)], 1)).relu())
+        result: torch.Tensor = self.last(self.norm(torch.cat([self.first(x), self.other(x)], 1)).relu())
+        return result
 
 
 def ready(model: nn.Module) -> nn.Module:

@@ -463,7 +463,9 @@ class _Flow:
 
     def _layout(self, op: Op) -> Results:
         """Apply the operator's own rule to the origins."""
-        outputs = RULES[op.target](*self._converted(op.args, self._origins), **self._converted(op.kwargs, self._origins))
+        outputs = RULES[op.target](
+            *self._converted(op.args, self._origins), **self._converted(op.kwargs, self._origins)
+        )
         pieces = (outputs,) if isinstance(outputs, Tensor) else tuple(outputs)
         return [None if piece.state is None else np.asarray(piece.state) for piece in pieces]
 

@@ -61,9 +61,12 @@ def fixed_outputs(program: Program, provenance: Provenance) -> Ids:
 
 
 def _handed_on(program: Program) -> set[int]:
-    """Values that the module that makes the model's output takes and returns as they are."""
-    home = home_of(program)
-    return {value for call in program.calls if home and call.name == home for value in {*call.inputs} & {*call.returned}}
+    """Values that the innermost module that returns all of the model's unread outputs takes and returns as they are."""
+    ends = set(program.outputs) - {value for op in program.ops for value in op.inputs}
+    for call in program.calls:
+        if ends and ends <= {*call.returned}:
+            return {*call.inputs} & {*call.returned} if call.name else set()
+    return set()
 
 
 def _reaching(values: Iterable[int], provenance: Provenance) -> Ids:

@@ -1,4 +1,10 @@
-"""What really goes when a plan is carried out by execution ``group``: whole dependency groups, halves kept equal."""
+"""What really goes when a plan is carried out by execution ``group``: whole dependency groups, halves kept equal.
+
+What is left computes what the model of full width does whose every parameter that goes is zero: the filters and biases
+of the removed channels, and their entries of all batch norms on the way. For a batch norm that belongs to a layer this
+is what execution ``mask`` zeroes. One behind a concat belongs to none: ``mask`` leaves it, and it gives a silent
+channel a constant, which goes here.
+"""
 
 from __future__ import annotations
 

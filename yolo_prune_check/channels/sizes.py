@@ -118,7 +118,8 @@ class Dim(int):
     """An ``int`` read from a tensor's shape, or computed from such, during tracing.
 
     Operators that are not listed here give a plain ``int``: the number is then taken as a constant. Equality is told to
-    ``compared``, and whatever makes a fraction of it to ``measured``, if they are set.
+    ``compared``, and whatever makes a fraction of it to ``measured``, if they are set. What
+    Python does not ask an ``int`` for goes unnoticed: ``int(n)``, ``math.log(n)``, a float on the left (``0.5 * n``).
     """
 
     expression: Expression
