@@ -105,12 +105,14 @@ def randomise_norms(model: nn.Module, seed: int) -> None:
     """Give every BatchNorm random numbers: a fresh one has no shift, which hides phantom channels."""
     generator = torch.Generator().manual_seed(seed)
     for module in model.modules():
-        if isinstance(module, nn.BatchNorm2d) and module.running_mean is not None and module.running_var is not None:
+        if isinstance(module, nn.BatchNorm2d):
             with torch.no_grad():
-                module.weight.uniform_(0.5, 1.5, generator=generator)
-                module.bias.normal_(0, 0.5, generator=generator)
-                module.running_mean.normal_(0, 0.5, generator=generator)
-                module.running_var.uniform_(0.5, 1.5, generator=generator)
+                if module.affine:
+                    module.weight.uniform_(0.5, 1.5, generator=generator)
+                    module.bias.normal_(0, 0.5, generator=generator)
+                if module.running_mean is not None and module.running_var is not None:
+                    module.running_mean.normal_(0, 0.5, generator=generator)
+                    module.running_var.uniform_(0.5, 1.5, generator=generator)
 
 
 @contextmanager

@@ -28,10 +28,13 @@ def carry_out(model: nn.Module, removal: Removal) -> nn.Module:
     for name, kept in removal.norms.items():
         _cut_norm(small.get_submodule(name), torch.as_tensor(kept))
     for weight, columns in removal.columns.items():
-        module = small.get_submodule(weight.removesuffix(".weight"))
-        assert isinstance(module, (nn.Linear, nn.ConvTranspose2d))
-        _replace(module, "weight", module.weight.index_select(columns.axis, torch.as_tensor(columns.kept)))
-        setattr(module, "in_features" if isinstance(module, nn.Linear) else "in_channels", len(columns.kept))
+        owner, _, part = weight.rpartition(".")
+        module = small.get_submodule(owner)
+        _replace(module, part, getattr(module, part).index_select(columns.axis, torch.as_tensor(columns.kept)))
+        if isinstance(module, nn.Linear):
+            module.in_features = len(columns.kept)
+        elif isinstance(module, nn.Conv1d | nn.ConvTranspose2d):
+            module.in_channels = len(columns.kept)
     for (module_name, attribute), value in removal.attributes.items():
         setattr(small.get_submodule(module_name), attribute, value)
     return small
@@ -56,7 +59,7 @@ def masked(model: nn.Module, removal: Removal, imgsz: int) -> nn.Module:
                         tensor[_gone(cut.outputs, len(tensor))] = 0
         for name in removal.norms.keys() - set(owners.values()):
             norm = silent.get_submodule(name)
-            assert isinstance(norm, nn.BatchNorm2d)
+            assert isinstance(norm, nn.BatchNorm1d | nn.BatchNorm2d)
             for tensor in (norm.weight, norm.bias):
                 tensor[_gone(removal.norms[name], len(tensor))] = 0
     return silent
@@ -81,11 +84,13 @@ def _cut_convolution(layer: nn.Module, cut: Cut) -> None:
 
 
 def _cut_norm(norm: nn.Module, kept: torch.Tensor) -> None:
-    assert isinstance(norm, nn.BatchNorm2d)
-    for part in ("weight", "bias"):
-        _replace(norm, part, getattr(norm, part)[kept])
-    for part in ("running_mean", "running_var"):
-        setattr(norm, part, getattr(norm, part)[kept])
+    assert isinstance(norm, nn.BatchNorm1d | nn.BatchNorm2d)
+    if norm.affine:
+        for part in ("weight", "bias"):
+            _replace(norm, part, getattr(norm, part)[kept])
+    if norm.track_running_stats:
+        for part in ("running_mean", "running_var"):
+            setattr(norm, part, getattr(norm, part)[kept])
     norm.num_features = len(kept)
 
 

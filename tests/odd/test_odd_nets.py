@@ -1,0 +1,102 @@
+"""Little nets that do what no YOLO does: whatever speaks about a plan says the same, and execution agrees."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import pytest
+import torch
+from torch import nn
+
+from benchmarks.zoo import randomise_norms
+from tests.odd import (
+    nets_arithmetic,
+    nets_layers,
+    nets_layout,
+    nets_norms,
+    nets_outputs,
+    nets_sharing,
+    nets_tokens,
+    nets_writes,
+)
+from tests.odd.trial import EXECUTED, IMGSZ, findings
+from yolo_prune_check.channels.graph import ChannelGraph
+
+NETS: Final = {
+    net.__name__: net
+    for nets in (
+        nets_arithmetic,
+        nets_layers,
+        nets_layout,
+        nets_norms,
+        nets_outputs,
+        nets_sharing,
+        nets_tokens,
+        nets_writes,
+    )
+    for net in nets.NETS
+}
+
+# A net in here is a defect to fix, and whoever fixes it takes its line out.
+FAILS: Final[dict[str, str]] = {
+    "BNna": "batch statistics in eval: constants are predicted to vary; group: the repair is unsafe",
+    "ChanSum": "a maximum that is 0 on every image observed counts as silent, though it can vary",
+    "Cond": "Python code that branches on a width is predicted as traced",
+    "CondShape": "Python code that branches on a width is predicted as traced",
+    "GN": "a norm module that refuses another width in Python is predicted to reach its view",
+    "L2Norm": "the widths inside normalize are recorded as numbers",
+    "Lin3": "the words of a misfit depend on the memory layout, which a width of one changes",
+    "Lin4": "the words of a misfit depend on the memory layout of a permuted map",
+    "Narrow": "narrow is recorded as a slice, which never complains",
+    "OutKw": "an add with ``out=`` is a junction for the prediction alone",
+    "pad_circular": "a ReLU that is 0 on every image observed counts as silent, though it can vary",
+    "PartWriteOut": "a ReLU that is 0 on every image observed counts as silent, though it can vary",
+    "Proj": "Python code that branches on a width is predicted as traced",
+    "RepInter": "the widths inside repeat_interleave are recorded as numbers",
+    "SharedBN": "one norm behind two layers: local leaves it at its width and it breaks, predicted is the next layer",
+    "SliceHalf": "a slice up to a computed position is recorded with the number",
+    "SplitInt": "a line that unpacks torch.split is not known to, only one that unpacks a chunk",
+    "TiedW": "one weight in two layers: MACs and constants are predicted for one of them",
+    "Unbind": "a line that unpacks Tensor.unbind is not known to",
+    "ViewBatch": "MACs are those of the traced batch, which the plan changes",
+    "WNold": "weight norm as a hook: the model cannot be copied",
+}
+
+
+def _every_net() -> list[object]:
+    assert FAILS.keys() <= NETS.keys()
+    return [
+        pytest.param(name, marks=pytest.mark.xfail(strict=True, reason=FAILS[name])) if name in FAILS else name
+        for name in NETS
+    ]
+
+
+def build(name: str) -> nn.Module:
+    torch.manual_seed(0)
+    model = NETS[name]().eval()
+    randomise_norms(model, 0)
+    if isinstance(model, nets_norms.BN_gamma_neg):
+        model.silence()
+    return model
+
+
+@pytest.mark.parametrize("name", _every_net())
+def test_everything_agrees_on_random_plans(name: str) -> None:
+    assert findings(build(name)) == []
+
+
+@pytest.mark.parametrize("dtype", [torch.half, torch.bfloat16, torch.double], ids=str)
+def test_a_model_of_any_precision(dtype: torch.dtype) -> None:
+    assert findings(build("HalfM").to(dtype), ways=EXECUTED) == []
+
+
+def test_a_frozen_model() -> None:
+    assert findings(build("HalfM").requires_grad_(False)) == []
+
+
+def test_a_model_in_training_mode_stays_in_it() -> None:
+    model = build("HalfM").train()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    ChannelGraph.trace(model, IMGSZ)
+    assert all(module.training for module in model.modules())
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
