@@ -46,8 +46,8 @@ class Op:
     Attributes:
         target: Canonical operator name: ATen's without overload and in-place mark; or a function that ATen does not see
             as such (``chunk``, ``matmul``, ``linear``, ``reshape``, …); or ``overwritten``: the first operand's memory
-            was written into through the second, which is a view of it; or ``assert``: a comparison of sizes in an
-            assertion of Python code.
+            was written into through the second, which is a view of it; or a comparison of sizes in Python code:
+            ``assert`` in an assertion, ``branch`` wherever else.
         module: Qualified name of the innermost module whose forward was running.
         args: Arguments in schema order; tensors as ``Ref``, sizes as ``sizes.Size``.
         inputs: Ids of all tensor arguments, in order, lists flattened.
