@@ -331,8 +331,7 @@ def test_a_comparison_with_another_outcome_leaves_the_rest_unknown(kind: type[nn
     changes = carry_out(graph, plan)
     result = graph.interpreter.rerun(graph.baseline, changes.parameters)
     assert result.unknown is not None
-    assert result.unknown.target == "branch"
-    assert "test_trace.py" in result.unknown.args[4]
+    assert "test_trace.py" in result.unknown
     assert predict(graph, plan).verdict == "unsafe"
     masked = Plan([Step(layer, range(4))], "mask")
     assert graph.interpreter.rerun(graph.baseline, carry_out(graph, masked).parameters).unknown is None
