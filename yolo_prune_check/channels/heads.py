@@ -63,16 +63,16 @@ def fixed_outputs(program: Program, provenance: Provenance) -> Ids:
 
 
 def _handed_on(program: Program) -> set[int]:
-    """Values that the innermost module that returns all of the model's unread outputs takes and returns, or copies."""
+    """Values that the innermost module that returns all of the model's unread outputs returns without making them."""
     ends = set(program.outputs) - {value for op in program.ops for value in op.inputs}
     call = next((call for call in program.calls if ends and ends <= {*call.returned}), None)
     if call is None or not call.name:
         return set()
-    given = {*call.inputs}
+    made: set[int] = set()
     for op in program.ops[call.first : call.stop]:
-        if op.target in _COPIES and op.inputs[0] in given:
-            given.update(op.outputs)
-    return given & {*call.returned}
+        if op.target not in _COPIES or op.inputs[0] in made:
+            made.update(op.outputs)
+    return {*call.returned} - made
 
 
 def _reaching(values: Iterable[int], provenance: Provenance) -> Ids:
