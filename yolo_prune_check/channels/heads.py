@@ -10,6 +10,8 @@ import numpy as np
 from yolo_prune_check.channels.program import Op, Program
 from yolo_prune_check.channels.provenance import Ids, Provenance
 
+_COPIES = frozenset({"detach", "alias", "clone"})
+
 
 def home_of(program: Program) -> str | None:
     """The innermost module in which all of the model's outputs are made that nothing in the model reads."""
@@ -61,12 +63,16 @@ def fixed_outputs(program: Program, provenance: Provenance) -> Ids:
 
 
 def _handed_on(program: Program) -> set[int]:
-    """Values that the innermost module that returns all of the model's unread outputs takes and returns as they are."""
+    """Values that the innermost module that returns all of the model's unread outputs returns without making them."""
     ends = set(program.outputs) - {value for op in program.ops for value in op.inputs}
-    for call in program.calls:
-        if ends and ends <= {*call.returned}:
-            return {*call.inputs} & {*call.returned} if call.name else set()
-    return set()
+    call = next((call for call in program.calls if ends and ends <= {*call.returned}), None)
+    if call is None or not call.name:
+        return set()
+    made: set[int] = set()
+    for op in program.ops[call.first : call.stop]:
+        if op.target not in _COPIES or op.inputs[0] in made:
+            made.update(op.outputs)
+    return {*call.returned} - made
 
 
 def _reaching(values: Iterable[int], provenance: Provenance) -> Ids:
