@@ -8,7 +8,7 @@ freezes the channels that flow into it, and the groups name it and its module as
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -41,10 +41,16 @@ _WHOLE = 2**31 - 1  # an end of a slice from here on means "to the end"
 Results = Sequence["Ids | None"]
 
 
-def trace_provenance(program: Program, layers: Mapping[str, GraphLayer]) -> Provenance:
-    """Follow every layer's channels through the program."""
+def trace_provenance(program: Program, layers: Mapping[str, GraphLayer], unruled: Collection[int] = ()) -> Provenance:
+    """Follow every layer's channels through the program.
+
+    Args:
+        program: The traced pass.
+        layers: Its layers.
+        unruled: Operators whose rule does not reproduce the trace: they freeze what flows into them.
+    """
     channels = Channels(layers)
-    flow = _Flow(Provenance(program, channels, Origins(channels.total)), layers)
+    flow = _Flow(Provenance(program, channels, Origins(channels.total)), layers, unruled)
     for op in program.ops:
         flow.follow(op)
     flow.settle()
@@ -56,8 +62,9 @@ class _Refused(Exception):
 
 
 class _Flow:
-    def __init__(self, result: Provenance, layers: Mapping[str, GraphLayer]) -> None:
+    def __init__(self, result: Provenance, layers: Mapping[str, GraphLayer], unruled: Collection[int]) -> None:
         self.result = result
+        self.unruled = unruled
         self.program = result.program
         self.origins = result.origins
         self.entries = result.entries
@@ -104,6 +111,8 @@ class _Flow:
             return self._convolution
         if not any(value in self.entries for value in op.inputs):
             return None
+        if op.index in self.unruled:
+            return self._refuse
         if op.target in _PASSING:
             return self._pass
         return partial(_HANDLERS.get(op.target, _Flow._refuse), self)

@@ -82,7 +82,7 @@ class ChannelGraph:
     @cached_property
     def provenance(self) -> Provenance:
         """Which channels each value holds."""
-        return trace_provenance(self.program, self.layers)
+        return trace_provenance(self.program, self.layers, self.baseline.unruled)
 
     @cached_property
     def junctions(self) -> tuple[Junction, ...]:
