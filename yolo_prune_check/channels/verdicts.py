@@ -192,9 +192,10 @@ class Verdicts:
         """Whether a layer, its norm and its activation fit each other however wide they are, and nothing else's."""
         found = self._fitting.get(layer.name)
         if found is None:
-            names = narrowed(self.graph.parameters, layer, 1)
-            found = layer.groups == 1 and all(self.graph.interpreter.readers_of(name) == 1 for name in names)
-            self._fitting[layer.name] = found
+            names, ops, inner = narrowed(self.graph.parameters, layer, 1), self.graph.program.ops, self._inner(layer)
+            others = layer.norm is None and any((inner >> op.index) & 1 for op in ops if op.target in NORMS)
+            alone = all(self.graph.interpreter.readers_of(name) == 1 for name in names)
+            found = self._fitting[layer.name] = layer.groups == 1 and alone and not others
         return found
 
     def _inner(self, layer: GraphLayer) -> int:
