@@ -43,7 +43,6 @@ FAILS: Final[dict[str, str]] = {
     "ChanSum": "a maximum that is 0 on every image observed counts as silent, though it can vary",
     "Lin3": "the words of a misfit depend on the memory layout, which a width of one changes",
     "Narrow": "narrow is recorded as a slice, which never complains",
-    "OutKw": "an add with ``out=`` is a junction for the prediction alone",
     "pad_circular": "a ReLU that is 0 on every image observed counts as silent, though it can vary",
     "PartWriteOut": "a ReLU that is 0 on every image observed counts as silent, though it can vary",
     "RepInter": "the widths inside repeat_interleave are recorded as numbers",

@@ -63,7 +63,7 @@ class JunctionWatch(TorchFunctionMode):
         name = _NAMES.get(func)
         if name is None:
             return func(*args, **kwargs)
-        inputs = _flat((*args, *kwargs.values()))
+        inputs = _flat((*args, *(item for key, item in kwargs.items() if key != "out")))
         # Before the call, which may write into its operand.
         seen = self._ports("in", inputs) if _joins(name, inputs, args, kwargs) else None
         output = func(*args, **kwargs)
