@@ -8,11 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from tests.mutants.hunt import GROUP, LOCAL, MASK, SHUFFLE, WEIGHTS
+from tests.channels.test_graph import test_all_sizes_are_understood as all_are_understood
+from tests.mutants.hunt import GROUP, LOCAL, MASK, SHUFFLE, WEIGHTS, Pinned
 from tests.mutants.mutant import mutant
 from yolo_prune_check.channels.tensors import Breaks, Tensor, known, spread
 
 Rule = Callable[..., Any]
+# A rule that does not reproduce the traced sizes is not used, and its operator is listed as unsupported.
+SUPPORTED = Pinned(all_are_understood, "yolov8n.yaml")
 
 BOTTLENECKS = LOCAL.on("yolov8n.yaml", "model.2.m", "model.4.m", "model.6.m")
 
@@ -126,14 +129,14 @@ def relu_passes_negatives(relu: Rule, x: Tensor) -> Tensor:
     return x
 
 
-@mutant("rules.convolution:_forward", "convolution: the padding counts on one side only", LOCAL)
+@mutant("rules.convolution:_forward", "convolution: the padding counts on one side only", SUPPORTED)
 def conv_padding_on_one_side(
     forward: Rule, size: int, kernel: int, stride: int, padding: int, dilation: int, extra: int
 ) -> Any:
     return forward(size, kernel, stride, 0, dilation, extra) + padding // stride
 
 
-@mutant("rules.convolution:_forward", "convolution: the stride is forgotten", LOCAL)
+@mutant("rules.convolution:_forward", "convolution: the stride is forgotten", SUPPORTED)
 def conv_stride_forgotten(forward: Rule, size: int, kernel: int, stride: int, *others: int) -> Any:
     return forward(size, kernel, 1, *others)
 
@@ -169,7 +172,7 @@ def max_pool_wakes_channels(pool: Rule, x: Tensor, *options: Any) -> Any:
     return pool(Tensor(x.shape), *options)
 
 
-@mutant("rules.pooling:upsample_nearest", "upsample: the factor is forgotten", LOCAL)
+@mutant("rules.pooling:upsample_nearest", "upsample: the factor is forgotten", SUPPORTED)
 def upsample_factor_forgotten(upsample: Rule, x: Tensor, *options: Any) -> Tensor:
     return x
 
