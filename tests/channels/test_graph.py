@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 
 import pytest
 
+from benchmarks.zoo import FAMILIES, TORCHVISION, build
 from tests.models import graph_of, stock
 from yolo_prune_check.channels.graph import ChannelGraph
 from yolo_prune_check.channels.plan import Plan, Step
@@ -14,6 +16,7 @@ from yolo_prune_check.channels.rules import RULES
 from yolo_prune_check.channels.tensors import Tensor
 from yolo_prune_check.errors import UserError
 
+SMALL = re.compile(r"\d[nt]\b|tiny")
 SIZES = ("yolov8n.yaml", "yolov8s.yaml", "yolov8m.yaml", "yolov8l.yaml", "yolov8x.yaml")
 
 
@@ -22,6 +25,14 @@ def test_all_sizes_are_understood(name: str) -> None:
     graph = graph_of(name)
     assert graph.unsupported == ()
     assert len(graph.layers) == sum(1 for module in stock(name).modules() if type(module).__name__ == "Conv2d")
+
+
+@pytest.mark.parametrize(
+    "name", [*(models[0] for models in FAMILIES.values() if SMALL.search(models[0])), *TORCHVISION]
+)
+def test_every_operator_of_every_family_has_a_rule_that_reproduces_it(name: str) -> None:
+    """A rule that fails on the untouched model is not used: a defect in one would only freeze channels."""
+    assert ChannelGraph.trace(build(name)).unsupported == ()
 
 
 def test_groups_cover_every_channel_once() -> None:
