@@ -198,7 +198,7 @@ def _together(model: nn.Module, how: How, number: int) -> dict[str, Callable[[],
 
 def _verdicts(graph: ChannelGraph, plans: Sequence[Plan]) -> int:
     """How many plans are unsafe: every verdict is read."""
-    return sum(prediction.verdict == "unsafe" for prediction in graph.predict_many(plans))
+    return int(graph.predict_many(plans).unsafe.sum())
 
 
 def _step(name: str) -> float:

@@ -156,3 +156,15 @@ def test_every_width_of_a_layer_before_a_chunk() -> None:
         assert graph.predict_many([plan])[0].failure == judgement.failure
         broken.append(prediction.failure.module if prediction.failure else "")
     assert broken[14:] == ["one", "third"]
+
+
+def test_plans_whose_mask_means_nothing_are_predicted_together_with_those_without() -> None:
+    graph = graph_of("yolov8n.yaml")
+    drawn = [
+        Plan([Step("model.1.conv", range(16))], "local", mask="weights"),
+        Plan([Step("model.3.conv", range(16))], "local"),
+    ]
+    for one, plan in zip(graph.predict_many(drawn), drawn, strict=True):
+        assert one.failure == predict(graph, plan).failure
+        assert one.failure is not None
+        assert one.failure.path[0] == plan.steps[0].layer

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import partial
+from operator import attrgetter
 from typing import overload
 
 import numpy as np
-from numpy.typing import NDArray
 
+from yolo_prune_check.channels.emptied import AT_A_TIME
 from yolo_prune_check.channels.graph import ChannelGraph
 from yolo_prune_check.channels.judge import judge
-from yolo_prune_check.channels.plan import Execution, MaskKind, Plan, Step
+from yolo_prune_check.channels.packed import Steps
+from yolo_prune_check.channels.plan import Execution, MaskKind, Plan
 from yolo_prune_check.channels.prediction import Failing, Prediction, Verdict, runs
 from yolo_prune_check.channels.program import BoolArray
 from yolo_prune_check.channels.repair import find_repair
-
-IntArray = NDArray[np.int64]
-Words = NDArray[np.uint64]
 
 
 class Predictions(Sequence[Prediction]):
@@ -42,11 +41,13 @@ class Predictions(Sequence[Prediction]):
         self._first = np.full(len(self.plans), -1)  # which of them the plan breaks in
         for (execution, mask), numbers in _by_kind(self.plans):
             if execution == "local":
-                rest = self._local(_Steps(graph, self.plans, numbers))
+                rest = self._local(Steps(graph, self.plans, numbers))
             elif execution == "mask":
-                rest = self._mask(_Steps(graph, self.plans, numbers), mask)
+                rest = self._mask(Steps(graph, self.plans, numbers), mask)
+            elif execution == "adapter":
+                rest = self._adapter(Steps(graph, self.plans, numbers))
             else:
-                rest = numbers
+                rest = self._group(numbers)
             for number in rest:
                 verdict, self._failing[number] = graph.verdicts.of(self.plans[number])
                 self.unsafe[number] = verdict == "unsafe"
@@ -71,11 +72,11 @@ class Predictions(Sequence[Prediction]):
             return self._failing[number]
         if self._first[number] >= 0:
             return partial(self._graph.verdicts.failure, *self._breaks[self._first[number]])
-        if self.plans[number].execution == "mask":
+        if self.plans[number].execution == "mask" or not self.unsafe[number]:
             return runs
         return lambda: judge(self._graph, self.plans[number]).failure
 
-    def _mask(self, steps: _Steps, mask: MaskKind) -> Iterable[int]:
+    def _mask(self, steps: Steps, mask: MaskKind) -> Iterable[int]:
         """Verdicts by mask; the numbers of the plans that are left to be looked at one by one."""
         silences = [self._graph.verdicts.silence(name, mask) if used else None for name, used in steps.used()]
         clean = np.array([found is not None and found.clean for found in silences])[steps.layer]
@@ -86,121 +87,54 @@ class Predictions(Sequence[Prediction]):
         self.unsafe[steps.numbers] = steps.any_of(wrong) | ~steps.any_of(steps.cut)
         return map(int, steps.numbers[steps.any_of(unclear) | steps.repeats])
 
-    def _local(self, steps: _Steps) -> Iterable[int]:
+    def _adapter(self, steps: Steps) -> Iterable[int]:
+        """Verdicts by adapter; the numbers of the plans that are left to be looked at one by one."""
+        fits = np.array([not used or self._graph.verdicts.fits_itself(name) for name, used in steps.used()])
+        self.unsafe[steps.numbers] = steps.any_of(steps.spoils) | ~steps.any_of(steps.cut)
+        return map(int, steps.numbers[steps.any_of(steps.cut & ~fits[steps.layer]) | steps.repeats])
+
+    def _group(self, numbers: Sequence[int]) -> Iterable[int]:
+        """Verdicts by group; none is left."""
+        for start in range(0, len(numbers), AT_A_TIME):
+            steps = Steps(self._graph, self.plans, numbers[start : start + AT_A_TIME])
+            self.unsafe[steps.numbers] = self._graph.verdicts.by_group.unsafe(steps)
+        return ()
+
+    def _local(self, steps: Steps) -> Iterable[int]:
         """Verdicts by local; the numbers of the plans that are left to be looked at one by one."""
-        table = _Outlines(self._graph, steps)
-        last = len(self._graph.program.ops)
-        stop = np.where(steps.cut, table.stop, last)
-        first = steps.least(stop, last)
-        reach = table.up_to[first[steps.plan]]
-        touched = np.where(steps.cut[:, None], table.touched & reach, 0)
-        together = steps.union(touched)
-        common = np.bitwise_count(together).sum(1) < steps.total(np.bitwise_count(touched).sum(1))
-        own = steps.union(np.where(steps.cut[:, None], table.own, 0))
+        spoiled = steps.any_of(steps.spoils)
+        unsafe = spoiled | ~steps.any_of(steps.cut)
+        rest = steps.only(steps.cut & ~spoiled[steps.plan])
+        table = _Outlines(self._graph, rest)
+        first = rest.least(table.stop, len(self._graph.program.ops))
+        touched = table.touched & table.up_to[first[rest.plan]]
+        together, own = rest.union(touched), rest.union(table.own)
+        common = np.bitwise_count(together).sum(1) < rest.total(np.bitwise_count(touched).sum(1))
         passed = (together & own & table.up_to[np.maximum(first - 1, 0)] & ~table.at[first]).any(1)
         words = (own & table.at[first]).any(1)  # it breaks in a layer that is itself cut, which changes the message
-        breaks = table.breaks & steps.cut & (stop == first[steps.plan])
-        exact = common | passed | steps.repeats | (steps.any_of(steps.cut & table.splits) & ~steps.any_of(breaks))
-        wrong = steps.cut & (steps.spoils | table.wrong)
-        self.unsafe[steps.numbers] = steps.any_of(breaks | wrong) | ~steps.any_of(steps.cut)
-        plain = breaks & ~(exact | words)[steps.plan]
+        breaks = table.breaks & (table.stop == first[rest.plan])
+        broken = rest.any_of(breaks)
+        exact = common | passed | steps.repeats | (rest.any_of(table.splits) & ~broken)
+        self.unsafe[steps.numbers] = unsafe | broken | rest.any_of(table.wrong)
+        plain = breaks & ~(exact | words)[rest.plan]
         self._breaks = table.steps
-        self._first[steps.numbers[steps.plan[plain]]] = table.index[plain]
+        self._first[steps.numbers[rest.plan[plain]]] = table.index[plain]
         return map(int, steps.numbers[exact])
 
 
-class _Steps:
-    """The steps of some plans as arrays.
-
-    Attributes:
-        numbers: ``[P]``, which of all plans these are.
-        plan: ``[S]``, for each step the position of its plan in ``numbers``.
-        layer: ``[S]``, its layer by position in the graph.
-        width: ``[S]``, channels that stay.
-        cut: ``[S]``, whether channels go.
-        spoils: ``[S]``, whether the step alone makes the plan unsafe: no channel stays, or the head decodes the layer.
-        repeats: ``[P]``, whether a plan names a layer twice.
-    """
-
-    def __init__(self, graph: ChannelGraph, plans: Sequence[Plan], numbers: Sequence[int]) -> None:
-        positions = {name: position for position, name in enumerate(graph.layers)}
-        totals = np.array([layer.out_channels for layer in graph.layers.values()])
-        lists = [plans[number].steps for number in numbers]
-        steps = [step for found in lists for step in found]
-        if any(step.layer not in positions for step in steps):
-            _refuse(graph, steps)
-        self.names = tuple(graph.layers)
-        self.numbers = np.array(numbers)
-        self.counts = np.array([len(found) for found in lists])
-        self.plan = np.repeat(np.arange(len(numbers)), self.counts)
-        self.layer = np.array([positions[step.layer] for step in steps], dtype=np.int64)
-        self.width = np.array([len(step.keep) for step in steps], dtype=np.int64)
-        if (
-            np.array([step.keep[-1] if step.keep else -1 for step in steps], dtype=np.int64) >= totals[self.layer]
-        ).any():
-            _refuse(graph, steps)
-        self.cut = self.width < totals[self.layer]
-        head = np.array([name in graph.head_layers for name in graph.layers])
-        self.spoils = self.cut & ((self.width == 0) | head[self.layer])
-        order = np.sort(self.plan * len(totals) + self.layer)
-        self.repeats = np.zeros(len(numbers), dtype=np.bool_)
-        self.repeats[order[1:][order[1:] == order[:-1]] // len(totals)] = True
-        self._filled = self.counts > 0
-        self._starts = (np.cumsum(self.counts) - self.counts)[self._filled]
-
-    def used(self) -> Iterable[tuple[str, bool]]:
-        """For each layer of the graph its name and whether a step cuts it."""
-        used = np.zeros(len(self.names), dtype=np.bool_)
-        used[self.layer[self.cut]] = True
-        return zip(self.names, used.tolist(), strict=True)
-
-    def any_of(self, flags: BoolArray) -> BoolArray:
-        """For each plan, whether one of its steps is flagged."""
-        found = np.zeros(len(self.counts), dtype=np.bool_)
-        found[self.plan[flags]] = True
-        return found
-
-    def least(self, numbers: IntArray, default: int) -> IntArray:
-        """For each plan, the least number of its steps."""
-        found = np.full(len(self.counts), default, dtype=np.int64)
-        if len(self._starts):
-            found[self._filled] = np.minimum.reduceat(numbers, self._starts)
-        return found
-
-    def total(self, numbers: IntArray) -> IntArray:
-        """For each plan, the sum of its steps' numbers."""
-        found = np.zeros(len(self.counts), dtype=np.int64)
-        if len(self._starts):
-            found[self._filled] = np.add.reduceat(numbers, self._starts)
-        return found
-
-    def union(self, words: Words) -> Words:
-        """For each plan, the union of its steps' bit sets, ``[P, W]`` from ``[S, W]``."""
-        found = np.zeros((len(self.counts), words.shape[1]), dtype=np.uint64)
-        if len(self._starts):
-            found[self._filled] = np.bitwise_or.reduceat(words, self._starts, axis=0)
-        return found
-
-
 def _by_kind(plans: Sequence[Plan]) -> Iterable[tuple[tuple[Execution, MaskKind], Sequence[int]]]:
-    """The numbers of the plans of each execution and kind of mask."""
-    kinds = [(plan.execution, plan.mask) for plan in plans]
+    """The numbers of the plans of each execution and, for ``mask``, each kind."""
+    kinds = list(map(attrgetter("execution", "mask"), plans))
     if len(found := set(kinds)) == 1:
         return [(found.pop(), range(len(plans)))]
     numbers: dict[tuple[Execution, MaskKind], list[int]] = {}
-    for number, kind in enumerate(kinds):
-        numbers.setdefault(kind, []).append(number)
+    for number, (execution, mask) in enumerate(kinds):
+        numbers.setdefault((execution, mask if execution == "mask" else "silent"), []).append(number)
     return numbers.items()
 
 
-def _refuse(graph: ChannelGraph, steps: Sequence[Step]) -> None:
-    """Raise for the first step that does not fit the model."""
-    for step in steps:
-        graph.check(Plan([step]))
-
-
 class _Outlines:
-    """What single steps do as arrays, one row for each step; rows of steps that cut nothing mean nothing.
+    """What single steps do as arrays, one row for each step.
 
     Attributes:
         steps: The different steps: layers and widths.
@@ -215,14 +149,15 @@ class _Outlines:
         at: ``[N + 1, W]``, for each operator its bit.
     """
 
-    def __init__(self, graph: ChannelGraph, steps: _Steps) -> None:
+    def __init__(self, graph: ChannelGraph, steps: Steps) -> None:
+        """Look up steps that cut their layers."""
         count = len(graph.program.ops)
         words = count // 64 + 1
         at = np.zeros((count + 1, words), dtype=np.uint64)
         number = np.arange(count + 1)
         at[number, number // 64] = np.uint64(1) << (number % 64).astype(np.uint64)
         self.at, self.up_to = at, np.bitwise_or.accumulate(at, axis=0)
-        codes = np.where(steps.cut, steps.layer + steps.width * len(steps.names), 0)
+        codes = steps.layer + steps.width * len(steps.names)
         used = np.zeros(codes.max(initial=0) + 1, dtype=np.bool_)
         used[codes] = True
         self.index = (np.cumsum(used) - 1)[codes]

@@ -46,7 +46,7 @@ class Step:
         object.__setattr__(self, "keep", tuple(kept))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Plan:
     """Ordered steps and how they are carried out.
 
@@ -57,6 +57,11 @@ class Plan:
         execution: ``mask``, ``local``, ``group`` or ``adapter``.
         mask: For ``mask``: ``silent`` zeroes filter, bias and batch-norm weight and bias; ``weights`` only the filter.
 
+    Attributes:
+        layers: Layer of each step. With the next two, what thousands of plans are packed into arrays from.
+        counts: Channels that each step keeps.
+        highest: Highest channel that each step keeps; -1 if it keeps none.
+
     Raises:
         UserError: Unknown execution or mask kind.
     """
@@ -64,19 +69,26 @@ class Plan:
     steps: tuple[Step, ...] = field(default=())
     execution: Execution = "mask"
     mask: MaskKind = "silent"
+    layers: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    counts: tuple[int, ...] = field(init=False, repr=False, compare=False)
+    highest: tuple[int, ...] = field(init=False, repr=False, compare=False)
 
     def __init__(self, steps: Iterable[Step] = (), execution: Execution = "mask", mask: MaskKind = "silent") -> None:
         if execution not in EXECUTIONS:
             raise UserError("unknown execution", value=execution, hint=f"Use one of {', '.join(EXECUTIONS)}.")
         if mask not in MASK_KINDS:
             raise UserError("unknown kind of mask", value=mask, hint=f"Use one of {', '.join(MASK_KINDS)}.")
-        object.__setattr__(self, "steps", tuple(steps))
+        steps = tuple(steps)
+        object.__setattr__(self, "steps", steps)
         object.__setattr__(self, "execution", execution)
         object.__setattr__(self, "mask", mask)
+        object.__setattr__(self, "layers", tuple([step.layer for step in steps]))
+        object.__setattr__(self, "counts", tuple([len(step.keep) for step in steps]))
+        object.__setattr__(self, "highest", tuple([step.keep[-1] if step.keep else -1 for step in steps]))
 
     def widths(self) -> dict[str, int]:
         """Number of channels that stay, by layer."""
-        widths = {step.layer: len(step.keep) for step in self.steps}
+        widths = dict(zip(self.layers, self.counts, strict=True))
         if len(widths) == len(self.steps):
             return widths
         return {layer: len(keep) for layer, keep in self.kept().items()}

@@ -8,24 +8,24 @@ emit depends on their own layer alone.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 
 import numpy as np
-from numpy.typing import NDArray
 
+from yolo_prune_check.channels.emptied import GroupVerdicts
 from yolo_prune_check.channels.explain import explain
 from yolo_prune_check.channels.graph import ChannelGraph
 from yolo_prune_check.channels.hazards import passed_frozen
 from yolo_prune_check.channels.interpret import Interpretation
 from yolo_prune_check.channels.judge import judge
 from yolo_prune_check.channels.layers import GraphLayer
+from yolo_prune_check.channels.packed import Steps
 from yolo_prune_check.channels.parameters import masked, narrowed, removed
 from yolo_prune_check.channels.plan import MaskKind, Plan, Step
 from yolo_prune_check.channels.prediction import Failing, Mismatch, Verdict, runs
-from yolo_prune_check.channels.program import BoolArray
-from yolo_prune_check.channels.removal import level
+from yolo_prune_check.channels.program import BoolArray, Op
 from yolo_prune_check.channels.rules import ACTIVATIONS, CONVOLUTIONS, NORMS, POOLS, UPSAMPLES
 from yolo_prune_check.channels.tensors import Tensor
 
@@ -48,6 +48,19 @@ class Outline:
     touched: int
     wrong: bool
     splits: bool
+
+
+@dataclass(frozen=True)
+class General:
+    """What shrinking one layer does whichever of many widths it gets.
+
+    Attributes:
+        widths: The widths for which it holds; may be empty.
+        outline: What happens at each of them.
+    """
+
+    widths: range
+    outline: Outline
 
 
 @dataclass(frozen=True)
@@ -76,7 +89,7 @@ class Verdicts:
         """Nothing is worked out yet."""
         self.graph = graph
         self._exact: dict[tuple[str, int], Outline] = {}
-        self._outlines: dict[str, Outline] = {}
+        self._general: dict[str, General] = {}
         self._fitting: dict[str, bool] = {}
         self._silences: dict[tuple[str, MaskKind], Silence] = {}
 
@@ -92,19 +105,32 @@ class Verdicts:
         if plan.execution == "mask":
             return self._mask(plan), runs
         if plan.execution == "group":
-            verdict = self._group(plan)
-            return verdict, runs if verdict == "safe" else partial(self._judged, plan)
+            unsafe = self.by_group.unsafe(Steps(self.graph, [plan], [0]))[0]
+            return ("unsafe", partial(self._judged, plan)) if unsafe else ("safe", runs)
+        cut = self._cut(plan)
+        if all(self.fits_itself(name) for name in cut):  # the adapter gives every reader the width that it knows
+            return ("unsafe", partial(self._judged, plan)) if not cut or self._spoiled(cut) else ("safe", runs)
         judgement = judge(self.graph, plan)
         return judgement.verdict, lambda: judgement.failure
 
     def _judged(self, plan: Plan) -> Mismatch | None:
         return judge(self.graph, plan).failure
 
+    def _cut(self, plan: Plan) -> dict[str, int]:
+        """Channels that stay, by layer that loses some."""
+        layers = self.graph.layers
+        return {name: width for name, width in plan.widths().items() if width < layers[name].out_channels}
+
+    def _spoiled(self, cut: Mapping[str, int]) -> bool:
+        """Whether a plan that shrinks layers so is unsafe whatever else comes of it."""
+        return any(width == 0 or name in self.graph.head_layers for name, width in cut.items())
+
     def _local(self, plan: Plan) -> tuple[Verdict, Failing]:
-        layers, head = self.graph.layers, self.graph.head_layers
-        cut = {name: width for name, width in plan.widths().items() if width < layers[name].out_channels}
+        layers, cut = self.graph.layers, self._cut(plan)
         if not cut:
             return "unsafe", runs
+        if self._spoiled(cut):
+            return "unsafe", partial(self._judged, plan)
         outlines = {name: self.outline(name, width) for name, width in cut.items()}
         name, first = min(outlines.items(), key=lambda item: item[1].stop)
         if len(cut) > 1:
@@ -123,8 +149,7 @@ class Verdicts:
         if any(outline.splits for outline in outlines.values()):
             judgement = judge(self.graph, plan)
             return judgement.verdict, lambda: judgement.failure
-        wrong = any(width == 0 or name in head for name, width in cut.items())
-        return ("unsafe" if wrong or any(outline.wrong for outline in outlines.values()) else "safe"), runs
+        return ("unsafe" if any(outline.wrong for outline in outlines.values()) else "safe"), runs
 
     def _together(self, plan: Plan, cut: Mapping[str, int]) -> tuple[Verdict, Failing]:
         changed = {}
@@ -135,9 +160,7 @@ class Verdicts:
             return "unsafe", lambda: self._explained(result)
         if any(self.graph.program.ops[index].target in _SPLITS for index in result.touched):
             return judge(self.graph, plan).verdict, runs
-        head = self.graph.head_layers
-        wrong = _wrong(self.graph, result) or any(width == 0 or name in head for name, width in cut.items())
-        return ("unsafe" if wrong else "safe"), runs
+        return ("unsafe" if _wrong(self.graph, result) else "safe"), runs
 
     def failure(self, name: str, width: int) -> Mismatch | None:
         """Where shrinking one layer alone to some width breaks."""
@@ -145,37 +168,53 @@ class Verdicts:
 
     def outline(self, name: str, width: int) -> Outline:
         """What shrinking one layer to some width does."""
-        found = self._outlines.get(name) if width > 1 else None
+        general = self._general.get(name)
+        if general is None:
+            general = self._general[name] = self._generalised(self.graph.layers[name])
+        if width in general.widths:
+            return general.outline
+        found = self._exact.get((name, width))
         if found is None:
-            found = self._exact.get((name, width))
-        if found is None:
-            found = self._exact[name, width] = self._work_out(self.graph.layers[name], width)
-            if width > 1 and self._goes_for_all(self.graph.layers[name], found):
-                self._outlines[name] = found
+            layer = self.graph.layers[name]
+            found = self._exact[name, width] = self._outlined(layer, width, self._alone(layer, width))
         return found
 
-    def _goes_for_all(self, layer: GraphLayer, outline: Outline) -> bool:
-        """Whether the outline is that of every width but 1 and the full one.
+    def _generalised(self, layer: GraphLayer) -> General:
+        """What comes of a middle width, and for which others it is the same.
 
-        So it is if all that runs takes whatever width it is given, and what breaks compares it with another width.
+        So it is if all that runs takes whatever width it is given, and what breaks compares it with a fixed one. A
+        single channel may be broadcast instead. A chunk in two on the way halves the width, rounded up and down, and
+        the second half of one channel less than all is no shorter if their number is odd.
         """
-        if not outline.breaks or outline.wrong or outline.splits or outline.stop == layer.op:
-            return False
-        ops = self.graph.program.ops
-        passed = (ops[index].target for index in range(outline.stop) if (outline.touched >> index) & 1)
-        return ops[outline.stop].target in _COMPARING and all(target in _TAKING_ANY for target in passed)
+        width = max(2, layer.out_channels // 2)
+        result = self._alone(layer, width)
+        outline, ops = self._outlined(layer, width, result), self.graph.program.ops
+        passed = [ops[index] for index in result.touched if index != outline.stop]
+        chunks = [op for op in passed if op.target in _SPLITS]
+        widths = range(2, layer.out_channels)
+        if chunks:
+            widths = range(4, layer.out_channels - 1)
+        general = (
+            outline.breaks
+            and not outline.wrong
+            and outline.stop != layer.op
+            and ops[outline.stop].target in _COMPARING
+            and all(op.target in _TAKING_ANY for op in passed if op.target not in _SPLITS)
+            and (not chunks or (_in_two(chunks) and _compares_with_fixed(ops[outline.stop], result)))
+        )
+        return General(widths if general and width in widths else range(0), outline)
 
     def _alone(self, layer: GraphLayer, width: int) -> Interpretation:
         graph = self.graph
-        if width and self._fits_itself(layer):
+        if width and self.fits_itself(layer.name):
             emission = graph.baseline.tensors[layer.emission].shape
             given = {layer.emission: Tensor((emission[0], width, *emission[2:]))}
             return graph.interpreter.rerun(graph.baseline, {}, given=given)
         return graph.interpreter.rerun(graph.baseline, narrowed(graph.parameters, layer, width))
 
-    def _work_out(self, layer: GraphLayer, width: int) -> Outline:
-        graph, result = self.graph, self._alone(layer, width)
-        touched = self._inner(layer) if width and self._fits_itself(layer) else 0
+    def _outlined(self, layer: GraphLayer, width: int, result: Interpretation) -> Outline:
+        graph = self.graph
+        touched = self._inner(layer) if width and self.fits_itself(layer.name) else 0
         for index in result.touched:
             touched |= 1 << index
         if result.stopped != layer.op:
@@ -188,15 +227,21 @@ class Verdicts:
             splits=any(graph.program.ops[index].target in _SPLITS for index in result.touched),
         )
 
-    def _fits_itself(self, layer: GraphLayer) -> bool:
+    def fits_itself(self, name: str) -> bool:
         """Whether a layer, its norm and its activation fit each other however wide they are, and nothing else's."""
-        found = self._fitting.get(layer.name)
+        found = self._fitting.get(name)
         if found is None:
-            names, ops, inner = narrowed(self.graph.parameters, layer, 1), self.graph.program.ops, self._inner(layer)
-            others = layer.norm is None and any((inner >> op.index) & 1 for op in ops if op.target in NORMS)
-            alone = all(self.graph.interpreter.readers_of(name) == 1 for name in names)
-            found = self._fitting[layer.name] = layer.groups == 1 and alone and not others
+            layer = self.graph.layers[name]
+            names, inner = narrowed(self.graph.parameters, layer, 1), self._inner(layer)
+            others = layer.norm is None and inner & self._norms
+            alone = all(self.graph.interpreter.readers_of(parameter) == 1 for parameter in names)
+            found = self._fitting[name] = layer.groups == 1 and alone and not others
         return found
+
+    @cached_property
+    def _norms(self) -> int:
+        """Bit set of the normalisations."""
+        return sum(1 << op.index for op in self.graph.program.ops if op.target in NORMS)
 
     def _inner(self, layer: GraphLayer) -> int:
         """The operators between a layer's convolution and its emission."""
@@ -229,51 +274,10 @@ class Verdicts:
     def _still_emits(self, step: Step, silence: Silence) -> bool:
         return bool((silence.emits & removed(step.keep, len(silence.emits))).any())
 
-    def _group(self, plan: Plan) -> Verdict:
-        partition, channels = self.graph.partition, self.graph.provenance.channels
-        stays = np.ones(partition.count, dtype=np.bool_)
-        for step in plan.steps:
-            groups = partition.label[channels.span(step.layer)]
-            asked = groups[removed(step.keep, len(groups))]
-            if self._frozen[asked].any():
-                return "unsafe"
-            stays[asked] = False
-        if not stays[self._balanced].all():
-            level(stays, partition.levels)
-        if stays.all():
-            return "unsafe"
-        lines, starts = self._lines
-        kept = np.add.reduceat(np.append(stays, True)[lines], starts, dtype=np.int64)
-        return "safe" if kept.min() else "unsafe"
-
     @cached_property
-    def _frozen(self) -> BoolArray:
-        """For each dependency group, whether it cannot be removed."""
-        frozen = np.zeros(self.graph.partition.count, dtype=np.bool_)
-        frozen[list(self.graph.partition.frozen)] = True
-        return frozen
-
-    @cached_property
-    def _balanced(self) -> NDArray[np.int64]:
-        """Dependency groups that are part of a balance."""
-        found = [item.groups for item in self.graph.partition.levels]
-        return np.unique(np.concatenate([groups[groups >= 0] for groups in found])) if found else np.empty(0, np.int64)
-
-    @cached_property
-    def _lines(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Groups of all that layers make and weights read, end to end, and where each line starts.
-
-        What no layer makes gets a number after the last group's.
-        """
-        provenance, partition = self.graph.provenance, self.graph.partition
-        lines = [
-            np.arange(*self.graph.provenance.channels.span(name).indices(provenance.channels.total))
-            for name in self.graph.layers
-        ]
-        lines += [consumer.channels for consumer in provenance.consumers if len(consumer.channels)]
-        starts = np.cumsum([0, *map(len, lines[:-1])])
-        joined = np.concatenate(lines)
-        return np.where(joined < 0, partition.count, partition.label[joined]), starts
+    def by_group(self) -> GroupVerdicts:
+        """Verdicts on plans by ``group``."""
+        return GroupVerdicts(self.graph)
 
     def silence(self, name: str, kind: MaskKind) -> Silence:
         """What masking does to the channels of a layer."""
@@ -299,6 +303,15 @@ class Verdicts:
 _TAKING_ANY = ACTIVATIONS | POOLS | UPSAMPLES | {"cat", "dropout", "clone", "contiguous", "detach", "alias", "_to_copy"}
 _COMPARING = CONVOLUTIONS | NORMS | {"add", "sub", "mul", "div"}
 _SPLITS = frozenset({"chunk", "split", "split_with_sizes"})
+
+
+def _in_two(splits: Sequence[Op]) -> bool:
+    return len(splits) == 1 and splits[0].target == "chunk" and len(splits[0].outputs) == 2
+
+
+def _compares_with_fixed(op: Op, result: Interpretation) -> bool:
+    """Whether but one operand of an operator depends on the width."""
+    return sum(value in result.tensors for value in op.inputs) == 1
 
 
 def _wrong(graph: ChannelGraph, result: Interpretation) -> bool:

@@ -23,13 +23,13 @@ def complain(text: str) -> None:
 
 
 def say_json(value: object, *, indent: int | None = 2) -> None:
-    """Print a value as JSON; dataclasses become objects."""
+    """Print a value as JSON; dataclasses become objects of what they were made from."""
     say(json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False, default=_plain))
 
 
 def _plain(value: object) -> object:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return dataclasses.asdict(value)
+        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value) if field.init}
     raise TypeError(f"{type(value).__name__} is not JSON")
 
 
