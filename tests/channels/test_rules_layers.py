@@ -251,3 +251,10 @@ def test_upsampling(data: Numbers) -> None:
         lambda t: F.interpolate(t, size, mode="bilinear", align_corners=aligned),
         x,
     )
+
+
+def test_upsampling_that_leaves_the_constants_out() -> None:
+    """Fewer rows than before: nearest takes rows 0 and 1 of 3, and the constant is in row 2."""
+    x = Tensor((1, 1, 3, 1), np.array([[[[np.nan], [np.nan], [0.0]]]]))
+    check(lambda t: RULES["upsample_nearest2d"](t, [2, 5], None, None), lambda t: F.interpolate(t, [2, 5]), x)
+    assert RULES["upsample_nearest2d"](x, [2, 5], None, None).state is None
