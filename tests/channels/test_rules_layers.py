@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.channels.abstract import check, shapes, tensors, vector, weight_of
+from tests.examples import at_least
 from yolo_prune_check.channels.rules import RULES
 from yolo_prune_check.channels.tensors import Tensor
 
@@ -28,7 +29,7 @@ def draw_numbers(data: Numbers, *shape: int) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("values", [True, False])
-@settings(max_examples=150)
+@at_least(150)
 @given(data=st.data())
 def test_convolution(values: bool, data: Numbers) -> None:
     """Exact where the weight is known; else a filter that only constants reach counts as varying."""
@@ -56,7 +57,7 @@ def test_convolution(values: bool, data: Numbers) -> None:
     )  # fmt: skip
 
 
-@settings(max_examples=40)
+@at_least(40)
 @given(data=st.data())
 def test_convolution_of_one_axis(data: Numbers) -> None:
     weight, x = draw_numbers(data, 2, data.draw(SIZE), 2), data.draw(tensors((2, data.draw(SIZE), 5)))
@@ -69,7 +70,7 @@ def test_convolution_of_one_axis(data: Numbers) -> None:
     )
 
 
-@settings(max_examples=80)
+@at_least(80)
 @given(data=st.data())
 def test_transposed_convolution(data: Numbers) -> None:
     groups, each, width = data.draw(SIZE), data.draw(SIZE), data.draw(SIZE)
@@ -88,7 +89,7 @@ def test_transposed_convolution(data: Numbers) -> None:
 
 
 @pytest.mark.parametrize("running", [True, False])
-@settings(max_examples=60)
+@at_least(60)
 @given(data=st.data())
 def test_batch_norm(running: bool, data: Numbers) -> None:
     channels = data.draw(SIZE)
@@ -107,7 +108,7 @@ def test_batch_norm(running: bool, data: Numbers) -> None:
     )
 
 
-@settings(max_examples=80)
+@at_least(80)
 @given(data=st.data())
 def test_layer_norm(data: Numbers) -> None:
     shape = data.draw(shapes(3, 3))
@@ -132,7 +133,7 @@ def test_layer_norm(data: Numbers) -> None:
     )
 
 
-@settings(max_examples=80)
+@at_least(80)
 @given(data=st.data())
 def test_group_norm(data: Numbers) -> None:
     groups, each = data.draw(SIZE), data.draw(SIZE)
@@ -193,7 +194,7 @@ def test_gelu_by_tanh() -> None:
     np.testing.assert_allclose(ours.state, real, rtol=1e-12)
 
 
-@settings(max_examples=40)
+@at_least(40)
 @given(data=st.data())
 def test_prelu(data: Numbers) -> None:
     channels = data.draw(SIZE)
@@ -202,7 +203,7 @@ def test_prelu(data: Numbers) -> None:
     check(lambda t: RULES["_prelu_kernel"](t, vector(slopes)), lambda t: F.prelu(t, slopes), x, exact=False)
 
 
-@settings(max_examples=150)
+@at_least(150)
 @given(data=st.data())
 def test_pooling(data: Numbers) -> None:
     kernel, stride, ceil = data.draw(SIZE), data.draw(SIZE), data.draw(st.booleans())
@@ -223,7 +224,7 @@ def test_pooling(data: Numbers) -> None:
     )
 
 
-@settings(max_examples=60)
+@at_least(60)
 @given(data=st.data())
 def test_adaptive_pooling(data: Numbers) -> None:
     size = (data.draw(SIZE), data.draw(SIZE))
@@ -232,7 +233,7 @@ def test_adaptive_pooling(data: Numbers) -> None:
     check(lambda t: RULES["adaptive_max_pool2d"](t, size)[0], lambda t: F.adaptive_max_pool2d(t, size), x, exact=False)
 
 
-@settings(max_examples=80)
+@at_least(80)
 @given(data=st.data())
 def test_upsampling(data: Numbers) -> None:
     x = data.draw(tensors((1, data.draw(st.integers(0, 2)), 3, data.draw(SIZE))))

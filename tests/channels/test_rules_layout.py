@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.channels.abstract import check, real, shapes, tensors
+from tests.examples import at_least
 from yolo_prune_check.channels.rules import LAYOUT, RULES
 from yolo_prune_check.channels.tensors import Tensor
 
@@ -68,7 +69,7 @@ ONE: list[Case] = [
 
 
 @pytest.mark.parametrize(("name", "rank", "arguments", "operator"), ONE, ids=[f"{c[0]}-{c[1]}" for c in ONE])
-@settings(max_examples=40)
+@at_least(40)
 @given(data=st.data())
 def test_rearranging_one_tensor(
     name: str, rank: int, arguments: Callable[[Any], tuple[Any, ...]], operator: Callable[..., Any], data: Numbers
@@ -80,7 +81,7 @@ def test_rearranging_one_tensor(
 
 
 @pytest.mark.parametrize(("name", "rank", "arguments", "operator"), ONE, ids=[f"{c[0]}-{c[1]}" for c in ONE])
-@settings(max_examples=40)
+@at_least(40)
 @given(data=st.data())
 def test_rearranging_whole_numbers(
     name: str, rank: int, arguments: Callable[[Any], tuple[Any, ...]], operator: Callable[..., Any], data: Numbers
@@ -106,7 +107,7 @@ def test_rearranging_whole_numbers(
 
 
 @pytest.mark.parametrize("name", ["cat", "stack"])
-@settings(max_examples=40)
+@at_least(40)
 @given(data=st.data())
 def test_joining(name: str, data: Numbers) -> None:
     first, dim = list(data.draw(shapes(3, 3))), data.draw(AXIS)
@@ -122,7 +123,7 @@ def test_joining(name: str, data: Numbers) -> None:
     check(lambda *t: RULES[name](t, dim), lambda *t: operator(t, dim), *parts)
 
 
-@settings(max_examples=40)
+@at_least(40)
 @given(data=st.data())
 def test_joining_numbers_with_nothing_known(data: Numbers) -> None:
     x = Tensor((1, 2, 3), np.arange(2).reshape(1, 2, 1))
@@ -131,7 +132,7 @@ def test_joining_numbers_with_nothing_known(data: Numbers) -> None:
     assert ours.state.ravel().tolist() == [0, 1, -1, -1, -1]
 
 
-@settings(max_examples=40)
+@at_least(40)
 @given(data=st.data())
 def test_picking_by_known_numbers(data: Numbers) -> None:
     shape = data.draw(shapes(3))
@@ -146,7 +147,7 @@ def test_picking_by_known_numbers(data: Numbers) -> None:
     )
 
 
-@settings(max_examples=40)
+@at_least(40)
 @given(data=st.data())
 def test_picking_by_numbers_that_vary(data: Numbers) -> None:
     x = data.draw(tensors(data.draw(shapes(3))))
@@ -161,7 +162,7 @@ def test_picking_by_numbers_that_vary(data: Numbers) -> None:
             assert RULES["index"](x, ours).shape == tuple(real(x, 0)[tuple(theirs)].shape), names
 
 
-@settings(max_examples=40)
+@at_least(40)
 @given(data=st.data())
 def test_assigning_to_a_slice(data: Numbers) -> None:
     x = data.draw(tensors(data.draw(shapes(3))))
@@ -182,7 +183,7 @@ def test_assigning_to_a_slice(data: Numbers) -> None:
     check(lambda base, new: RULES["slice_scatter"](base, new, axis, *steps), assign, x, source)
 
 
-@settings(max_examples=40)
+@at_least(40)
 @given(data=st.data())
 def test_assigning_to_an_entry(data: Numbers) -> None:
     x = data.draw(tensors(data.draw(shapes(3))))
