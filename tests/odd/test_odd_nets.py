@@ -46,7 +46,6 @@ FAILS: Final[dict[str, str]] = {
     "pad_circular": "a ReLU that is 0 on every image observed counts as silent, though it can vary",
     "PartWriteOut": "a ReLU that is 0 on every image observed counts as silent, though it can vary",
     "RepInter": "the widths inside repeat_interleave are recorded as numbers",
-    "TiedW": "one weight in two layers: MACs and constants are predicted for one of them",
     "ViewBatch": "MACs are those of the traced batch, which the plan changes",
     "WNold": "weight norm as a hook: the model cannot be copied",
 }

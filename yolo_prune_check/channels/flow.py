@@ -495,10 +495,10 @@ class _Flow:
 
 
 def _shared(program: Program) -> frozenset[str | None]:
-    """Parameters and buffers that more than one operator reads."""
+    """Parameters and buffers that more than one operator reads, or more than one module holds."""
     named = (program.values[value].parameter for op in program.ops for value in set(op.inputs))
     counts = Counter(name for name in named if name is not None)
-    return frozenset(name for name, count in counts.items() if count > 1)
+    return frozenset(name for name, count in counts.items() if count > 1) | program.tied.keys()
 
 
 def _padded(shape: tuple[int, ...], rank: int) -> tuple[int, ...]:
