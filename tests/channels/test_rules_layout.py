@@ -38,6 +38,7 @@ ONE: list[Case] = [
     ("expand", 3, lambda d: ([d(st.sampled_from([-1, 1, 2, 3, 4])) for _ in range(3)],), lambda x, s: x.expand(s)),
     ("expand", 2, lambda d: ([2, *(d(st.sampled_from([-1, 1, 2, 3])) for _ in range(2))],), lambda x, s: x.expand(s)),
     ("repeat", 2, lambda d: (d(st.lists(st.integers(1, 3), min_size=1, max_size=3)),), lambda x, r: x.repeat(r)),
+    ("repeat_interleave", 3, lambda d: (d(st.integers(1, 3)), d(AXIS)), torch.repeat_interleave),
     ("flip", 3, lambda d: (d(st.sampled_from([[0], [1, 2], [-1]])),), torch.flip),
     ("roll", 3, lambda d: d(st.sampled_from([((1,), ()), ((2,), (1,)), ((1, -1), (0, 2))])), torch.roll),
     (
@@ -63,6 +64,7 @@ ONE: list[Case] = [
         lambda d: (d(AXIS), *(d(st.none() | st.integers(-5, 5)) for _ in range(2)), d(st.integers(1, 3))),
         torch.ops.aten.slice,
     ),
+    ("narrow", 3, lambda d: (d(AXIS), d(st.integers(-5, 5)), d(st.integers(0, 4))), torch.narrow),
     ("select", 3, lambda d: (1, d(st.integers(-4, 3))), lambda x, a, i: x[:, i]),
 ]
 

@@ -198,6 +198,9 @@ class Recorder:
         if output is tensors[0]:  # flatten and reshape return their operand where there is nothing to do
             return
         self._append(target, self._converted(args), self._converted(kwargs), tensors, tensors_in(output))
+        if target == "narrow":
+            whole, axis, start, length = args
+            self.parts[id(output)] = whole, "slice_scatter", self._converted((axis, start, start + length))
 
     def record_comparison(self, size: Dim, comparison: str, other: float, outcome: bool) -> None:
         """Add a comparison that an assertion of Python code asks for, or by which the code may choose its way."""
