@@ -40,10 +40,7 @@ NETS: Final = {
 # A net in here is a defect to fix, and whoever fixes it takes its line out.
 FAILS: Final[dict[str, str]] = {
     "BNna": "batch statistics in eval: what is constant is predicted to vary",
-    "ChanSum": "a maximum that is 0 on every image observed counts as silent, though it can vary",
     "Lin3": "the words of a misfit depend on the memory layout, which a width of one changes",
-    "pad_circular": "a ReLU that is 0 on every image observed counts as silent, though it can vary",
-    "PartWriteOut": "a ReLU that is 0 on every image observed counts as silent, though it can vary",
     "ViewBatch": "MACs are those of the traced batch, which the plan changes",
     "WNold": "weight norm as a hook: the model cannot be copied",
 }
