@@ -96,10 +96,9 @@ def test_batch_norm(running: bool, data: Numbers) -> None:
     variance = torch.ones(channels, dtype=torch.float64)
     x = data.draw(tensors((2, data.draw(st.sampled_from([channels, channels, 2])), 2, 2)))
     numbers = (gamma, beta, mean, variance) if running else (gamma, beta, None, None)
+    known = [None if n is None else vector(n) for n in numbers]
     check(
-        lambda t: RULES["native_batch_norm"](t, *(None if n is None else vector(n) for n in numbers), False, 0.1, 1e-3)[
-            0
-        ],
+        lambda t: RULES["native_batch_norm"](t, *known, not running, 0.1, 1e-3)[0],
         lambda t: F.batch_norm(t, numbers[2], numbers[3], gamma, beta, not running, 0.1, 1e-3),
         x,
         exact=running,

@@ -130,7 +130,7 @@ def _repeats_each(tensor: Any, repeats: Any = None, dim: int | None = None, **op
     return isinstance(repeats, int) and dim is not None
 
 
-def _extent(input: torch.Tensor, dim: int, start: int, length: int) -> tuple[torch.Tensor, int, int, int]:  # noqa: A002
+def _extent(input: torch.Tensor, dim: int, start: int, length: int) -> tuple[torch.Tensor, int, int, int]:
     """Arguments of ``narrow``, which PyTorch names so."""
     return input, dim, start, length
 

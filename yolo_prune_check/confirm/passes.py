@@ -133,7 +133,8 @@ class _Given(TorchDispatchMode):  # type: ignore[no-untyped-call]  # its __init_
 
 
 def _given(model: nn.Module, images: torch.Tensor) -> dict[int, torch.Tensor]:
-    with borrowed(model), torch.no_grad(), suppress(*COMPLAINTS), _Given() as given:
+    given = _Given()
+    with borrowed(model), torch.no_grad(), suppress(*COMPLAINTS), given:
         model(images)
     return given.tensors
 
