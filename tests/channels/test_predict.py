@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
 from benchmarks.zoo import build
+from tests.examples import at_least
 from tests.models import graph_of, stock
 from yolo_prune_check.channels.graph import ChannelGraph
 from yolo_prune_check.channels.plan import Plan, Step
@@ -171,7 +172,7 @@ def test_the_one_bad_step_is_dropped() -> None:
     assert repair.message == "Drop the step on model.22.cv3.0.2."
 
 
-@settings(max_examples=60, deadline=None)
+@at_least(60)
 @given(data=st.data())
 def test_following_the_repair_makes_a_plan_safe(data: st.DataObject) -> None:
     prediction = predict(graph_of(), data.draw(plans(graph_of())))
@@ -182,7 +183,7 @@ def test_following_the_repair_makes_a_plan_safe(data: st.DataObject) -> None:
         assert predict(graph_of(), prediction.repair.plan).verdict == "safe"
 
 
-@settings(max_examples=40, deadline=None)
+@at_least(40)
 @given(data=st.data())
 def test_order_of_steps_changes_nothing(data: st.DataObject) -> None:
     plan = data.draw(plans(graph_of()))

@@ -26,7 +26,7 @@ from yolo_prune_check.channels.shrink import shrunk_ops, shrunk_parameters, shru
 from yolo_prune_check.cli.inspect.group_table import frozen_part
 
 TOLERANCE = 1e-9
-PROPERTY = settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+PROPERTY = settings(max_examples=60, suppress_health_check=list(HealthCheck))
 MODELS = (
     "yolov8n.yaml",
     "yolov5n.yaml",

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.channels.abstract import check, shapes, tensors, vector, weight_of
+from tests.examples import at_least
 from yolo_prune_check.channels.rules import RULES, elementwise
 from yolo_prune_check.channels.tensors import Tensor
 
@@ -44,7 +45,7 @@ def draw_numbers(data: Numbers, *shape: int) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("name", BINARY)
-@settings(max_examples=40)
+@at_least(40)
 @given(data=st.data())
 def test_elementwise(name: str, data: Numbers) -> None:
     operator, exact = BINARY[name]
@@ -57,7 +58,7 @@ def test_elementwise(name: str, data: Numbers) -> None:
     check(RULES[name], operator, *pair, exact=exact)
 
 
-@settings(max_examples=40)
+@at_least(40)
 @given(data=st.data())
 def test_division_and_powers(data: Numbers) -> None:
     shape = data.draw(shapes(3))
@@ -71,7 +72,7 @@ def test_division_and_powers(data: Numbers) -> None:
     check(lambda t: RULES["rsub"](t, 1.0), lambda t: torch.rsub(t, 1.0), x)
 
 
-@settings(max_examples=40)
+@at_least(40)
 @given(data=st.data())
 def test_in_place_operators_do_not_widen_their_operand(data: Numbers) -> None:
     first = data.draw(shapes(data.draw(st.integers(1, 3)), 3))
@@ -80,7 +81,7 @@ def test_in_place_operators_do_not_widen_their_operand(data: Numbers) -> None:
     check(lambda a, b: elementwise.add(a, b, in_place=True), lambda a, b: a.clone().add_(b), x, y)
 
 
-@settings(max_examples=40)
+@at_least(40)
 @given(data=st.data())
 def test_choice(data: Numbers) -> None:
     shape = data.draw(shapes(3, 3))
@@ -108,7 +109,7 @@ def test_learned_factors_and_constants() -> None:
         ("matmul", torch.matmul),
     ],
 )
-@settings(max_examples=60)
+@at_least(60)
 @given(data=st.data())
 def test_matrix_products(name: str, operator: Operator, data: Numbers) -> None:
     n, m, p = data.draw(shapes(3, 3))
@@ -116,7 +117,7 @@ def test_matrix_products(name: str, operator: Operator, data: Numbers) -> None:
     check(RULES[name], operator, draw_tensor(data, n, m), draw_tensor(data, wrong, p))
 
 
-@settings(max_examples=60)
+@at_least(60)
 @given(data=st.data())
 def test_batched_products(data: Numbers) -> None:
     batch, n, m, p = data.draw(shapes(4, 3))
@@ -125,7 +126,7 @@ def test_batched_products(data: Numbers) -> None:
     check(RULES["bmm"], torch.bmm, draw_tensor(data, batch, n, m), draw_tensor(data, other, wrong, p))
 
 
-@settings(max_examples=100)
+@at_least(100)
 @given(data=st.data())
 def test_products_of_any_rank(data: Numbers) -> None:
     n, m, p = data.draw(shapes(3, 3))
@@ -138,7 +139,7 @@ def test_products_of_any_rank(data: Numbers) -> None:
     check(RULES["matmul"], torch.matmul, draw_tensor(data, *left), draw_tensor(data, *right))
 
 
-@settings(max_examples=80)
+@at_least(80)
 @given(data=st.data())
 def test_linear(data: Numbers) -> None:
     width, out = data.draw(SIZE), data.draw(SIZE)
@@ -156,7 +157,7 @@ def test_linear(data: Numbers) -> None:
 
 
 @pytest.mark.parametrize("biased", [True, False])
-@settings(max_examples=20)
+@at_least(20)
 @given(data=st.data())
 def test_linear_in_another_memory_layout(biased: bool, data: Numbers) -> None:
     """Only the words of the error depend on how the operand lies in memory."""
@@ -170,7 +171,7 @@ def test_linear_in_another_memory_layout(biased: bool, data: Numbers) -> None:
     )
 
 
-@settings(max_examples=40)
+@at_least(40)
 @given(data=st.data())
 def test_affine_products(data: Numbers) -> None:
     n, m, p = data.draw(shapes(3, 3))
@@ -183,7 +184,7 @@ def test_affine_products(data: Numbers) -> None:
 
 
 @pytest.mark.parametrize("equation", ["bchw,bkc->bkhw", "bnmc,bkmc->bmnk", "bmchw,bnmc->bmhwn", "bmnk,bkmc->bnmc"])
-@settings(max_examples=20)
+@at_least(20)
 @given(data=st.data())
 def test_einsum(equation: str, data: Numbers) -> None:
     sizes = {letter: data.draw(st.integers(1, 3)) for letter in sorted(set(equation) - set(",->"))}
@@ -194,7 +195,7 @@ def test_einsum(equation: str, data: Numbers) -> None:
     check(lambda a, b: RULES["einsum"](equation, (a, b)), lambda a, b: torch.einsum(equation, a, b), x, y)
 
 
-@settings(max_examples=40)
+@at_least(40)
 @given(data=st.data())
 def test_attention(data: Numbers) -> None:
     n, m, c, d = data.draw(shapes(4, 3))
@@ -214,7 +215,7 @@ REDUCTIONS: dict[str, tuple[Operator, bool]] = {
 
 
 @pytest.mark.parametrize("name", REDUCTIONS)
-@settings(max_examples=40)
+@at_least(40)
 @given(data=st.data())
 def test_reductions(name: str, data: Numbers) -> None:
     operator, exact = REDUCTIONS[name]
@@ -224,7 +225,7 @@ def test_reductions(name: str, data: Numbers) -> None:
     check(lambda t: RULES[name](t, *order, dim, keep), lambda t: operator(t, dim, keep), x, exact=exact)
 
 
-@settings(max_examples=40)
+@at_least(40)
 @given(data=st.data())
 def test_reductions_of_all_and_of_one_axis(data: Numbers) -> None:
     x, axis = draw_tensor(data, *data.draw(shapes(3))), data.draw(st.integers(-3, 2))
@@ -242,7 +243,7 @@ def test_reductions_of_all_and_of_one_axis(data: Numbers) -> None:
     check(lambda t: RULES["sort"](t, axis), lambda t: torch.sort(t, axis), x, exact=False)
 
 
-@settings(max_examples=40)
+@at_least(40)
 @given(data=st.data())
 def test_gather(data: Numbers) -> None:
     shape = data.draw(shapes(3))
@@ -257,7 +258,7 @@ def test_gather(data: Numbers) -> None:
     )
 
 
-@settings(max_examples=30)
+@at_least(30)
 @given(data=st.data())
 def test_grid_sample(data: Numbers) -> None:
     n, c, h, w = data.draw(shapes(4, 3))

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.channels.abstract import check, shapes, tensors, vector, weight_of
+from tests.examples import at_least
 from yolo_prune_check.channels.rules import RULES
 from yolo_prune_check.channels.tensors import Tensor
 
@@ -28,7 +29,7 @@ def draw_numbers(data: Numbers, *shape: int) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("values", [True, False])
-@settings(max_examples=150)
+@at_least(150)
 @given(data=st.data())
 def test_convolution(values: bool, data: Numbers) -> None:
     """Exact where the weight is known; else a filter that only constants reach counts as varying."""
@@ -56,7 +57,7 @@ def test_convolution(values: bool, data: Numbers) -> None:
     )  # fmt: skip
 
 
-@settings(max_examples=40)
+@at_least(40)
 @given(data=st.data())
 def test_convolution_of_one_axis(data: Numbers) -> None:
     weight, x = draw_numbers(data, 2, data.draw(SIZE), 2), data.draw(tensors((2, data.draw(SIZE), 5)))
@@ -69,7 +70,7 @@ def test_convolution_of_one_axis(data: Numbers) -> None:
     )
 
 
-@settings(max_examples=80)
+@at_least(80)
 @given(data=st.data())
 def test_transposed_convolution(data: Numbers) -> None:
     groups, each, width = data.draw(SIZE), data.draw(SIZE), data.draw(SIZE)
@@ -88,7 +89,7 @@ def test_transposed_convolution(data: Numbers) -> None:
 
 
 @pytest.mark.parametrize("running", [True, False])
-@settings(max_examples=60)
+@at_least(60)
 @given(data=st.data())
 def test_batch_norm(running: bool, data: Numbers) -> None:
     channels = data.draw(SIZE)
@@ -96,10 +97,9 @@ def test_batch_norm(running: bool, data: Numbers) -> None:
     variance = torch.ones(channels, dtype=torch.float64)
     x = data.draw(tensors((2, data.draw(st.sampled_from([channels, channels, 2])), 2, 2)))
     numbers = (gamma, beta, mean, variance) if running else (gamma, beta, None, None)
+    known = [None if n is None else vector(n) for n in numbers]
     check(
-        lambda t: RULES["native_batch_norm"](t, *(None if n is None else vector(n) for n in numbers), False, 0.1, 1e-3)[
-            0
-        ],
+        lambda t: RULES["native_batch_norm"](t, *known, not running, 0.1, 1e-3)[0],
         lambda t: F.batch_norm(t, numbers[2], numbers[3], gamma, beta, not running, 0.1, 1e-3),
         x,
         exact=running,
@@ -107,7 +107,7 @@ def test_batch_norm(running: bool, data: Numbers) -> None:
     )
 
 
-@settings(max_examples=80)
+@at_least(80)
 @given(data=st.data())
 def test_layer_norm(data: Numbers) -> None:
     shape = data.draw(shapes(3, 3))
@@ -132,7 +132,7 @@ def test_layer_norm(data: Numbers) -> None:
     )
 
 
-@settings(max_examples=80)
+@at_least(80)
 @given(data=st.data())
 def test_group_norm(data: Numbers) -> None:
     groups, each = data.draw(SIZE), data.draw(SIZE)
@@ -193,7 +193,7 @@ def test_gelu_by_tanh() -> None:
     np.testing.assert_allclose(ours.state, real, rtol=1e-12)
 
 
-@settings(max_examples=40)
+@at_least(40)
 @given(data=st.data())
 def test_prelu(data: Numbers) -> None:
     channels = data.draw(SIZE)
@@ -202,7 +202,7 @@ def test_prelu(data: Numbers) -> None:
     check(lambda t: RULES["_prelu_kernel"](t, vector(slopes)), lambda t: F.prelu(t, slopes), x, exact=False)
 
 
-@settings(max_examples=150)
+@at_least(150)
 @given(data=st.data())
 def test_pooling(data: Numbers) -> None:
     kernel, stride, ceil = data.draw(SIZE), data.draw(SIZE), data.draw(st.booleans())
@@ -223,7 +223,7 @@ def test_pooling(data: Numbers) -> None:
     )
 
 
-@settings(max_examples=60)
+@at_least(60)
 @given(data=st.data())
 def test_adaptive_pooling(data: Numbers) -> None:
     size = (data.draw(SIZE), data.draw(SIZE))
@@ -232,7 +232,7 @@ def test_adaptive_pooling(data: Numbers) -> None:
     check(lambda t: RULES["adaptive_max_pool2d"](t, size)[0], lambda t: F.adaptive_max_pool2d(t, size), x, exact=False)
 
 
-@settings(max_examples=80)
+@at_least(80)
 @given(data=st.data())
 def test_upsampling(data: Numbers) -> None:
     x = data.draw(tensors((1, data.draw(st.integers(0, 2)), 3, data.draw(SIZE))))
@@ -251,3 +251,10 @@ def test_upsampling(data: Numbers) -> None:
         lambda t: F.interpolate(t, size, mode="bilinear", align_corners=aligned),
         x,
     )
+
+
+def test_upsampling_that_leaves_the_constants_out() -> None:
+    """Fewer rows than before: nearest takes rows 0 and 1 of 3, and the constant is in row 2."""
+    x = Tensor((1, 1, 3, 1), np.array([[[[np.nan], [np.nan], [0.0]]]]))
+    check(lambda t: RULES["upsample_nearest2d"](t, [2, 5], None, None), lambda t: F.interpolate(t, [2, 5]), x)
+    assert RULES["upsample_nearest2d"](x, [2, 5], None, None).state is None

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.channels.abstract import check, real, shapes, tensors
+from tests.examples import at_least
 from yolo_prune_check.channels.rules import LAYOUT, RULES
 from yolo_prune_check.channels.tensors import Tensor
 
@@ -38,6 +39,7 @@ ONE: list[Case] = [
     ("expand", 3, lambda d: ([d(st.sampled_from([-1, 1, 2, 3, 4])) for _ in range(3)],), lambda x, s: x.expand(s)),
     ("expand", 2, lambda d: ([2, *(d(st.sampled_from([-1, 1, 2, 3])) for _ in range(2))],), lambda x, s: x.expand(s)),
     ("repeat", 2, lambda d: (d(st.lists(st.integers(1, 3), min_size=1, max_size=3)),), lambda x, r: x.repeat(r)),
+    ("repeat_interleave", 3, lambda d: (d(st.integers(1, 3)), d(AXIS)), torch.repeat_interleave),
     ("flip", 3, lambda d: (d(st.sampled_from([[0], [1, 2], [-1]])),), torch.flip),
     ("roll", 3, lambda d: d(st.sampled_from([((1,), ()), ((2,), (1,)), ((1, -1), (0, 2))])), torch.roll),
     (
@@ -63,12 +65,13 @@ ONE: list[Case] = [
         lambda d: (d(AXIS), *(d(st.none() | st.integers(-5, 5)) for _ in range(2)), d(st.integers(1, 3))),
         torch.ops.aten.slice,
     ),
+    ("narrow", 3, lambda d: (d(AXIS), d(st.integers(-5, 5)), d(st.integers(0, 4))), torch.narrow),
     ("select", 3, lambda d: (1, d(st.integers(-4, 3))), lambda x, a, i: x[:, i]),
 ]
 
 
 @pytest.mark.parametrize(("name", "rank", "arguments", "operator"), ONE, ids=[f"{c[0]}-{c[1]}" for c in ONE])
-@settings(max_examples=40)
+@at_least(40)
 @given(data=st.data())
 def test_rearranging_one_tensor(
     name: str, rank: int, arguments: Callable[[Any], tuple[Any, ...]], operator: Callable[..., Any], data: Numbers
@@ -80,7 +83,7 @@ def test_rearranging_one_tensor(
 
 
 @pytest.mark.parametrize(("name", "rank", "arguments", "operator"), ONE, ids=[f"{c[0]}-{c[1]}" for c in ONE])
-@settings(max_examples=40)
+@at_least(40)
 @given(data=st.data())
 def test_rearranging_whole_numbers(
     name: str, rank: int, arguments: Callable[[Any], tuple[Any, ...]], operator: Callable[..., Any], data: Numbers
@@ -106,7 +109,7 @@ def test_rearranging_whole_numbers(
 
 
 @pytest.mark.parametrize("name", ["cat", "stack"])
-@settings(max_examples=40)
+@at_least(40)
 @given(data=st.data())
 def test_joining(name: str, data: Numbers) -> None:
     first, dim = list(data.draw(shapes(3, 3))), data.draw(AXIS)
@@ -122,7 +125,7 @@ def test_joining(name: str, data: Numbers) -> None:
     check(lambda *t: RULES[name](t, dim), lambda *t: operator(t, dim), *parts)
 
 
-@settings(max_examples=40)
+@at_least(40)
 @given(data=st.data())
 def test_joining_numbers_with_nothing_known(data: Numbers) -> None:
     x = Tensor((1, 2, 3), np.arange(2).reshape(1, 2, 1))
@@ -131,7 +134,7 @@ def test_joining_numbers_with_nothing_known(data: Numbers) -> None:
     assert ours.state.ravel().tolist() == [0, 1, -1, -1, -1]
 
 
-@settings(max_examples=40)
+@at_least(40)
 @given(data=st.data())
 def test_picking_by_known_numbers(data: Numbers) -> None:
     shape = data.draw(shapes(3))
@@ -146,7 +149,7 @@ def test_picking_by_known_numbers(data: Numbers) -> None:
     )
 
 
-@settings(max_examples=40)
+@at_least(40)
 @given(data=st.data())
 def test_picking_by_numbers_that_vary(data: Numbers) -> None:
     x = data.draw(tensors(data.draw(shapes(3))))
@@ -161,7 +164,7 @@ def test_picking_by_numbers_that_vary(data: Numbers) -> None:
             assert RULES["index"](x, ours).shape == tuple(real(x, 0)[tuple(theirs)].shape), names
 
 
-@settings(max_examples=40)
+@at_least(40)
 @given(data=st.data())
 def test_assigning_to_a_slice(data: Numbers) -> None:
     x = data.draw(tensors(data.draw(shapes(3))))
@@ -182,7 +185,7 @@ def test_assigning_to_a_slice(data: Numbers) -> None:
     check(lambda base, new: RULES["slice_scatter"](base, new, axis, *steps), assign, x, source)
 
 
-@settings(max_examples=40)
+@at_least(40)
 @given(data=st.data())
 def test_assigning_to_an_entry(data: Numbers) -> None:
     x = data.draw(tensors(data.draw(shapes(3))))

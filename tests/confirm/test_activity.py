@@ -10,6 +10,7 @@ from torch import nn
 from torch.nn.utils.parametrizations import weight_norm
 
 from yolo_prune_check.channels.plan import Plan, Step
+from yolo_prune_check.confirm.clipping import leak
 from yolo_prune_check.confirm.observe import Observation, observe
 from yolo_prune_check.confirm.structure import structure_of
 from yolo_prune_check.errors import UserError
@@ -148,14 +149,43 @@ def test_a_broken_pass_does_not_hide_a_second_reader() -> None:
     assert observe(None, broken, Plan(), 8).active["first"] == 2
 
 
-def test_a_model_that_takes_one_image_only_is_observed_on_one() -> None:
-    model = built(lambda net, x: net.second(net.act(x).view(1, 4, 64)[..., None]))
+@pytest.mark.parametrize(
+    ("run", "active"),
+    [
+        (lambda net, x: net.second(net.act(x).view(1, 4, 64)[..., None]), 4),
+        (lambda net, x: (net.second if x.dtype == torch.float32 else net.third)(net.act(x)), 3),  # 0 on every image
+    ],
+    ids=["one image only", "another way in another precision"],
+)
+def test_a_model_that_is_particular_about_its_input(
+    run: Callable[[Net, torch.Tensor], torch.Tensor], active: int
+) -> None:
+    model = built(run)
     with torch.no_grad():
         model.first.weight.fill_(1.0)
         model.first.bias.copy_(torch.tensor([-1e3, 0, 0, 0]))
     result = seen(model)
     assert result.failure is None
-    assert result.active == {"first": 3, "second": 4}
+    assert result.active == {"first": active, "second": 4}
+
+
+def test_what_varies_most_is_not_cancelled_when_it_is_made_to_vary_more() -> None:
+    given = torch.tensor([3.0, 1.0, 0.5])
+    second = leak(torch.ops.aten.relu.default, (torch.tensor([1.0, 0.9, 0.5]),), {}, given)
+    assert second[0] != 0
+    assert second[2] == 0.5
+
+
+@pytest.mark.parametrize("how", [torch.amax, torch.amin, lambda x, dim, keepdim: torch.max(x, dim, keepdim)[0]])
+def test_a_maximum_that_picks_a_zero_may_still_vary(how: Callable[..., torch.Tensor]) -> None:
+    sign = -1.0 if how is not torch.amin else 1.0
+    model = built(lambda net, x: torch.cat([how(part, dim=1, keepdim=True) for part in (x[:, :2], x[:, 2:])], 1))
+    with torch.no_grad():
+        model.first.weight.zero_()
+        model.first.bias.zero_()
+        model.first.weight[0] = sign
+    ports = seen(model).ports
+    assert [ports[":cat", side].active for side in ("in0", "in1")] == [1, 0]
 
 
 def test_a_layer_is_a_conv2d_whose_weight_is_its_own() -> None:

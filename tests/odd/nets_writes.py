@@ -137,6 +137,21 @@ class PartWriteKept(nn.Module):
         return self.o(self.m(z))
 
 
+class NarrowWrite(nn.Module):
+    """Writes into half of the channels, taken by narrow."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a = conv(3, 8)
+        self.b = conv(3, 4)
+        self.o = nn.Conv2d(8, 4, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = self.a(x)
+        y.narrow(1, 4, 4).copy_(self.b(x))
+        return self.o(y)
+
+
 class PartWriteOut(nn.Module):
     """Pads by writing into the middle of a larger buffer."""
 
@@ -162,5 +177,6 @@ NETS = (
     OutKw,
     PartWrite,
     PartWriteKept,
+    NarrowWrite,
     PartWriteOut,
 )

@@ -39,14 +39,7 @@ NETS: Final = {
 
 # A net in here is a defect to fix, and whoever fixes it takes its line out.
 FAILS: Final[dict[str, str]] = {
-    "BNna": "batch statistics in eval: what is constant is predicted to vary",
-    "ChanSum": "a maximum that is 0 on every image observed counts as silent, though it can vary",
     "Lin3": "the words of a misfit depend on the memory layout, which a width of one changes",
-    "Narrow": "narrow is recorded as a slice, which never complains",
-    "pad_circular": "a ReLU that is 0 on every image observed counts as silent, though it can vary",
-    "PartWriteOut": "a ReLU that is 0 on every image observed counts as silent, though it can vary",
-    "RepInter": "the widths inside repeat_interleave are recorded as numbers",
-    "TiedW": "one weight in two layers: MACs and constants are predicted for one of them",
     "ViewBatch": "MACs are those of the traced batch, which the plan changes",
     "WNold": "weight norm as a hook: the model cannot be copied",
 }

@@ -119,3 +119,14 @@ def test_a_batch_norm_without_weight_is_a_layers_own_as_well() -> None:
     image = torch.rand(1, 3, 8, 8)
     assert model[0](image).abs().amax((0, 2, 3)).ne(0).tolist() == [False, True, False, True]
     assert small[:2](image).shape == (1, 2, 8, 8)
+
+
+@pytest.mark.parametrize("execution", ["mask", "local"])
+def test_a_weight_that_another_layer_holds_as_well_stays_as_it_is_there(execution: str) -> None:
+    model = nn.Sequential(nn.Conv2d(3, 3, 1), nn.Conv2d(3, 3, 1))
+    model[1].weight = model[0].weight
+    before = model[1].weight.detach().clone()
+    pruned = prune(model, Plan([Step("0", [2])], execution))  # type: ignore[arg-type]
+    assert torch.equal(pruned.get_parameter("1.weight"), before)
+    assert int(pruned.get_parameter("0.weight").count_nonzero()) == 3
+    assert model[1].weight is model[0].weight

@@ -30,7 +30,7 @@ _VIEWS = frozenset({"view", "_unsafe_view", "reshape", "_reshape_alias", "flatte
 _UNARY = frozenset(activation.RULES) - {"_prelu_kernel"}  # which has a number for each channel
 _PADS = frozenset({"constant_pad_nd", "reflection_pad2d", "replication_pad2d"})
 _PASSING = POOLS | UPSAMPLES | _UNARY | _PADS
-_ARRANGING = frozenset({"unsqueeze", "squeeze", "repeat", "flip", "pixel_unshuffle", *SAME})
+_ARRANGING = frozenset({"unsqueeze", "squeeze", "repeat", "repeat_interleave", "flip", "pixel_unshuffle", *SAME})
 _TYING = ELEMENTWISE
 _REDUCING = frozenset({"sum", "mean", "amax", "amin"})
 _SOFTMAX = frozenset({"_softmax", "softmax", "_log_softmax", "log_softmax"})
@@ -495,10 +495,10 @@ class _Flow:
 
 
 def _shared(program: Program) -> frozenset[str | None]:
-    """Parameters and buffers that more than one operator reads."""
+    """Parameters and buffers that more than one operator reads, or more than one module holds."""
     named = (program.values[value].parameter for op in program.ops for value in set(op.inputs))
     counts = Counter(name for name in named if name is not None)
-    return frozenset(name for name, count in counts.items() if count > 1)
+    return frozenset(name for name, count in counts.items() if count > 1) | program.tied.keys()
 
 
 def _padded(shape: tuple[int, ...], rank: int) -> tuple[int, ...]:
@@ -521,6 +521,7 @@ _HANDLERS: Mapping[str, Callable[[_Flow, Op], Results]] = {
     "split": _Flow._split,
     "split_with_sizes": _Flow._split,
     "slice": _Flow._slice,
+    "narrow": _Flow._taken,
     "unsafe_split": _Flow._split,
     "unsafe_split_with_sizes": _Flow._split,
     "unbind": _Flow._taken,

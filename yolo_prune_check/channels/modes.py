@@ -37,7 +37,10 @@ _COMPOSITES: dict[Any, str] = {
     torch.Tensor.expand_as: "expand",
     torch.Tensor.view_as: "view",
     torch.Tensor.reshape_as: "reshape",
+    torch.narrow: "narrow",  # a slice, which takes what there is, to ATen
+    torch.Tensor.narrow: "narrow",
 }
+_REPEATING = (torch.repeat_interleave, torch.Tensor.repeat_interleave)
 _INDEXING = (torch.Tensor.__getitem__, torch.Tensor.__setitem__)
 _LIKE = (torch.Tensor.expand_as, torch.Tensor.view_as, torch.Tensor.reshape_as)
 
@@ -76,9 +79,7 @@ class Functions(TorchFunctionMode):
             return func(*args, **kwargs)
         if func in _SHAPES and recorder.is_derived(args[0]):
             return _sizes(func(*args, **kwargs), recorder.value_of(args[0]), *args[1:], **kwargs)
-        target = _COMPOSITES.get(func)
-        if func is nn.functional.pad and "circular" in (*args[2:3], kwargs.get("mode")):
-            target = "pad_circular"
+        target = _COMPOSITES.get(func) or _composite(func, *args, **kwargs)
         if target is not None and any(map(recorder.is_derived, tensors_in((args, kwargs)))):
             return self._whole(target, func, args, kwargs)
         if func in _CUTS:
@@ -109,8 +110,29 @@ class Functions(TorchFunctionMode):
             kwargs["contiguous"] = args[0].is_contiguous()
         if target == "einsum" and not isinstance(args[1], (list, tuple)):
             args = (args[0], tuple(args[1:]))
+        if target == "narrow":
+            args, kwargs = _extent(*args, **kwargs), {}
         self.recorder.record_composite(target, args, kwargs, output)
         return output
+
+
+def _composite(func: Any, *args: Any, **kwargs: Any) -> str | None:
+    """Name of a function that is kept as a whole with some arguments only."""
+    if func is nn.functional.pad and "circular" in (*args[2:3], kwargs.get("mode")):
+        return "pad_circular"
+    if func in _REPEATING and _repeats_each(*args, **kwargs):
+        return "repeat_interleave"
+    return None
+
+
+def _repeats_each(tensor: Any, repeats: Any = None, dim: int | None = None, **options: Any) -> bool:
+    """Whether every entry of an axis is repeated equally often."""
+    return isinstance(repeats, int) and dim is not None
+
+
+def _extent(input: torch.Tensor, dim: int, start: int, length: int) -> tuple[torch.Tensor, int, int, int]:
+    """Arguments of ``narrow``, which PyTorch names so."""
+    return input, dim, start, length
 
 
 def _folds(tensor: torch.Tensor) -> bool:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -127,8 +128,10 @@ class Program:
         vectors: One-dimensional parameters and buffers by qualified name, in float64.
         filters: Weights of convolutions by qualified name.
         constants: Numbers of other small tensors that do not depend on the image, by value.
-        sizes: Number of elements of every parameter of the model, by qualified name.
+        sizes: Number of elements of every parameter of the model, by qualified name; one that several modules hold has
+            as many names.
         computed: Module attributes, by module and name, that the pass used for more than the sizes of tensors.
+        tied: For every name of a parameter or buffer that has several, the first of them.
     """
 
     values: tuple[Value, ...]
@@ -141,3 +144,4 @@ class Program:
     constants: dict[int, FloatArray]
     sizes: dict[str, int]
     computed: frozenset[tuple[str, str]] = frozenset()
+    tied: Mapping[str, str] = field(default_factory=dict)

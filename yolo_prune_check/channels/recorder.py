@@ -42,15 +42,16 @@ class Recorder:
         self.names = {module: name for name, module in model.named_modules()}
         self.parameters: dict[int, str] = {}
         self.sizes: dict[str, int] = {}
+        self.tied: dict[int, list[str]] = {}
         for module, owner in self.names.items():
             prefix = f"{owner}." if owner else ""
             for name, parameter in module._parameters.items():
-                if parameter is not None and id(parameter) not in self.parameters:
-                    self.parameters[id(parameter)] = prefix + name
+                if parameter is not None:
+                    self._call(parameter, prefix + name)
                     self.sizes[prefix + name] = parameter.numel()
             for name, buffer in module._buffers.items():
                 if buffer is not None:
-                    self.parameters.setdefault(id(buffer), prefix + name)
+                    self._call(buffer, prefix + name)
         self.values: list[Value] = []
         self.ids: dict[int, int] = {}
         self.derived: set[int] = set()
@@ -71,6 +72,11 @@ class Recorder:
         self.unpacked: int | None = None
         self.bounds: list[Any] = []
 
+    def _call(self, tensor: torch.Tensor, name: str) -> None:
+        first = self.parameters.setdefault(id(tensor), name)
+        if first != name:
+            self.tied.setdefault(id(tensor), [first]).append(name)
+
     def add(self, tensor: torch.Tensor, *, derived: bool) -> int:
         """A number for a tensor; ``derived`` if it depends on the image."""
         value = Value(len(self.values), tuple(map(int, tensor.shape)), self.parameters.get(id(tensor)), derived)
@@ -84,8 +90,21 @@ class Recorder:
 
     def value_of(self, tensor: torch.Tensor) -> int:
         """The number of a tensor; a new one is a constant."""
+        if id(tensor) in self.tied and id(tensor) not in self.derived:
+            return self._tied_value(tensor)
         found = self.ids.get(id(tensor))
         return self.add(tensor, derived=False) if found is None else found
+
+    def _tied_value(self, tensor: torch.Tensor) -> int:
+        """The number of a tensor that several modules hold: to each of them it is a parameter of its own."""
+        names = self.tied[id(tensor)]
+        running = self.stack[-1] if self.stack else ""
+        name = next((name for name in names if name.rpartition(".")[0] == running), names[0])
+        for value in self.storages.get(_memory(tensor), ()):
+            if self.values[value].parameter == name:
+                return value
+        self.parameters[id(tensor)] = name
+        return self.add(tensor, derived=False)
 
     def is_derived(self, tensor: torch.Tensor) -> bool:
         """Whether a tensor depends on the image."""
@@ -179,6 +198,9 @@ class Recorder:
         if output is tensors[0]:  # flatten and reshape return their operand where there is nothing to do
             return
         self._append(target, self._converted(args), self._converted(kwargs), tensors, tensors_in(output))
+        if target == "narrow":
+            whole, axis, start, length = args
+            self.parts[id(output)] = whole, "slice_scatter", self._converted((axis, start, start + length))
 
     def record_comparison(self, size: Dim, comparison: str, other: float, outcome: bool) -> None:
         """Add a comparison that an assertion of Python code asks for, or by which the code may choose its way."""
@@ -321,6 +343,7 @@ class Recorder:
             constants,
             self.sizes,
             frozenset(self.computed),
+            {name: names[0] for names in self.tied.values() for name in names},
         )
 
 

@@ -179,7 +179,7 @@ class _Silence(Execution):
 def _run(model: nn.Module, last: str, imgsz: int, notes: _Meant, silence: _Silence | None = None) -> None:
     with borrowed(model, torch.float64), watch(model) as running, torch.no_grad():
         images = probe_images(model, imgsz)
-        log = OpLog(model, running, images, silence)
+        log = OpLog(model, running, silence)
         note = partial(notes.note, silence=silence, log=log)
         with _inputs(model, last, note, log), nullcontext() if silence is None else log:
             output = model(images)

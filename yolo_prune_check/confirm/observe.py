@@ -61,7 +61,7 @@ def observe(model: nn.Module | None, pruned: nn.Module, plan: Plan, imgsz: int) 
     """Run a pruned model on random images and measure it.
 
     Whether it raises, with which words, and all shapes are seen on one image. Active channels are counted there, too,
-    unless the model clips to zero, as ReLU does: then on two images at once, see ``clipping``.
+    unless the model clips to zero, as ReLU does: then on two more, see ``clipping``.
 
     Args:
         model: The model before the plan, for what was meant; None if there is none to compare with.
@@ -83,11 +83,11 @@ def observe(model: nn.Module | None, pruned: nn.Module, plan: Plan, imgsz: int) 
 def _activity(plain: Pass, leaking: Pass, lengths: Lengths) -> tuple[dict[str, int], dict[tuple[str, str], SeenPort]]:
     """Active channels by layer, and junctions, at the places that the plain pass reached.
 
-    They are known by name and number, as a model may make more calls for two images than for one.
+    They are known by name and number, as a model may make other calls for another image.
     """
     reached, emitted, ports = plain.emitted(lengths), leaking.emitted(lengths), leaking.ports
     if not (reached.keys() <= emitted.keys() and plain.ports.keys() <= ports.keys()):
-        emitted, ports = reached, plain.ports  # a model that takes one image only
+        emitted, ports = reached, plain.ports  # a model that goes another way for another image, or in float64
     counts: dict[str, list[torch.Tensor]] = {}
     for layer, number in reached:
         counts.setdefault(layer, []).append(emitted[layer, number])

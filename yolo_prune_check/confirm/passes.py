@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from yolo_prune_check.channels.prediction import Mismatch
-from yolo_prune_check.confirm.clipping import clips, leak
+from yolo_prune_check.confirm.clipping import clipped, clips, leak
 from yolo_prune_check.confirm.errors import COMPLAINTS, read_error
 from yolo_prune_check.confirm.junctions import JunctionWatch, SeenPort, active_channels
 from yolo_prune_check.confirm.probe import probe_images
 from yolo_prune_check.confirm.sizes import Sizes
 from yolo_prune_check.confirm.structure import Lengths, lengths_of
 from yolo_prune_check.prune.borrowed import borrowed
-from yolo_prune_check.prune.oplog import Call, Execution, OpLog
+from yolo_prune_check.prune.oplog import Call, Execution, OpLog, name_of
 from yolo_prune_check.prune.running import watch
 
 Emitted = Mapping[tuple[str, int], torch.Tensor]
@@ -29,7 +31,7 @@ class Pass:
     """What a watched pass showed.
 
     Attributes:
-        failure: What it raised, or None; not read of a pass on two images, which a model need not take.
+        failure: What it raised, or None; read of a plain pass only.
         unread: The exception, if its words were not understood.
         clipped: Whether an activation was met that clips to zero.
         log: What it did.
@@ -64,20 +66,22 @@ class Pass:
 
 def plain_pass(model: nn.Module, imgsz: int) -> Pass:
     """Run one image through a model, which is left as it was."""
-    return _run(model, probe_images(model, imgsz), None, _Activity())
+    return _run(model, probe_images(model, imgsz), _Activity(), read=True)
 
 
 def leaking_pass(model: nn.Module, imgsz: int) -> Pass:
-    """Run two images at once with activations that do not clip what varies; see ``clipping``.
+    """Run another image with activations that do not clip what varies; see ``clipping``.
 
     In float64: layer by layer, what varies may have grown small beside what does not, and must not be rounded away.
-    Its words are not read: where a model takes one image only they are about that.
+    Its words are not read: they may be about that.
 
     Args:
         model: The model; it is left as it was.
         imgsz: Image size in pixels.
     """
-    return _run(model, probe_images(model, imgsz, count=2).double(), torch.float64, _Leaking())
+    with borrowed(model, torch.float64):
+        given = _given(model, probe_images(model, imgsz))
+        return _run(model, probe_images(model, imgsz, seed=1), _Leaking(given), read=False)
 
 
 class _Activity(Execution):
@@ -89,7 +93,7 @@ class _Activity(Execution):
         self._emitted: set[int] = set()  # values on their way out of a layer
 
     def wrote(self, index: int, call: Call, outputs: list[torch.Tensor]) -> None:
-        self.clipped = self.clipped or clips(call.name)
+        self.clipped = self.clipped or clipped(call.name, outputs)
         convolution = call.name == "convolution" and call.owners
         carries_on = call.is_activation or call.is_batch_norm
         if convolution or (carries_on and call.reads[0] in self._emitted):
@@ -98,23 +102,55 @@ class _Activity(Execution):
 
 
 class _Leaking(_Activity):
-    def run(self, index: int, func: Any, args: Any, kwargs: Any, varies: bool) -> Any:
-        name = func._schema.name.partition("::")[2].removesuffix("_")
-        return leak(func, args, kwargs) if varies and clips(name) else super().run(index, func, args, kwargs, varies)
+    def __init__(self, given: dict[int, torch.Tensor]) -> None:
+        super().__init__()
+        self._given = given
+
+    def run(self, index: int, func: Any, args: Any, kwargs: Any) -> Any:
+        if not clips(name_of(func)):
+            return func(*args, **kwargs)
+        return leak(func, args, kwargs, self._given.pop(index, None))
 
 
-def _run(model: nn.Module, images: torch.Tensor, dtype: torch.dtype | None, activity: _Activity) -> Pass:
+class _Given(TorchDispatchMode):  # type: ignore[no-untyped-call]  # its __init_subclass__ has no annotations
+    """Keeps what clipping operators are given, by the number of their call, as an ``OpLog`` counts them."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # torch leaves it unannotated
+        self.tensors: dict[int, torch.Tensor] = {}
+        self._count = 0
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """No: nothing is compiled here, and to wrap the mode torch would first import its compiler for two seconds."""
+        return False
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if clips(name_of(func)):
+            self.tensors[self._count] = args[0].clone()
+        self._count += 1
+        return func(*args, **(kwargs or {}))
+
+
+def _given(model: nn.Module, images: torch.Tensor) -> dict[int, torch.Tensor]:
+    given = _Given()
+    with borrowed(model), torch.no_grad(), suppress(*COMPLAINTS), given:
+        model(images)
+    return given.tensors
+
+
+def _run(model: nn.Module, images: torch.Tensor, activity: _Activity, *, read: bool) -> Pass:
     failure: Mismatch | None = None
     unread: Exception | None = None
     sizes = Sizes()
-    with borrowed(model, dtype), watch(model, sizes.left) as running, torch.no_grad():
-        log = OpLog(model, running, images, activity)
+    with borrowed(model), watch(model, sizes.left) as running, torch.no_grad():
+        log = OpLog(model, running, activity)
         junctions = JunctionWatch(running, log)
         try:
             with log, junctions:
                 model(images)
         except COMPLAINTS as error:
-            if dtype is None:
+            if read:
                 failure, unread = _read(error, running.innermost)
     return Pass(failure, unread, activity.clipped, log, activity.active, junctions.ports, sizes)
 

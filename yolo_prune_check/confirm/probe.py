@@ -6,15 +6,15 @@ import torch
 from torch import nn
 
 
-def probe_images(model: nn.Module, imgsz: int, *, count: int = 1, seed: int = 0) -> torch.Tensor:
-    """Random images in [0, 1], ``(count, 3, imgsz, imgsz)``, on the model's device and in its dtype.
+def probe_images(model: nn.Module, imgsz: int, *, seed: int = 0) -> torch.Tensor:
+    """One random image in [0, 1], ``(1, 3, imgsz, imgsz)``, on the model's device and in its dtype.
 
-    Random rather than real, because every channel must get a chance to be non-zero; one, where nothing else is asked
-    for, because PyTorch's error messages name the batch size.
+    Random rather than real, because every channel must get a chance to be non-zero; one, because PyTorch's error
+    messages name the batch size.
     """
     parameter = next(model.parameters(), torch.zeros(()))
     generator = torch.Generator().manual_seed(seed)
-    images = torch.rand(count, 3, imgsz, imgsz, generator=generator, dtype=torch.float64)
+    images = torch.rand(1, 3, imgsz, imgsz, generator=generator, dtype=torch.float64)
     return images.to(parameter.device, parameter.dtype)
 
 

@@ -49,7 +49,7 @@ def structure_of(model: nn.Module, imgsz: int) -> Structure:
 def _look(model: nn.Module, imgsz: int) -> Structure:
     with borrowed(model), watch(model) as running, torch.no_grad():
         images = probe_images(model, imgsz)
-        log = OpLog(model, running, images)
+        log = OpLog(model, running)
         with log:
             model(images)
     return Structure(lengths_of(log), last_block(model, running.entered))

@@ -13,6 +13,7 @@ from yolo_prune_check.errors import UnavailableError
 from yolo_prune_check.prune.local import shrink
 from yolo_prune_check.prune.mask import MaskSet
 from yolo_prune_check.prune.norms import norms_of
+from yolo_prune_check.prune.tied import untie
 
 CARRIED_OUT: tuple[Execution, ...] = ("mask", "local")
 """Executions that this version carries out; all are predicted."""
@@ -47,7 +48,9 @@ def prune(
     if norms is None:
         norms = norms_of(pruned, plan.kept(), imgsz=graph.imgsz)
     if plan.execution == "mask":
-        MaskSet.from_plan(plan, norms).apply(pruned)
+        masks = MaskSet.from_plan(plan, norms)
+        untie(pruned, masks)
+        masks.apply(pruned)
     else:
         shrink(pruned, plan, norms)
     return pruned

@@ -154,18 +154,23 @@ class MaskSet:
             back[mask.layer].update(channels[alive].tolist())
         return {layer: len(channels) for layer, channels in back.items()}
 
+    def parameters(self, model: nn.Module) -> list[tuple[nn.Module, str]]:
+        """Every module that a mask writes zeros into, with the name that its parameter has there.
+
+        Raises:
+            UserError: As `apply`.
+        """
+        masks = [mask for mask in self.masks if _removed(mask, _conv(model, mask))]
+        return [place for mask in masks for place in _masked_parameters(model, mask)]
+
     def _targets(self, model: nn.Module) -> Iterator[tuple[torch.Tensor, torch.Tensor, LayerMask]]:
         """Every tensor that a mask zeroes, with the indices along its first axis."""
         for mask in self.masks:
             conv = _conv(model, mask)
-            tensors: list[torch.Tensor | None] = [conv.weight]
-            if mask.kind == "silent":
-                norm = _norm(model, mask)
-                tensors += [conv.bias, *(() if norm is None else (norm.weight, norm.bias))]
             channels = torch.tensor(_removed(mask, conv), dtype=torch.long, device=conv.weight.device)
-            for tensor in tensors:
-                if tensor is not None and len(channels):
-                    yield tensor, channels, mask
+            if len(channels):
+                for module, name in _masked_parameters(model, mask):
+                    yield getattr(module, name), channels, mask
 
 
 def _conv(model: nn.Module, mask: LayerMask) -> nn.Conv2d:
@@ -196,6 +201,15 @@ def _norm(model: nn.Module, mask: LayerMask) -> nn.BatchNorm2d | nn.SyncBatchNor
     if module.num_features != width:
         raise UserError(f"the BatchNorm of {mask.layer} has another width", where=mask.norm, value=module.num_features)
     return module
+
+
+def _masked_parameters(model: nn.Module, mask: LayerMask) -> list[tuple[nn.Module, str]]:
+    conv = _conv(model, mask)
+    places: list[tuple[nn.Module, str]] = [(conv, "weight")]
+    if mask.kind == "silent":
+        norm = _norm(model, mask)
+        places += [(conv, "bias"), *(() if norm is None else ((norm, "weight"), (norm, "bias")))]
+    return [(module, name) for module, name in places if getattr(module, name) is not None]
 
 
 def _removed(mask: LayerMask, conv: nn.Conv2d) -> list[int]:

@@ -38,7 +38,7 @@ def norms_of(model: nn.Module, layers: Iterable[str], *, imgsz: int = 64) -> dic
     parameter = next(model.parameters())
     image = torch.zeros(1, 3, imgsz, imgsz, device=parameter.device, dtype=parameter.dtype)
     with borrowed(model), watch(model) as running, torch.no_grad():
-        log = OpLog(model, running, image)
+        log = OpLog(model, running)
         with log:
             model(image)
     calls = log.convolutions()

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, TypeGuard
 
 import torch
@@ -61,12 +62,18 @@ class Call:
 class Execution:
     """How a logged call is carried out; what it makes is looked at here, before anything may overwrite it."""
 
-    def run(self, index: int, func: Any, args: Any, kwargs: Any, varies: bool) -> Any:
-        """Carry out call number ``index``; ``varies`` says whether an operand depends on the images."""
+    def run(self, index: int, func: Any, args: Any, kwargs: Any) -> Any:
+        """Carry out call number ``index``."""
         return func(*args, **kwargs)
 
     def wrote(self, index: int, call: Call, outputs: list[torch.Tensor]) -> None:
         """Look at what the call made."""
+
+
+@cache
+def name_of(func: Any) -> str:
+    """Name of an ATen operator without its overload and without the underscore of an in-place one."""
+    return str(func._schema.name).partition("::")[2].removesuffix("_")
 
 
 class OpLog(TorchDispatchMode):  # type: ignore[no-untyped-call]  # its __init_subclass__ has no annotations
@@ -75,9 +82,7 @@ class OpLog(TorchDispatchMode):  # type: ignore[no-untyped-call]  # its __init_s
     A value is what one call wrote into one tensor object: after an in-place call the same object holds another value.
     """
 
-    def __init__(
-        self, model: nn.Module, running: Running, images: torch.Tensor, execution: Execution | None = None
-    ) -> None:
+    def __init__(self, model: nn.Module, running: Running, execution: Execution | None = None) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # torch leaves it unannotated
         self.calls: list[Call] = []
         self.readers: dict[int, list[int]] = {}
@@ -86,7 +91,6 @@ class OpLog(TorchDispatchMode):  # type: ignore[no-untyped-call]  # its __init_s
         self._owners = _owners(model)
         self._values: dict[int, tuple[TensorWeakRef, int]] = {}
         self._count = 0
-        self._varying: set[int] = {self._write(images)}
         self._paused = False
 
     @classmethod
@@ -105,23 +109,20 @@ class OpLog(TorchDispatchMode):  # type: ignore[no-untyped-call]  # its __init_s
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        name = func._schema.name.partition("::")[2].removesuffix("_")
+        name = name_of(func)
         if self._paused:
             return func(*args, **kwargs)
         operands = _tensors((args, kwargs))
         reads = () if name.startswith("new_") else tuple(self._read(tensor) for tensor in operands)
-        varies = not self._varying.isdisjoint(reads)
         index, module = len(self.calls), self._running.innermost
         sharing = [self._owners[id(tensor)] for tensor in operands if id(tensor) in self._owners]
         owners = tuple(dict.fromkeys(_innermost(names, module) for names in sharing))
         for value in set(reads):
             self.readers.setdefault(value, []).append(index)
         self.calls.append(Call(name, module, owners, reads, None))
-        output = self._execution.run(index, func, args, kwargs, varies)
+        output = self._execution.run(index, func, args, kwargs)
         outputs = _tensors(output)
         writes = tuple(self._write(tensor) for tensor in outputs)
-        if varies:
-            self._varying.update(writes)
         call = self.calls[index] = Call(name, module, owners, reads, writes)
         self._execution.wrote(index, call, outputs)
         return output

@@ -24,6 +24,19 @@ def cut(x: Tensor, dim: int = 0, start: int | None = None, end: int | None = Non
     return stated(shape, state[(slice(None),) * axis + (steps,)])
 
 
+def narrow(x: Tensor, dim: int, start: int, length: int) -> Tensor:
+    """``torch.narrow``: a slice that must lie inside."""
+    size = x.shape[dim]
+    if not -size <= start <= size:
+        words = f"start out of range (expected to be in range of [-{size}, {size}], but got {start})"
+        raise Breaks("split", start, size, words)
+    start += size if start < 0 else 0
+    if start + length > size:
+        words = f"start ({start}) + length ({length}) exceeds dimension size ({size})."
+        raise Breaks("split", start + length, size, words)
+    return cut(x, dim, start, start + length)
+
+
 def select(x: Tensor, dim: int, index: int) -> Tensor:
     """``aten.select``: one entry of an axis, without the axis."""
     axis, state = dim % len(x.shape), known(x)
@@ -179,6 +192,7 @@ def pad_circular(x: Tensor, pad: Sequence[int], mode: str = "circular", value: f
 
 LAYOUT: dict[str, Callable[..., Any]] = {
     "slice": cut,
+    "narrow": narrow,
     "select": select,
     "index": index,
     "index_select": index_select,

@@ -1,4 +1,4 @@
-"""Normalisation scales and shifts; only batch norm, in eval mode, does so by numbers that the image does not change."""
+"""Normalisation scales and shifts; only batch norm with running statistics does so by numbers of its own."""
 
 from __future__ import annotations
 
@@ -21,8 +21,10 @@ def batch_norm(
     running_var: Tensor | None,
     *options: float,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """``aten.native_batch_norm`` in eval mode; the last option is epsilon."""
+    """``aten.native_batch_norm``; options are whether to use the image's own statistics, momentum and epsilon."""
     channels = x.shape[1]
+    own = running_mean is None or options[0] is True
+    statistics = Tensor((channels,)) if own else _NOTHING
     named = (("running_mean", running_mean), ("running_var", running_var), ("weight", weight), ("bias", bias))
     for name, vector in named:
         if vector is not None and vector.shape[0] != channels:
@@ -34,15 +36,14 @@ def batch_norm(
             )
     gamma = None if weight is None else weight.vector
     if x.state is None and (gamma is None or np.count_nonzero(gamma) == channels):
-        return Tensor(x.shape), _NOTHING, _NOTHING
+        return Tensor(x.shape), statistics, statistics
     rank = len(x.shape)
-    mean, variance = _row(running_mean, rank, 0.0), _row(running_var, rank, 1.0)
     values = np.full((1,) * rank, np.nan) if x.state is None else x.state
-    if running_mean is None:  # the image's own mean and variance: a map of one constant comes out as 0
-        flat = max((n for axis, n in enumerate(values.shape) if axis != 1), default=1) == 1
-        values = np.where(np.isnan(values) | (not flat), np.nan, 0.0)
-    normal = (values - mean) / np.sqrt(variance + options[-1])
-    return stated(x.shape, scaled(normal, _row(weight, rank, 1.0), _row(bias, rank, 0.0))), _NOTHING, _NOTHING
+    if own:
+        normal = _normal(values, tuple(axis for axis in range(rank) if axis != 1), options[-1])
+    else:
+        normal = (values - _row(running_mean, rank, 0.0)) / np.sqrt(_row(running_var, rank, 1.0) + options[-1])
+    return stated(x.shape, scaled(normal, _row(weight, rank, 1.0), _row(bias, rank, 0.0))), statistics, statistics
 
 
 def scaled(normal: FloatArray, gamma: FloatArray, beta: FloatArray) -> FloatArray:
@@ -127,7 +128,8 @@ def _affine(vector: Tensor | None, default: float, rank: int) -> FloatArray:
 
 def _normal(values: FloatArray, axes: tuple[int, ...], eps: float) -> FloatArray:
     mean = values.mean(axes, keepdims=True)
-    return np.asarray((values - mean) / np.sqrt(((values - mean) ** 2).mean(axes, keepdims=True) + eps))
+    flat = (values == values.max(axes, keepdims=True)).all(axes, keepdims=True)  # whose mean may be rounded
+    return np.where(flat, 0.0, (values - mean) / np.sqrt(((values - mean) ** 2).mean(axes, keepdims=True) + eps))
 
 
 NORMS: dict[str, Callable[..., Any]] = {

@@ -101,7 +101,7 @@ def upsample_nearest(x: Tensor, output_size: Sequence[int] | None, *scales: floa
             scale = 1 / factors[place] if factors else x.shape[axis] / out
             at = np.minimum(np.floor(np.arange(out) * scale).astype(np.int64), x.shape[axis] - 1)
             state = np.take(state, at, axis=axis)
-    return Tensor((*x.shape[:2], *spatial), state)
+    return _settled((*x.shape[:2], *spatial), state)
 
 
 def upsample_linear(

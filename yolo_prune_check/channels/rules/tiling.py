@@ -59,6 +59,15 @@ def repeat(x: Tensor, repeats: Sequence[int]) -> Tensor:
     return Tensor(shape, np.tile(state, counts))
 
 
+def repeat_interleave(x: Tensor, repeats: int, dim: int, **options: Any) -> Tensor:
+    """``torch.repeat_interleave`` of one axis: every entry so often, one copy beside the other."""
+    axis, state = dim % len(x.shape), known(x)
+    shape = (*x.shape[:axis], x.shape[axis] * repeats, *x.shape[axis + 1 :])
+    if state is None or state.shape[axis] == 1:
+        return Tensor(shape, state)
+    return Tensor(shape, np.repeat(state, repeats, axis))
+
+
 def flip(x: Tensor, dims: Sequence[int]) -> Tensor:
     """``aten.flip``."""
     state = known(x)
@@ -122,6 +131,7 @@ RULES: dict[str, Callable[..., Any]] = {
     "expand": expand,
     "expand_as": expand_as,
     "repeat": repeat,
+    "repeat_interleave": repeat_interleave,
     "flip": flip,
     "roll": roll,
     "constant_pad_nd": constant_pad,
