@@ -34,14 +34,18 @@ def add_forgets_the_right_operand(union: Rule, self: Any, first: Any, second: An
 
 
 @mutant(
-    "flows.convolution:_group", "depthwise: no tie between what it reads and what it makes", GROUP.on("yolov8n-ghost.yaml")
+    "flows.convolution:_group",
+    "depthwise: no tie between what it reads and what it makes",
+    GROUP.on("yolov8n-ghost.yaml"),
 )
 def depthwise_tie_dropped(group: Rule, flow: Any, op: Any, inputs: Any, outputs: Any) -> None:
     if inputs.shape[1] > 1:
         group(flow, op, inputs, outputs)
 
 
-@mutant("flows.convolution:_group", "grouped convolution: treated like a dense one", GROUP.on("resnext50_32x4d", "layer1."))
+@mutant(
+    "flows.convolution:_group", "grouped convolution: treated like a dense one", GROUP.on("resnext50_32x4d", "layer1.")
+)
 def grouped_is_dense(group: Rule, flow: Any, op: Any, inputs: Any, outputs: Any) -> None:
     if inputs.shape[1] == 1:
         group(flow, op, inputs, outputs)

@@ -9,7 +9,8 @@ import numpy as np
 from yolo_prune_check.channels.flows import HANDLERS, SIZED, Flow, Handler, Refused, Results
 from yolo_prune_check.channels.layers import GraphLayer
 from yolo_prune_check.channels.program import Op, Program
-from yolo_prune_check.channels.provenance import Balance, Channels, Origins, Provenance, Width
+from yolo_prune_check.channels.provenance import Balance, Channels, Ids, Origins, Provenance, Width
+from yolo_prune_check.channels.reshape import Form
 from yolo_prune_check.channels.rules import CONVOLUTIONS
 from yolo_prune_check.channels.sizes import attributes_in
 
@@ -34,6 +35,7 @@ def _follow(flow: Flow, op: Op, unruled: Collection[int]) -> None:
     """Find the origins of an operator's results, and what it asks of its operands."""
     flow.changing = set()
     _handle(flow, op, unruled)
+    flow.heads.follow(op)
     if flow.attributes:
         flow.settled |= {item.key for item in attributes_in(op.args)} - flow.changing
 
@@ -70,14 +72,33 @@ def _refuse(flow: Flow, op: Op) -> Results:
 
 def _settle(flow: Flow) -> None:
     """Balance what one attribute counts, or freeze it where the attribute must stay what it is."""
+    flow.heads.finish()
+    flow.settled |= flow.heads.free.keys() & flow.counts.keys()  # a number of rows here, a length of rows there
     for op, form, rows in flow.sums.values():  # no split takes the sum apart again
-        flow.settled |= form.keys()
-        flow.freeze(op, rows)
+        if not _is_whole(flow, form, rows):
+            flow.settled |= form.keys()
+            flow.freeze(op, rows)
     for key, uses in flow.counts.items():
         if key in flow.settled:
-            for op, rows in uses:
-                flow.freeze(op, rows)
+            for use in uses:
+                flow.freeze(use.op, use.rows)
         else:
-            rows = np.concatenate([rows for _, rows in uses])
-            flow.result.balances.append(Balance(uses[0][0], rows))
-            flow.result.widths[key] = Width(flow.attributes[key], rows[0])
+            rows = np.concatenate([use.rows for use in uses])
+            units = flow.heads.units_of(rows) if all(use.loose for use in uses) else None
+            flow.result.balances.append(Balance(uses[0].op, rows, units))
+            flow.result.widths[key] = Width(flow.attributes[key], rows)
+    flow.result.balances.extend(Balance(op, rows, flow.heads.units_of(rows)) for op, rows in flow.loose)
+    for key, views in flow.heads.free.items():
+        flow.result.balances.extend(flow.heads.balances(views))
+        flow.result.widths[key] = Width(flow.attributes[key], views.units, counts_blocks=True)
+    for op, rows in flow.heads.settled_rows():
+        flow.freeze(op, rows)
+
+
+def _is_whole(flow: Flow, form: Form, rows: Ids) -> bool:
+    """Whether a multiple of an attribute stays just that: it counts whole heads, as the attribute does elsewhere."""
+    if len(form) > 1 or len(rows) > 1:
+        return False
+    key, times = next(iter(form.items()))
+    uses = flow.counts.get(key)
+    return uses is not None and flow.heads.are_times(rows[0], times, uses[0].rows[0])

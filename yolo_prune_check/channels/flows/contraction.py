@@ -6,11 +6,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from yolo_prune_check.channels.flows.families import MATMUL
 from yolo_prune_check.channels.flows.state import Flow, Handler, Refused, Results
 from yolo_prune_check.channels.program import Op
 from yolo_prune_check.channels.provenance import Ids
-
-_MATMUL = frozenset({"matmul", "bmm", "mm"})
 
 
 def _matmul(flow: Flow, op: Op) -> Results:
@@ -44,4 +43,4 @@ def _weighted(flow: Flow, op: Op, rows: Ids, columns: Ids) -> Ids:
     return varied[0] if varied else rows
 
 
-HANDLERS: Mapping[str, Handler] = dict.fromkeys(_MATMUL, _matmul)
+HANDLERS: Mapping[str, Handler] = dict.fromkeys(MATMUL, _matmul)

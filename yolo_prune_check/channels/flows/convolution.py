@@ -41,7 +41,8 @@ def _convolution(flow: Flow, op: Op) -> Results:
 def _group(flow: Flow, op: Op, inputs: Ids, outputs: Ids) -> None:
     """A grouped convolution: its conv groups keep equally many inputs and outputs, or go as a whole."""
     if inputs.shape[1] > 1:
-        flow.result.balances.append(Balance(op, inputs, outputs))
+        units = np.concatenate([inputs, outputs], axis=1)
+        flow.result.balances.extend(Balance(op, rows, units) for rows in (inputs, outputs))
         return
     fixed = inputs[:, 0] < 0
     if fixed.any():

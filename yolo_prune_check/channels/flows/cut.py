@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from yolo_prune_check.channels.flows.state import Flow, Handler, Refused, Results
+from yolo_prune_check.channels.flows.state import Flow, Handler, Refused, Results, Use
 from yolo_prune_check.channels.program import Op
-from yolo_prune_check.channels.provenance import Balance
 from yolo_prune_check.channels.reshape import Form, added, along, form_of, linear
 from yolo_prune_check.channels.sizes import Size
 
@@ -42,7 +41,7 @@ def _measured(flow: Flow, op: Op, axis: int, forms: Sequence[Form]) -> Results:
             raise Refused
         rows = flow.origins.channel(np.moveaxis(piece, axis, -1)).reshape(-1, piece.shape[axis])
         flow.changing |= form.keys()
-        flow.counts.setdefault(next(iter(form)), []).append((op, rows))
+        flow.counts.setdefault(next(iter(form)), []).append(Use(op, rows, loose=True))
     if flow.sums.get((op.inputs[0], axis), (op, {}, None))[1] == added(forms):
         del flow.sums[op.inputs[0], axis]
     return results
@@ -65,11 +64,13 @@ def _pieces(flow: Flow, op: Op, axis: int, *, follows: bool) -> Results:
     results = flow.arranged(op)
     if found.shape[axis] == 1:
         return results
+    if flow.heads.are_whole(flow.origins.channel(np.moveaxis(found, axis, -1)).reshape(-1, found.shape[axis])):
+        return results
     if not follows:
         raise Refused
     pieces = [np.moveaxis(piece, axis, -1) for piece in results if piece is not None]
     rows = [flow.origins.channel(piece).reshape(-1, piece.shape[-1]) for piece in pieces]
-    flow.result.balances.append(Balance(op, np.concatenate(rows)))
+    flow.loose.append((op, np.concatenate(rows)))
     return results
 
 

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from yolo_prune_check.channels.flows.families import UNARY
 from yolo_prune_check.channels.flows.state import Flow, Handler, Refused, Results
 from yolo_prune_check.channels.program import Op
-from yolo_prune_check.channels.rules import ELEMENTWISE, POOLS, UPSAMPLES, activation
+from yolo_prune_check.channels.rules import ELEMENTWISE, POOLS, UPSAMPLES
 
-_UNARY = frozenset(activation.RULES) - {"_prelu_kernel"}  # which has a number for each channel
 _PADS = frozenset({"constant_pad_nd", "reflection_pad2d", "replication_pad2d"})
-_PASSING = POOLS | UPSAMPLES | _UNARY | _PADS
+_PASSING = POOLS | UPSAMPLES | UNARY | _PADS
 
 
 def _pass(flow: Flow, op: Op) -> Results:

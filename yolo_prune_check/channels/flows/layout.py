@@ -6,18 +6,17 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from yolo_prune_check.channels.flows.state import Flow, Handler, Refused, Results
+from yolo_prune_check.channels.flows.families import PERMUTING, UNCHANGED
+from yolo_prune_check.channels.flows.state import Flow, Handler, Refused, Results, Use
 from yolo_prune_check.channels.program import Op
 from yolo_prune_check.channels.provenance import Balance, Ids
 from yolo_prune_check.channels.reshape import along, axis_groups, demand, linear
 from yolo_prune_check.channels.rules import RULES
-from yolo_prune_check.channels.rules.layout import SAME
 from yolo_prune_check.channels.sizes import Axis, Size
 from yolo_prune_check.channels.tensors import Tensor
 
 VIEWS = frozenset({"view", "_unsafe_view", "reshape", "_reshape_alias", "flatten"})
-_PERMUTING = frozenset({"permute", "t", "transpose"})
-_ARRANGING = frozenset({"unsqueeze", "squeeze", "repeat", "flip", "pixel_unshuffle", *SAME})
+_ARRANGING = frozenset({"unsqueeze", "squeeze", "repeat", "flip", "pixel_unshuffle", *UNCHANGED})
 
 
 def _permute(flow: Flow, op: Op) -> Results:
@@ -49,10 +48,14 @@ def _view(flow: Flow, op: Op) -> Results:
     if not asked.fits:
         raise Refused
     flow.result.balances.extend(Balance(op, rows) for rows in asked.balanced)
-    for axis, form, rows in asked.counted:
+    flow.loose.extend((op, rows) for rows in asked.loose)
+    for key, rows, whole in asked.heads:
+        flow.changing.add(key)
+        flow.heads.divide(op, key, rows, whole=whole)
+    for axis, form, rows, loose in asked.counted:
         flow.changing |= form.keys()
         if len(form) == 1 and set(form.values()) == {1}:
-            flow.counts.setdefault(next(iter(form)), []).append((op, rows))
+            flow.counts.setdefault(next(iter(form)), []).append(Use(op, rows, loose=loose))
         else:
             flow.sums[output, axis] = op, form, rows
     return flow.arranged(op)
@@ -84,7 +87,7 @@ def _expand(flow: Flow, op: Op) -> Results:
 
 HANDLERS: Mapping[str, Handler] = {
     **dict.fromkeys(VIEWS, _view),
-    **dict.fromkeys(_PERMUTING, _permute),
+    **dict.fromkeys(PERMUTING, _permute),
     **dict.fromkeys(_ARRANGING, Flow.arranged),
     "expand": _expand,
 }

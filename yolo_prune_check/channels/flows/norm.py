@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from yolo_prune_check.channels.flows.families import SOFTMAX
 from yolo_prune_check.channels.flows.state import WEIGHT, Flow, Handler, Refused, Results
 from yolo_prune_check.channels.program import Op, Ref
 from yolo_prune_check.channels.rules import NORMS
-
-_SOFTMAX = frozenset({"_softmax", "softmax", "_log_softmax", "log_softmax"})
 
 
 def _norm(flow: Flow, op: Op) -> Results:
@@ -38,6 +37,6 @@ def _softmax(flow: Flow, op: Op) -> Results:
 
 HANDLERS: Mapping[str, Handler] = {
     **dict.fromkeys(NORMS, _norm),
-    **dict.fromkeys(_SOFTMAX, _softmax),
+    **dict.fromkeys(SOFTMAX, _softmax),
     "native_layer_norm": _layer_norm,
 }

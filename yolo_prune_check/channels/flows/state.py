@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from yolo_prune_check.channels.flows.head_axes import HeadAxes
 from yolo_prune_check.channels.heads import home_of
 from yolo_prune_check.channels.layers import GraphLayer
 from yolo_prune_check.channels.program import Op, Program, Ref
@@ -27,8 +29,33 @@ class Refused(Exception):
     """The operator does not run, or means something else, with fewer channels."""
 
 
+@dataclass(frozen=True)
+class Use:
+    """A size that a module attribute holds.
+
+    Attributes:
+        op: The operator that is given it.
+        rows: Rows of channels, each as long as the attribute says.
+        loose: Whether a row may be gone with an attention head.
+    """
+
+    op: Op
+    rows: Ids
+    loose: bool
+
+
 class Flow:
-    """Origins of the values so far, and what the operators so far ask for their removal."""
+    """Origins of the values so far, and what the operators so far ask for their removal.
+
+    Attributes:
+        result: The origins, and what is known for certain.
+        settled: Attributes that must stay what they are.
+        changing: Attributes that the operator at hand allows to change.
+        counts: By attribute, what it counts.
+        sums: By value and axis, a size that a sum of attributes holds, until a split takes the sum apart.
+        loose: Blocks that must keep equally many channels, unless they are gone with an attention head.
+        heads: Axes of attention heads.
+    """
 
     def __init__(self, result: Provenance, layers: Mapping[str, GraphLayer]) -> None:
         self.result = result
@@ -41,9 +68,11 @@ class Flow:
         self.home = home_of(self.program)
         self.attributes = {item.key: item for op in self.program.ops for item in attributes_in(op.args)}
         self.settled = {key for key in self.attributes if self._is_settled(key)}
-        self.counts: dict[AttributeKey, list[tuple[Op, Ids]]] = {}
+        self.counts: dict[AttributeKey, list[Use]] = {}
         self.sums: dict[tuple[int, int], tuple[Op, Form, Ids]] = {}
         self.changing: set[AttributeKey] = set()
+        self.loose: list[tuple[Op, Ids]] = []
+        self.heads = HeadAxes(self.program, self.entries, self.origins.channel, result.channels.total, self.settled)
 
     def _is_settled(self, key: AttributeKey) -> bool:
         """Whether an attribute must stay: the pass computed with it, or it belongs to what makes the output."""
