@@ -131,7 +131,7 @@ def test_attention_of_yolo11_is_understood() -> None:
     """Keys go in all heads and with their queries; values with the position encoding and what is projected."""
     graph = graph_of_double("yolo11n.yaml")
     names = {name for _, name, _ in graph.provenance.widths}
-    assert names == {"c", "key_dim", "head_dim"}
+    assert names == {"c", "key_dim", "head_dim", "num_heads"}
     members = [set(map(str, group.members)) for group in graph.groups]
     qkv = "model.10.m.0.attn.qkv.conv"
     assert {f"{qkv}[0:32]", f"{qkv}[32:64]"} in members

@@ -34,21 +34,25 @@ def add_forgets_the_right_operand(union: Rule, self: Any, first: Any, second: An
 
 
 @mutant(
-    "flow:_Flow._group", "depthwise: no tie between what it reads and what it makes", GROUP.on("yolov8n-ghost.yaml")
+    "flows.convolution:_group",
+    "depthwise: no tie between what it reads and what it makes",
+    GROUP.on("yolov8n-ghost.yaml"),
 )
-def depthwise_tie_dropped(group: Rule, self: Any, op: Any, inputs: Any, outputs: Any) -> None:
+def depthwise_tie_dropped(group: Rule, flow: Any, op: Any, inputs: Any, outputs: Any) -> None:
     if inputs.shape[1] > 1:
-        group(self, op, inputs, outputs)
-
-
-@mutant("flow:_Flow._group", "grouped convolution: treated like a dense one", GROUP.on("resnext50_32x4d", "layer1."))
-def grouped_is_dense(group: Rule, self: Any, op: Any, inputs: Any, outputs: Any) -> None:
-    if inputs.shape[1] == 1:
-        group(self, op, inputs, outputs)
+        group(flow, op, inputs, outputs)
 
 
 @mutant(
-    "flow:_Flow._freeze",
+    "flows.convolution:_group", "grouped convolution: treated like a dense one", GROUP.on("resnext50_32x4d", "layer1.")
+)
+def grouped_is_dense(group: Rule, flow: Any, op: Any, inputs: Any, outputs: Any) -> None:
+    if inputs.shape[1] == 1:
+        group(flow, op, inputs, outputs)
+
+
+@mutant(
+    "flows.state:Flow.freeze",
     "what the head decodes, and other operators need, is not frozen",
     GROUP.on("yolov8n.yaml", "model.22."),
 )
@@ -119,9 +123,9 @@ def linear_columns_kept(columns: Rule, self: Any) -> Any:
     return {}
 
 
-@mutant("flow:_Flow._permute", "permute: two axes of channels change places as if there were one", SHUFFLE)
-def shuffle_ties_forgotten(permute: Rule, self: Any, op: Any) -> Any:
-    return self._layout(op)
+@mutant("flows.layout:_permute", "permute: two axes of channels change places as if there were one", SHUFFLE)
+def shuffle_ties_forgotten(permute: Rule, flow: Any, op: Any) -> Any:
+    return flow.arranged(op)
 
 
 @mutant(

@@ -102,7 +102,7 @@ def _entanglement(levels: tuple[Levels, ...], count: int) -> tuple[list[_Balance
     alone, entangled = [], []
     for item in levels:
         shared = (users[item.groups[item.groups >= 0]] > 1).any()
-        if item.partner is not None or not item.apart or shared:
+        if item.units is not None or not item.apart or shared:
             entangled.append(item)
         else:
             alone.append(_Balance(item.blocks, item.blocks < 0, item.groups[item.groups >= 0]))

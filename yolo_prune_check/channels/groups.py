@@ -57,27 +57,24 @@ class Levels:
     Attributes:
         operator: The operator that needs it, in words.
         blocks: One row of group numbers for each block, of which equally many must stay; -1 for what always stays.
-        partner: For a grouped convolution, its outputs, row for row: a block may go as a whole with its row.
+        units: For each block, the groups of the conv group or attention head that may go as a whole, and the block with
+            it, or None.
     """
 
     operator: str
     blocks: Ids
-    partner: Ids | None
+    units: Ids | None
 
     @cached_property
     def groups(self) -> Ids:
         """Groups that occur in it."""
-        return np.unique(self.blocks if self.partner is None else np.r_[self.blocks.ravel(), self.partner.ravel()])
+        return np.unique(self.blocks if self.units is None else np.r_[self.blocks.ravel(), self.units.ravel()])
 
     @cached_property
     def apart(self) -> bool:
-        """Whether no group occurs twice among the blocks, nor among the partner's."""
-        return all(_unique(blocks) for blocks in (self.blocks, self.partner) if blocks is not None)
-
-
-def _unique(blocks: Ids) -> bool:
-    known = blocks[blocks >= 0]
-    return len(np.unique(known)) == len(known)
+        """Whether no group occurs twice among the blocks."""
+        known = self.blocks[self.blocks >= 0]
+        return len(np.unique(known)) == len(known)
 
 
 def find_partition(program: Program, provenance: Provenance) -> Partition:
@@ -102,7 +99,7 @@ def find_partition(program: Program, provenance: Provenance) -> Partition:
         Levels(
             operator_in(item.op),
             _numbered(item.blocks, label),
-            None if item.partner is None else _numbered(item.partner, label),
+            None if item.units is None else _numbered(item.units, label),
         )
         for item in provenance.balances
     )
@@ -129,13 +126,14 @@ class Symmetry:
 def find_symmetries(provenance: Provenance) -> tuple[Symmetry, ...]:
     """What splits, heads and conv groups ask beyond the groups, in execution order.
 
-    A conv group may also go as a whole, with all that it reads and makes.
+    A conv group may also go as a whole, with all that it reads and makes, and so may an attention head.
     """
     return tuple(
-        Symmetry(operator_in(item.op), tuple(provenance.channels.ranges(row[row >= 0]) for row in blocks))
+        Symmetry(
+            operator_in(item.op),
+            tuple(provenance.channels.ranges(row[row >= 0]) for row in item.blocks if (row >= 0).any()),
+        )
         for item in provenance.balances
-        for blocks in (item.blocks, item.partner)
-        if blocks is not None
     )
 
 

@@ -167,13 +167,13 @@ class Balance:
     Attributes:
         op: The operator that cuts or joins them by count.
         blocks: One row of channel numbers for each block; -1 for what always stays.
-        partner: For a grouped convolution, the outputs of each conv group: a block may go as a whole, with its row
-            here, and the others' counts must still be equal.
+        units: For each block, the channels of the conv group or attention head to which it belongs, or None: a block of
+            a unit of which nothing stays is gone, and only the others must keep equally many.
     """
 
     op: Op
     blocks: Ids
-    partner: Ids | None = None
+    units: Ids | None = None
 
 
 @dataclass(frozen=True)
@@ -195,10 +195,17 @@ class Consumer:
 
 @dataclass(frozen=True)
 class Width:
-    """A module attribute that must hold how many of these channels stay; -1 for what always stays."""
+    """A module attribute that must hold how many of some channels stay.
+
+    Attributes:
+        attribute: The attribute.
+        blocks: Rows of channels, -1 for what always stays; all rows of which anything stays keep equally many.
+        counts_blocks: Whether it holds how many of the rows keep anything, and not how many channels a row keeps.
+    """
 
     attribute: Attribute
-    channels: Ids
+    blocks: Ids
+    counts_blocks: bool = False
 
 
 @dataclass(frozen=True)

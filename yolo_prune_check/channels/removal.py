@@ -19,7 +19,7 @@ from yolo_prune_check.channels.groups import Levels
 from yolo_prune_check.channels.plan import Plan
 from yolo_prune_check.channels.prediction import HAZARDS, Hazard
 from yolo_prune_check.channels.program import BoolArray
-from yolo_prune_check.channels.provenance import ChannelRange, Consumer, Ids
+from yolo_prune_check.channels.provenance import ChannelRange, Consumer, Ids, Width
 from yolo_prune_check.channels.sizes import AttributeKey
 
 
@@ -125,7 +125,7 @@ class Removal:
     def numbers(self) -> dict[AttributeKey, int]:
         """Numbers in module attributes that change, by module, attribute and position in a list."""
         widths = self.graph.provenance.widths.items()
-        now = {key: int(self._kept(width.channels).sum()) for key, width in widths}
+        now = {key: self._number(width) for key, width in widths}
         return {key: now[key] for key, width in widths if now[key] != int(width.attribute)}
 
     @cached_property
@@ -141,6 +141,10 @@ class Removal:
                 assert isinstance(held, list)
                 held[index] = number
         return found
+
+    def _number(self, width: Width) -> int:
+        kept = self._kept(width.blocks)
+        return int(kept.any(1).sum() if width.counts_blocks else kept.sum(1).max())
 
     def _others(self) -> Iterator[Consumer]:
         layers = {f"{name}.weight" for name in self.graph.layers}
@@ -196,12 +200,9 @@ def level(stays: BoolArray, levels: tuple[Levels, ...]) -> None:
     while uneven:
         uneven = False
         for item in waiting:
-            active: BoolArray = np.ones(len(item.blocks), dtype=np.bool_)
-            if item.partner is not None:
-                active = np.asarray(_kept(item.blocks, stays).any(1) | _kept(item.partner, stays).any(1))
-            for blocks in (item.blocks, item.partner):
-                if blocks is not None and _raise(blocks[active], stays, apart=item.apart):
-                    uneven = True
+            there = item.blocks if item.units is None else item.blocks[_kept(item.units, stays).any(1)]
+            if _raise(there, stays, apart=item.apart):
+                uneven = True
 
 
 def _kept(blocks: Ids, stays: BoolArray) -> BoolArray:

@@ -12,7 +12,7 @@ import numpy as np
 
 from yolo_prune_check.channels.program import Program
 from yolo_prune_check.channels.provenance import Ids
-from yolo_prune_check.channels.sizes import Arithmetic, Attribute, AttributeKey, Axis, Size
+from yolo_prune_check.channels.sizes import Arithmetic, Attribute, AttributeKey, Axis, Size, attributes_in
 
 AxisGroup = tuple[list[int], list[int]]
 Form = Mapping[AttributeKey, int]
@@ -26,12 +26,17 @@ class Demand:
     Attributes:
         balanced: Arrays of rows, each of which must keep equally many entries.
         fits: Whether it runs at all with fewer channels.
-        counted: Sizes made of module attributes alone, with the axis and the rows whose length each of them is.
+        counted: Sizes made of module attributes alone, with the axis, the rows whose length each of them is, and
+            whether a row may be gone as a whole.
+        loose: Like ``balanced``, but a row may be gone as a whole.
+        heads: Numbers of rows that a module attribute holds, with the rows, and whether their length is fixed.
     """
 
     balanced: tuple[Ids, ...]
     fits: bool
-    counted: tuple[tuple[int, Form, Ids], ...] = ()
+    counted: tuple[tuple[int, Form, Ids, bool], ...] = ()
+    loose: tuple[Ids, ...] = ()
+    heads: tuple[tuple[AttributeKey, Ids, bool], ...] = ()
 
 
 _REFUSED = Demand((), fits=False)
@@ -57,9 +62,11 @@ def demand(
         sizes: The target sizes, -1 at most once.
         settled: Attributes that must stay what they are.
     """
-    counted: list[tuple[int, Form, Ids]] = []
+    counted: list[tuple[int, Form, Ids, bool]] = []
+    heads: list[tuple[AttributeKey, Ids, bool]] = []
     shape, target, found = program.values[source].shape, program.values[output].shape, entries[source]
     balanced: list[Ids] = []
+    loose: list[Ids] = []
     for before, after in axis_groups(shape, target):
         moving = [axis for axis in before if found.shape[axis] > 1]
         if not moving:
@@ -75,22 +82,37 @@ def demand(
         count = math.prod(target[axis] for axis in leading)
         line = channel(_written(found, shape, before))
         rows = line.reshape(-1, count, target[last]).transpose(1, 0, 2).reshape(count, -1)
+        head = _head_count(sizes, leading, settled)
         form = form_of(sizes[last], settled)
         if form is not None:
-            counted.append((last, form, rows))
+            heads += [] if head is None else [(head, rows, False)]
+            counted.append((last, form, rows, head is not None or count == 1))
             continue
         other = _follows(sizes[last], count, program, entries)
+        if other is None and head is not None and _fixed(sizes[last], program, entries):
+            heads.append((head, rows, True))
+            continue
         if other is None:
             return _REFUSED
+        heads += [] if head is None else [(head, rows, False)]
         if count > 1:
-            balanced.append(rows)
+            (balanced if head is None else loose).append(rows)
         if other.size:
             other = channel(other)
             if len(other) != len(line):
                 return _REFUSED
             if not np.array_equal(other, line):
                 balanced.append(np.stack([line, other]))
-    return Demand(tuple(balanced), fits=True, counted=tuple(counted))
+    return Demand(tuple(balanced), fits=True, counted=tuple(counted), loose=tuple(loose), heads=tuple(heads))
+
+
+def _head_count(sizes: Sequence[Size], leading: Sequence[int], settled: Container[AttributeKey]) -> AttributeKey | None:
+    """The attribute that holds the number of rows, if it may change and no other size of the reshape is made of it."""
+    size = sizes[leading[0]] if len(leading) == 1 else None
+    if not isinstance(size, Attribute) or size.key in settled:
+        return None
+    uses = sum(item.key == size.key for item in attributes_in(tuple(sizes)))
+    return size.key if uses == 1 else None
 
 
 def _written(found: Ids, shape: tuple[int, ...], axes: Sequence[int]) -> Ids:

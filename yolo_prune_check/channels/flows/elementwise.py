@@ -1,0 +1,53 @@
+"""What treats every entry by itself, and what ties those that meet."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from yolo_prune_check.channels.flows.families import UNARY
+from yolo_prune_check.channels.flows.state import Flow, Handler, Refused, Results
+from yolo_prune_check.channels.program import Op
+from yolo_prune_check.channels.rules import ELEMENTWISE, POOLS, UPSAMPLES
+
+_PADS = frozenset({"constant_pad_nd", "reflection_pad2d", "replication_pad2d"})
+_PASSING = POOLS | UPSAMPLES | UNARY | _PADS
+
+
+def _pass(flow: Flow, op: Op) -> Results:
+    found = flow.entries.get(op.inputs[0])
+    if found is None:
+        raise Refused
+    shape, target = flow.shape_of(op.inputs[0]), flow.shape_of(op.outputs[0])
+    if len(shape) != len(target) or any(n > 1 and n != target[i] for i, n in enumerate(found.shape)):
+        raise Refused
+    return [found]
+
+
+def _tie(flow: Flow, op: Op) -> Results:
+    """Elementwise: entries that meet go together; one that meets something of fixed size stays."""
+    rank = len(flow.shape_of(op.outputs[0]))
+    operands = [(_padded(flow.shape_of(value), rank), flow.laid(value, rank)) for value in op.inputs]
+    moving = {axis for _, found in operands if found is not None for axis, n in enumerate(found.shape) if n > 1}
+    result = np.full((1,) * rank, -1)
+    for shape, found in operands:
+        if found is None:
+            continue
+        if all(shape[axis] > 1 for axis in moving):
+            result = flow.origins.union(result, found)
+        elif found.size > 1:  # one entry meets several, of which only some may go
+            flow.freeze(op, found)
+    for shape, found in operands:
+        if any(shape[axis] > 1 and (found is None or found.shape[axis] == 1) for axis in moving):
+            raise Refused
+        if found is not None and all(shape[axis] > 1 for axis in moving):
+            flow.freeze(op, np.where(np.broadcast_to(found, result.shape) < 0, result, -1))
+    return [result]
+
+
+def _padded(shape: tuple[int, ...], rank: int) -> tuple[int, ...]:
+    return (1,) * (rank - len(shape)) + shape
+
+
+HANDLERS: Mapping[str, Handler] = {**dict.fromkeys(_PASSING, _pass), **dict.fromkeys(ELEMENTWISE, _tie)}
