@@ -71,9 +71,9 @@ def only_shapes_are_run_again(same: Rule, a: Tensor, b: Tensor) -> bool:
     return a.shape == b.shape
 
 
-@mutant("interpret:Interpreter._broadcasts", "a channel that is broadcast over others is not noticed", BOTTLENECKS)
-def broadcast_not_noticed(broadcasts: Rule, *where: Any) -> bool:
-    return False
+@mutant("interpret:spread_over", "a channel that is broadcast over others is not noticed", BOTTLENECKS)
+def broadcast_not_noticed(spread_over: Rule, *where: Any) -> int:
+    return 0
 
 
 @mutant("parameters:masked", "mask: the batch norm is left as it is", MASK)

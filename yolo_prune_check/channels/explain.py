@@ -7,10 +7,9 @@ from collections.abc import Mapping
 from yolo_prune_check.channels.graph import ChannelGraph
 from yolo_prune_check.channels.interpret import Interpretation
 from yolo_prune_check.channels.program import Op
-from yolo_prune_check.channels.rules import ACTIVATIONS, NORMS
+from yolo_prune_check.channels.rules import ACTIVATIONS, NORMS, SPLITS
 
 _WORDS = {"cat": "concat", "split_with_sizes": "split", "max_pool2d_with_indices": "max_pool2d", "_softmax": "softmax"}
-_CUTTING = frozenset({"chunk", "split", "split_with_sizes"})
 _SILENT = ACTIVATIONS | NORMS
 
 
@@ -46,6 +45,6 @@ def _words(op: Op, layers: Mapping[int, str], value: int | None) -> str:
     if op.index in layers:
         return layers[op.index]
     word = _WORDS.get(op.target, op.target)
-    if value is not None and op.target in _CUTTING:
+    if value is not None and op.target in SPLITS:
         return f"{word}[{op.outputs.index(value)}]"
     return f"{op.module} {word}".lstrip()

@@ -8,7 +8,7 @@ import numpy as np
 
 from yolo_prune_check.channels.edges import Junction
 from yolo_prune_check.channels.graph import ChannelGraph
-from yolo_prune_check.channels.interpret import Interpretation
+from yolo_prune_check.channels.interpret import Interpretation, spread_over
 from yolo_prune_check.channels.parameters import removed
 from yolo_prune_check.channels.plan import Plan
 from yolo_prune_check.channels.planned import Changes
@@ -17,6 +17,7 @@ from yolo_prune_check.channels.program import Op
 from yolo_prune_check.channels.removal import Removal
 
 _ALIGNMENT = 8
+_MODEL = "(model)"  # where the model's own forward does something
 
 
 def find_hazards(graph: ChannelGraph, plan: Plan, changes: Changes, result: Interpretation) -> tuple[Hazard, ...]:
@@ -32,7 +33,7 @@ def find_hazards(graph: ChannelGraph, plan: Plan, changes: Changes, result: Inte
         found = [*_no_op(graph, plan), *_empty_layers(plan), *_head(graph, plan)]
     else:
         found = [*_nothing_goes(plan, changes.removal), *changes.removal.hazards]
-    found += [*_unknown(graph, plan, result), *_broadcasts(result)]
+    found += [*_unknown(graph, plan, result), *_broadcasts(graph, result)]
     if plan.execution == "local":
         found += [*_uneven(graph, plan, result), *_frozen(graph, result)]
     if plan.execution == "mask":
@@ -41,7 +42,8 @@ def find_hazards(graph: ChannelGraph, plan: Plan, changes: Changes, result: Inte
         found += _kept_alive(graph, plan, result)
     if plan.execution != "mask":
         found += _unaligned(graph, _widths(plan, changes))
-    return tuple(sorted(found, key=lambda hazard: hazard.severity != "error"))
+    # An operator that runs many times says the same many times.
+    return tuple(sorted(dict.fromkeys(found), key=lambda hazard: hazard.severity != "error"))
 
 
 def _hazard(code: str, layer: str, message: str) -> Hazard:
@@ -112,16 +114,14 @@ def _narrowed(graph: ChannelGraph, op: Op, result: Interpretation) -> bool:
 
 def _frozen(graph: ChannelGraph, result: Interpretation) -> Iterator[Hazard]:
     for op in passed_frozen(graph, result):
-        words = f"{op.target} runs on fewer channels, but which of them are left matters to it"
-        yield _hazard("frozen-channel", op.module or "(model)", words)
+        words = f"{op.target} runs without the removed channels, but what it makes of the others depends on them"
+        yield _hazard("frozen-channel", op.module or _MODEL, words)
 
 
-def _broadcasts(result: Interpretation) -> Iterator[Hazard]:
+def _broadcasts(graph: ChannelGraph, result: Interpretation) -> Iterator[Hazard]:
     for op in result.broadcasts:
-        sizes = [tensor.shape[1] for value in op.inputs if (tensor := result.get(value)) is not None]
-        yield _hazard(
-            "broadcast-add", op.module, f"1 channel is broadcast over {max(sizes)} by {op.target} in {op.module}"
-        )
+        place, width = op.module or _MODEL, spread_over(graph.program, op, result.tensor, result.tensor(op.outputs[0]))
+        yield _hazard("broadcast-add", place, f"1 channel is broadcast over {width} by {op.target} in {place}")
 
 
 def _uneven(graph: ChannelGraph, plan: Plan, result: Interpretation) -> Iterator[Hazard]:
@@ -146,7 +146,7 @@ def _uneven(graph: ChannelGraph, plan: Plan, result: Interpretation) -> Iterator
         if stays != after:
             yield _hazard(
                 "uneven-split",
-                junction.op.module,
+                junction.op.module or _MODEL,
                 f"{junction.operator} gives pieces of {_counts(after)} channels; {_counts(stays)} belong there",
             )
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from yolo_prune_check.channels.prediction import Mismatch
 from yolo_prune_check.channels.program import Op, Program, Ref
-from yolo_prune_check.channels.rules import ELEMENTWISE, RULES
+from yolo_prune_check.channels.rules import BROADCASTING, ELEMENTWISE, RULES
 from yolo_prune_check.channels.sizes import Arithmetic, Axis, evaluate
 from yolo_prune_check.channels.tensors import Breaks, Tensor, Unknown, varying
 
@@ -73,6 +73,13 @@ class Interpretation:
         if self.stopped is not None and self.made_by.get(value, -1) >= self.stopped:
             return None
         return self.base.tensors.get(value)
+
+    def tensor(self, value: int) -> Tensor:
+        """Tensor of a value that execution gets to."""
+        found = self.get(value)
+        if found is None:
+            raise KeyError(value)
+        return found
 
     def ran(self, op: Op) -> bool:
         """Whether execution gets past this operator."""
@@ -237,9 +244,9 @@ class Interpreter:
         except Unknown as unknown:
             result.unknown, result.stopped = unknown.message, op.index
             return None
-        if op.target in _BROADCASTING and self._broadcasts(op, lookup):
-            result.broadcasts.append(op)
         if isinstance(outputs, Tensor):
+            if op.target in BROADCASTING and spread_over(self.program, op, lookup, outputs):
+                result.broadcasts.append(op)
             return [(op.outputs[0], outputs)]
         last = len(outputs) - 1
         # A chunk of a short axis has fewer pieces; code that goes on with "the last one" gets the last there is.
@@ -255,18 +262,6 @@ class Interpreter:
         if any(lookup(index).shape != values[index].shape for index in op.inputs):
             raise Unknown(f"no rule for operator {op.target}: what it does with fewer channels is not known")
         return tuple(varying(values[index].shape) for index in op.outputs)
-
-    def _broadcasts(self, op: Op, lookup: Lookup) -> bool:
-        """Whether an axis of size 1 meets a larger one where the traced sizes were equal."""
-        if len(op.inputs) != 2:
-            return False
-        first, second = (lookup(index).shape for index in op.inputs)
-        if first == second:
-            return False
-        values = self.program.values
-        traced = (values[index].shape for index in op.inputs)
-        aligned = zip(first[::-1], second[::-1], *(shape[::-1] for shape in traced), strict=False)
-        return any(a != b and before == after for a, b, before, after in aligned)
 
     def _constant(self, value: int) -> Tensor:
         shape, numbers = self.program.values[value].shape, self.program.constants.get(value)
@@ -299,7 +294,17 @@ class Interpreter:
         return {value.parameter: value.id for value in self.program.values if value.parameter is not None}
 
 
-_BROADCASTING = frozenset({"add", "sub", "mul", "div", "copy"})
+def spread_over(program: Program, op: Op, lookup: Lookup, output: Tensor) -> int:
+    """Size that an operand's axis of size 1 is spread over where the traced sizes were equal; 0 where none is."""
+    out, traced = output.shape, program.values[op.outputs[0]].shape
+    for value in op.inputs:
+        shape = lookup(value).shape
+        if shape != out:
+            aligned = zip(shape[::-1], out[::-1], program.values[value].shape[::-1], traced[::-1], strict=False)
+            for have, want, before, after in aligned:
+                if have != want and before == after:
+                    return want
+    return 0
 
 
 def _same(a: Tensor, b: Tensor) -> bool:

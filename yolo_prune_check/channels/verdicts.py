@@ -26,7 +26,7 @@ from yolo_prune_check.channels.parameters import masked, narrowed, removed
 from yolo_prune_check.channels.plan import MaskKind, Plan, Step
 from yolo_prune_check.channels.prediction import Failing, Mismatch, Verdict, runs
 from yolo_prune_check.channels.program import BoolArray, Op
-from yolo_prune_check.channels.rules import ACTIVATIONS, CONVOLUTIONS, NORMS, POOLS, UPSAMPLES
+from yolo_prune_check.channels.rules import CONVOLUTIONS, ELEMENTWISE, NORMS, PASSING, SPLITS
 from yolo_prune_check.channels.tensors import Tensor
 
 
@@ -158,7 +158,7 @@ class Verdicts:
         result = self.graph.interpreter.rerun(self.graph.baseline, changed)
         if result.failure is not None:
             return "unsafe", lambda: self._explained(result)
-        if any(self.graph.program.ops[index].target in _SPLITS for index in result.touched):
+        if any(self.graph.program.ops[index].target in SPLITS for index in result.touched):
             return judge(self.graph, plan).verdict, runs
         return ("unsafe" if _wrong(self.graph, result) else "safe"), runs
 
@@ -190,7 +190,7 @@ class Verdicts:
         result = self._alone(layer, width)
         outline, ops = self._outlined(layer, width, result), self.graph.program.ops
         passed = [ops[index] for index in result.touched if index != outline.stop]
-        chunks = [op for op in passed if op.target in _SPLITS]
+        chunks = [op for op in passed if op.target in SPLITS]
         widths = range(2, layer.out_channels)
         if chunks:
             widths = range(4, layer.out_channels - 1)
@@ -199,7 +199,7 @@ class Verdicts:
             and not outline.wrong
             and outline.stop != layer.op
             and ops[outline.stop].target in _COMPARING
-            and all(op.target in _TAKING_ANY for op in passed if op.target not in _SPLITS)
+            and all(op.target in _TAKING_ANY for op in passed if op.target not in SPLITS)
             and (not chunks or (_in_two(chunks) and _compares_with_fixed(ops[outline.stop], result)))
         )
         return General(widths if general and width in widths else range(0), outline)
@@ -224,7 +224,7 @@ class Verdicts:
             stop=len(graph.program.ops) if result.stopped is None else result.stopped,
             touched=touched,
             wrong=_wrong(graph, result),
-            splits=any(graph.program.ops[index].target in _SPLITS for index in result.touched),
+            splits=any(graph.program.ops[index].target in SPLITS for index in result.touched),
         )
 
     def fits_itself(self, name: str) -> bool:
@@ -300,9 +300,8 @@ class Verdicts:
 
 
 # Operators that take feature maps of any width, and those that compare the width with another one.
-_TAKING_ANY = ACTIVATIONS | POOLS | UPSAMPLES | {"cat", "dropout", "clone", "contiguous", "detach", "alias", "_to_copy"}
-_COMPARING = CONVOLUTIONS | NORMS | {"add", "sub", "mul", "div"}
-_SPLITS = frozenset({"chunk", "split", "split_with_sizes"})
+_TAKING_ANY = PASSING | {"cat"}
+_COMPARING = CONVOLUTIONS | NORMS | ELEMENTWISE
 
 
 def _in_two(splits: Sequence[Op]) -> bool:

@@ -51,15 +51,34 @@ POOLS = frozenset(pooling.POOLS)
 UPSAMPLES = frozenset(pooling.UPSAMPLES)
 LAYOUT = frozenset({*layout.RULES, *join.RULES, *tiling.RULES, *indexing.LAYOUT})
 ELEMENTWISE = frozenset(elementwise.TIES)
+SPLITS = frozenset(join.SPLITS)
+BROADCASTING = frozenset(
+    name
+    for rules in (
+        elementwise.TIES,
+        elementwise.CHOICES,
+        activation.SLOPES,
+        reduction.EXTREMES,
+        tiling.EXPANDING,
+        indexing.WRITES,
+    )
+    for name in rules
+)
+"""Operators that spread an axis of size 1 over a larger one without a word."""
+PASSING = frozenset({*activation.POINTWISE, *pooling.RULES, *layout.SAME})
+"""Operators that take a tensor of any width and leave the width as it is."""
 
 __all__ = [
     "ACTIVATIONS",
+    "BROADCASTING",
     "CONVOLUTIONS",
     "ELEMENTWISE",
     "LAYOUT",
     "NORMS",
+    "PASSING",
     "POOLS",
     "RULES",
+    "SPLITS",
     "UPSAMPLES",
     "Rule",
 ]

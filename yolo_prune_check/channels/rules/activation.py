@@ -108,4 +108,6 @@ def prelu(x: Tensor, weight: Tensor) -> Tensor:
     return stated(x.shape, np.where(x.state >= 0, x.state, below))
 
 
-RULES: dict[str, Callable[..., Any]] = {**ACTIVATIONS, **FUNCTIONS, "_prelu_kernel": prelu}
+POINTWISE = {**ACTIVATIONS, **FUNCTIONS}
+SLOPES: dict[str, Callable[..., Any]] = {"_prelu_kernel": prelu}
+RULES: dict[str, Callable[..., Any]] = {**POINTWISE, **SLOPES}

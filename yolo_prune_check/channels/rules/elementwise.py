@@ -171,10 +171,10 @@ TIES: dict[str, Callable[..., Any]] = {
     "bitwise_and": _compared(np.logical_and),
     "bitwise_or": _compared(np.logical_or),
 }
+CHOICES: dict[str, Callable[..., Any]] = {"where": where, "masked_fill": masked_fill}
 RULES: dict[str, Callable[..., Any]] = {
     **TIES,
-    "where": where,
-    "masked_fill": masked_fill,
+    **CHOICES,
     "zeros_like": _filled(0),
     "ones_like": _filled(1),
     "full_like": _filled(None),

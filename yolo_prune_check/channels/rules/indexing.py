@@ -190,14 +190,14 @@ def pad_circular(x: Tensor, pad: Sequence[int], mode: str = "circular", value: f
     return stated(shape, state)
 
 
+WRITES: dict[str, Callable[..., Any]] = {"copy": copy, "slice_scatter": slice_scatter}
 LAYOUT: dict[str, Callable[..., Any]] = {
     "slice": cut,
     "narrow": narrow,
     "select": select,
     "index": index,
     "index_select": index_select,
-    "copy": copy,
-    "slice_scatter": slice_scatter,
+    **WRITES,
     "select_scatter": select_scatter,
 }
 

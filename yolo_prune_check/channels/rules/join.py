@@ -138,13 +138,11 @@ def _pieces(x: Tensor, sizes: Sequence[int], axis: int) -> tuple[Tensor, ...]:
     return tuple(pieces)
 
 
-RULES: dict[str, Callable[..., Any]] = {
-    "cat": cat,
-    "stack": stack,
+SPLITS: dict[str, Callable[..., Any]] = {
     "chunk": chunk,
     "split": split,
     "split_with_sizes": split_with_sizes,
     "unsafe_split": split,
     "unsafe_split_with_sizes": split_with_sizes,
-    "unbind": unbind,
 }
+RULES: dict[str, Callable[..., Any]] = {"cat": cat, "stack": stack, **SPLITS, "unbind": unbind}

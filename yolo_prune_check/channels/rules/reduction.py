@@ -109,13 +109,13 @@ def cumsum(x: Tensor, dim: int, *options: Any, **named: Any) -> Tensor:
     return stated(x.shape, spread(state, dim % len(x.shape), x.shape[dim]).cumsum(dim))
 
 
+EXTREMES: dict[str, Callable[..., Any]] = {"max": _extreme(amax, "maximum"), "min": _extreme(amin, "minimum")}
 RULES: dict[str, Callable[..., Any]] = {
     "mean": _summary(lambda state, axes, keep, each: state.mean(axes, keepdims=keep)),
     "sum": summed,
     "amax": amax,
     "amin": amin,
-    "max": _extreme(amax, "maximum"),
-    "min": _extreme(amin, "minimum"),
+    **EXTREMES,
     "var": _summary(_spread_of),
     "std": _summary(_spread_of),
     "argmax": _opaque,

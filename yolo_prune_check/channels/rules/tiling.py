@@ -127,9 +127,9 @@ def _grown(state: State, x: Tensor, shape: Shape, margins: Sequence[tuple[int, i
     return stated(shape, np.pad(state[cut], width, **how))
 
 
+EXPANDING: dict[str, Callable[..., Any]] = {"expand": expand, "expand_as": expand_as}
 RULES: dict[str, Callable[..., Any]] = {
-    "expand": expand,
-    "expand_as": expand_as,
+    **EXPANDING,
     "repeat": repeat,
     "repeat_interleave": repeat_interleave,
     "flip": flip,
