@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional as F
 
 from yolo_prune_check.channels.graph import ChannelGraph
 from yolo_prune_check.channels.plan import Execution, Plan, Step
@@ -17,6 +19,8 @@ from yolo_prune_check.channels.prediction import Prediction
 from yolo_prune_check.channels.rules import BROADCASTING, RULES
 from yolo_prune_check.channels.tensors import Breaks, Tensor
 from yolo_prune_check.confirm import Confirmation, confirm
+from yolo_prune_check.confirm.compare import compare
+from yolo_prune_check.confirm.junctions import SeenPort
 
 Way = Callable[[Any, torch.Tensor, torch.Tensor], torch.Tensor]
 
@@ -93,3 +97,85 @@ def test_hazards_are_told_once() -> None:
     prediction, _ = told(lambda net, a, b: torch.cat([a[:, i : i + 2] for i in range(0, 16, 2)], 1), 8)
     words = "slice runs without the removed channels, but what it makes of the others depends on them"
     assert [hazard.message for hazard in prediction.hazards if hazard.severity == "error"] == [words]
+
+
+def res2(net: Any, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    pieces = torch.split(a, 4, 1)
+    return torch.cat([branch(pieces[number]) for number, branch in enumerate(net.branches)], 1)
+
+
+FEWER_PIECES: dict[str, tuple[Way, int, int]] = {
+    "indexed": (res2, 8, 16),
+    "chunk and cat": (lambda net, a, b: torch.cat(a.chunk(4, 1), 1), 6, 16),
+    "split and cat": (lambda net, a, b: torch.cat(torch.split(a, 4, 1), 1), 8, 16),
+    "chunk and sum": (lambda net, a, b: sum(a.chunk(4, 1), torch.zeros(1)), 6, 4),
+    "unbind and stack": (lambda net, a, b: torch.stack(a.unbind(1), 1), 6, 16),
+    "unsafe": (lambda net, a, b: torch.cat(torch.unsafe_split(a, 4, 1), 1), 8, 16),
+}
+
+
+@pytest.mark.parametrize("name", FEWER_PIECES)
+def test_what_code_does_with_fewer_pieces_is_not_known(name: str) -> None:
+    way, kept, width = FEWER_PIECES[name]
+    prediction, confirmation = told(way, kept, width=width)
+    assert prediction.verdict == "unsafe"
+    assert prediction.failure is None
+    assert prediction.unknown is not None
+    assert " pieces no longer but " in prediction.unknown
+    assert confirmation.failure is not None
+    assert confirmation.differences == ()
+
+
+def test_a_line_that_unpacks_says_itself_what_it_does_with_fewer_pieces() -> None:
+    def unpacked(net: Any, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+        first, second, third, fourth = a.chunk(4, 1)
+        return torch.cat([fourth, third, second, first], 1)
+
+    prediction, confirmation = told(unpacked, 6)
+    assert prediction.failure is not None
+    assert prediction.failure.message == "not enough values to unpack (expected 4, got 3)"
+    assert confirmation.differences == ()
+
+
+def test_an_error_in_other_words_is_reported() -> None:
+    def strange(net: Any, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+        return a * {16: 1.0}[int(a.shape[1])]  # which nobody notes
+
+    prediction, confirmation = told(strange, 8)
+    assert prediction.failure is not None
+    assert confirmation.failure is not None
+    assert (confirmation.failure.kind, confirmation.failure.message) == ("unread", "8")
+    assert not confirmation.agrees
+
+
+BEHIND_NO_RULE: dict[str, Way] = {
+    "bicubic": lambda net, a, b: F.interpolate(a, scale_factor=2, mode="bicubic") + F.interpolate(b, scale_factor=2),
+    "sign": lambda net, a, b: a.sign() + b,
+}
+
+
+@pytest.mark.parametrize("name", BEHIND_NO_RULE)
+def test_active_channels_behind_an_operator_without_a_rule_are_not_known(name: str) -> None:
+    prediction, confirmation = told(BEHIND_NO_RULE[name], 8, "mask")
+    ports = {edge.port: (edge.after, edge.active_after) for edge in prediction.edges}
+    assert ports == {"in0": (16, None), "in1": (16, 16), "out0": (16, None)}
+    assert (prediction.layers["h"].active_in, prediction.layers["h"].active_out) == (None, None)
+    assert (prediction.layers["a"].active_out, prediction.layers["b"].active_out) == (8, 16)
+    assert prediction.verdict == "safe"  # what was meant is what the mask does, whatever that is
+    assert (confirmation.failure, confirmation.differences) == (None, ())
+
+
+@pytest.mark.parametrize("name", BEHIND_NO_RULE)
+def test_active_channels_behind_an_operator_without_a_rule_that_is_not_reached(name: str) -> None:
+    torch.manual_seed(0)
+    model = Net(BEHIND_NO_RULE[name]).eval()
+    prediction = predict(ChannelGraph.trace(model, 64), Plan([Step("b", range(8))]))
+    ports = {edge.port: (edge.after, edge.active_after) for edge in prediction.edges}
+    assert ports == {"in0": (16, 16), "in1": (16, 8), "out0": (16, 16)}
+
+
+def test_a_shape_is_compared_where_the_active_channels_are_not_known() -> None:
+    prediction, confirmation = told(BEHIND_NO_RULE["sign"], 8, "mask")
+    ports = {place: SeenPort(15, port.active) for place, port in confirmation.observation.ports.items()}
+    refuted = compare(prediction, replace(confirmation.observation, ports=ports))
+    assert ":add in0: predicted (16, None) channels (active), observed (15, None)" in refuted.differences

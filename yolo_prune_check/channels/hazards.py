@@ -132,17 +132,14 @@ def _uneven(graph: ChannelGraph, plan: Plan, result: Interpretation) -> Iterator
         goes[provenance.channels.span(name)] = removed(keep, graph.layers[name].out_channels)
     for junction in graph.junctions:
         pieces = [result.get(value) for value in junction.op.outputs]
-        if junction.kind != "split" or any(piece is None for piece in pieces):
+        if junction.kind != "split" or not result.ran(junction.op):
             continue
         before = [graph.program.values[value].shape[1] for value in junction.op.outputs]
         line = provenance.origins.channel(provenance.line(junction.op.inputs[0]))
         if len(line) != sum(before) or not goes[line].any():
             continue
         stays = np.add.reduceat(~goes[line], np.cumsum([0, *before[:-1]]), dtype=np.int64).tolist()
-        after = [
-            0 if value in result.absent or piece is None else piece.shape[1]
-            for value, piece in zip(junction.op.outputs, pieces, strict=True)
-        ]
+        after = [0 if piece is None else piece.shape[1] for piece in pieces]
         if stays != after:
             yield _hazard(
                 "uneven-split",
@@ -164,12 +161,10 @@ def _phantoms(graph: ChannelGraph, plan: Plan, result: Interpretation) -> Iterat
         gone = removed(keep, layer.out_channels)
         count = int((emitted.emits & gone).sum())
         if count:
-            yield _hazard(
-                "phantom-channel",
-                name,
-                f"{count} of {int(gone.sum())} zeroed filters still emit a constant: "
-                f"{len(keep)} channels are kept, {emitted.active} of {layer.out_channels} are active",
-            )
+            words = f"{count} of {int(gone.sum())} zeroed filters still emit a constant: {len(keep)} channels are kept"
+            if not result.is_unclear(layer.emission):
+                words += f", {emitted.active} of {layer.out_channels} are active"
+            yield _hazard("phantom-channel", name, words)
 
 
 def _kept_alive(graph: ChannelGraph, plan: Plan, result: Interpretation) -> Iterator[Hazard]:
@@ -189,7 +184,7 @@ def _alive(graph: ChannelGraph, junction: Junction, pruned: set[str], result: In
     """For each pruned layer, how many of its channels are silenced before the add and emitted behind it."""
     operands, out = junction.op.inputs, junction.op.outputs[0]
     tensors = [result.get(value) for value in (*operands, out)]
-    if any(tensor is None for tensor in tensors):
+    if any(tensor is None for tensor in tensors) or any(map(result.is_unclear, (*operands, out))):
         return {}
     states = [tensor.emits for tensor in tensors if tensor is not None]
     counts: dict[str, int] = {}

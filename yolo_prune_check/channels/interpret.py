@@ -46,6 +46,8 @@ class Interpretation:
             than when traced, or Python code goes another way.
         broadcasts: Operators that broadcast an axis that they did not broadcast when traced.
         absent: Results that do not exist under the plan: the second piece of a chunk of a single channel.
+        unclear: Values of which only the shape is known: an operator without a rule was given something that does not
+            vary everywhere, or they were computed from what it made.
         touched: Indices of the operators that were given something new, in order (``rerun`` only).
         unruled: Indices of the operators that have no rule, or one that does not reproduce what was traced.
         base: The run that this one is compared with (``rerun`` only).
@@ -59,6 +61,7 @@ class Interpretation:
     unknown: str | None = None
     broadcasts: list[Op] = field(default_factory=list)
     absent: set[int] = field(default_factory=set)
+    unclear: set[int] = field(default_factory=set)
     touched: list[int] = field(default_factory=list)
     unruled: set[int] = field(default_factory=set)
     base: Interpretation | None = None
@@ -81,9 +84,15 @@ class Interpretation:
             raise KeyError(value)
         return found
 
+    def is_unclear(self, value: int) -> bool:
+        """Whether nothing but a value's shape is known."""
+        if value in self.tensors or self.base is None:
+            return value in self.unclear
+        return self.base.is_unclear(value)
+
     def ran(self, op: Op) -> bool:
         """Whether execution gets past this operator."""
-        return all(self.get(value) is not None for value in op.outputs)
+        return all(value in self.absent or self.get(value) is not None for value in op.outputs)
 
 
 @dataclass(frozen=True)
@@ -148,6 +157,8 @@ class Interpreter:
                 result.failure = result.stopped = result.unknown = None
                 result.absent.clear()
                 pieces = [(value, varying(values[value].shape)) for value in op.outputs]
+            if self._is_unclear(op, tensors.__getitem__, result):
+                result.unclear.update(op.outputs)
             tensors.update(pieces)
         return result
 
@@ -217,10 +228,13 @@ class Interpreter:
             pieces = self._apply(op, lookup, result)
             if pieces is None:
                 break
+            unclear = self._is_unclear(op, lookup, result)
+            if unclear:
+                result.unclear.update(op.outputs)
             for value, tensor in pieces:
                 if scattered and value in scattered:
                     tensor = scattered[value](tensor)
-                if result.stopped is not None or value in result.absent or not _same(tensor, unchanged[value]):
+                if unclear or result.stopped is not None or not _same(tensor, unchanged[value]):
                     tensors[value] = tensor
                     queue(value)
             if result.stopped is not None:
@@ -248,20 +262,37 @@ class Interpreter:
             if op.target in BROADCASTING and spread_over(self.program, op, lookup, outputs):
                 result.broadcasts.append(op)
             return [(op.outputs[0], outputs)]
-        last = len(outputs) - 1
-        # A chunk of a short axis has fewer pieces; code that goes on with "the last one" gets the last there is.
-        result.absent.update(op.outputs[last + 1 :])
-        if op.unpacked is not None and len(outputs) < op.unpacked:  # the operator has run, the line does not go on
-            message = f"not enough values to unpack (expected {op.unpacked}, got {len(outputs)})"
-            result.failure = Mismatch(op.module, "split", str(op.unpacked), str(len(outputs)), message)
-            result.stopped = op.index
-        return [(value, outputs[min(position, last)]) for position, value in enumerate(op.outputs)]
+        if len(outputs) < len(op.outputs):
+            self._lacks(op, len(outputs), result)
+        return list(zip(op.outputs, outputs, strict=False))
+
+    def _lacks(self, op: Op, count: int, result: Interpretation) -> None:
+        """A split of a short axis has fewer pieces: the operator runs, the code that takes them may not."""
+        result.absent.update(op.outputs[count:])
+        result.stopped = op.index
+        if op.unpacked is None:
+            words = f"{op.target} gives {len(op.outputs)} pieces no longer but {count}"
+            result.unknown = f"{words}: what the code does with so many is not known"
+        else:
+            message = f"not enough values to unpack (expected {op.unpacked}, got {count})"
+            result.failure = Mismatch(op.module, "split", str(op.unpacked), str(count), message)
 
     def _unruled(self, op: Op, lookup: Lookup) -> tuple[Tensor, ...]:
         values = self.program.values
         if any(lookup(index).shape != values[index].shape for index in op.inputs):
             raise Unknown(f"no rule for operator {op.target}: what it does with fewer channels is not known")
         return tuple(varying(values[index].shape) for index in op.outputs)
+
+    def _is_unclear(self, op: Op, lookup: Lookup, result: Interpretation) -> bool:
+        """Whether only the shapes of an operator's results are known."""
+        if not result.unruled:
+            return False
+        if any(result.is_unclear(value) for value in op.inputs):
+            return True
+        values = self.program.values
+        return op.index in result.unruled and any(
+            values[value].derived and lookup(value).state is not None for value in op.inputs
+        )
 
     def _constant(self, value: int) -> Tensor:
         shape, numbers = self.program.values[value].shape, self.program.constants.get(value)

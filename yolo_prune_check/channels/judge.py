@@ -61,17 +61,19 @@ def _layers(graph: ChannelGraph, changes: Changes, result: Interpretation) -> di
 
 
 def _active(graph: ChannelGraph, result: Interpretation, value: int) -> int | None:
-    """Active channels of a value; None if execution does not get there."""
+    """Active channels of a value; None if execution does not get there, or they are not known."""
     found = result.get(value)
-    if found is None:
+    if found is None or result.is_unclear(value):
         return None
     return found.active if value in result.tensors else graph.base_active[value]
 
 
 def _active_out(graph: ChannelGraph, result: Interpretation, layer: GraphLayer) -> int | None:
-    """Channels that a layer emits in one of its calls; None if execution does not get to the first."""
+    """Channels that a layer emits in one of its calls; None if execution does not get to the first, or as above."""
     if len(layer.emissions) == 1:
         return _active(graph, result, layer.emission)
+    if any(result.is_unclear(value) for value in layer.emissions):
+        return None
     calls = [tensor.emits for value in layer.emissions if (tensor := result.get(value)) is not None]
     return int(np.logical_or.reduce(calls).sum()) if calls else None
 

@@ -145,7 +145,10 @@ def runs() -> None:
 
 @dataclass(frozen=True)
 class ChannelCount:
-    """Channels of one layer: what its weight has, and how many are active (None where execution breaks before)."""
+    """Channels of one layer: what its weight has, and how many are active.
+
+    These are None where execution breaks before, and where an operator without a rule before hides them.
+    """
 
     in_channels: int
     out_channels: int
@@ -165,7 +168,8 @@ class EdgeState:
         before: Channels on the untouched model.
         after: Channels after the plan; None when execution breaks before this operator.
         active_before: Active channels on the untouched model.
-        active_after: Active channels after the plan; None when execution breaks before this operator.
+        active_after: Active channels after the plan; None when execution breaks before this operator, and where an
+            operator without a rule before hides them.
         touched: Whether a pruned layer's channels arrive here.
     """
 

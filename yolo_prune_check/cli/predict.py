@@ -85,6 +85,6 @@ def _layers(whole: Prediction, plan: Plan, prediction: Prediction) -> str:
 
 
 def _change(before: int | None, after: int | None) -> str:
-    if after is None:  # execution breaks before this layer is reached
+    if after is None:  # execution breaks before this layer is reached, or it is not known
         return "–"
     return str(after) if before == after else f"{before} → {after}"

@@ -45,12 +45,8 @@ def compare(prediction: Prediction, observation: Observation) -> Confirmation:
     Where the prediction says that nothing is known from some operator on (``unknown``), only what it says of the part
     before is held against what happened.
 
-    Raises:
-        Exception: What the pruned model raised, if its words were not understood though everything is known: then
-            something else went wrong, and that must not pass for a mismatch.
+    What the pruned model raised in words that were not understood is a failure like any other, of kind ``unread``.
     """
-    if observation.unread is not None and prediction.unknown is None:
-        raise observation.unread
     differences = (
         *_verdict(prediction, observation),
         *_failures(prediction, observation.failure),
@@ -98,7 +94,7 @@ def _active(prediction: Prediction, observation: Observation) -> list[str]:
     for layer in {**prediction.layers, **observation.active}:
         predicted = prediction.layers[layer].active_out if layer in prediction.layers else None
         observed = observation.active.get(layer)
-        not_said = predicted is None and layer in prediction.layers and prediction.unknown is not None
+        not_said = predicted is None and layer in prediction.layers and prediction.failure is None
         if predicted != observed and not not_said:
             found.append(f"active channels of {layer}: predicted {predicted}, observed {observed}")
     return found
@@ -110,7 +106,7 @@ def _junctions(prediction: Prediction, observation: Observation) -> list[str]:
     for edge in prediction.edges:
         port = seen.pop((edge.operator, edge.port), None)
         predicted = None if edge.after is None else (edge.after, edge.active_after)
-        observed = None if port is None else (port.channels, port.active)
+        observed = None if port is None else (port.channels, None if edge.active_after is None else port.active)
         not_said = predicted is None and prediction.unknown is not None
         if predicted != observed and not not_said:
             found.append(f"{edge.operator} {edge.port}: predicted {predicted} channels (active), observed {observed}")

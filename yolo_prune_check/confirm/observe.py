@@ -23,8 +23,7 @@ class Observation:
     """What a pruned model did.
 
     Attributes:
-        failure: The error that its forward pass raised, or None.
-        unread: That error as it was raised, if its words were not understood: ``failure`` is then of kind ``unread``.
+        failure: The error that its forward pass raised, or None; of kind ``unread`` if its words were not understood.
         active: Channels that are not zero for every image where the layer emits them, by layer; of the layers that
             got so far. A layer emits after its batch norm and activations, as long as nothing else reads in between.
         weight_norms: Channels whose filter has a weight above 1e-6, by layer: the field notes' count.
@@ -37,7 +36,6 @@ class Observation:
     """
 
     failure: Mismatch | None
-    unread: Exception | None
     active: dict[str, int]
     weight_norms: dict[str, int]
     ports: dict[tuple[str, str], SeenPort]
@@ -74,10 +72,10 @@ def observe(model: nn.Module | None, pruned: nn.Module, plan: Plan, imgsz: int) 
     lengths = plain.lengths if plain.failure is None or model is None else structure_of(model, imgsz).lengths
     active, ports = _activity(plain, leaking_pass(pruned, imgsz) if plain.clipped else plain, lengths)
     if plain.failure is not None:
-        return Observation(plain.failure, plain.unread, active, norms, ports, {}, None, None, None)
+        return Observation(plain.failure, active, norms, ports, {}, None, None, None)
     sizes = plain.sizes
     apart = None if model is None else difference(model, pruned, plan, imgsz)
-    return Observation(None, None, active, norms, ports, sizes.shapes, parameter_count(pruned), sizes.macs, apart)
+    return Observation(None, active, norms, ports, sizes.shapes, parameter_count(pruned), sizes.macs, apart)
 
 
 def _activity(plain: Pass, leaking: Pass, lengths: Lengths) -> tuple[dict[str, int], dict[tuple[str, str], SeenPort]]:

@@ -13,7 +13,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from yolo_prune_check.channels.prediction import Mismatch
 from yolo_prune_check.confirm.clipping import clipped, clips, leak
-from yolo_prune_check.confirm.errors import COMPLAINTS, read_error
+from yolo_prune_check.confirm.errors import read_error
 from yolo_prune_check.confirm.junctions import JunctionWatch, SeenPort, active_channels
 from yolo_prune_check.confirm.probe import probe_images
 from yolo_prune_check.confirm.sizes import Sizes
@@ -32,7 +32,6 @@ class Pass:
 
     Attributes:
         failure: What it raised, or None; read of a plain pass only.
-        unread: The exception, if its words were not understood.
         clipped: Whether an activation was met that clips to zero.
         log: What it did.
         masks: Active channels of what each call made, by the call's number, wherever a layer may emit.
@@ -41,7 +40,6 @@ class Pass:
     """
 
     failure: Mismatch | None
-    unread: Exception | None
     clipped: bool
     log: OpLog
     masks: Mapping[int, torch.Tensor]
@@ -134,14 +132,13 @@ class _Given(TorchDispatchMode):  # type: ignore[no-untyped-call]  # its __init_
 
 def _given(model: nn.Module, images: torch.Tensor) -> dict[int, torch.Tensor]:
     given = _Given()
-    with borrowed(model), torch.no_grad(), suppress(*COMPLAINTS), given:
+    with borrowed(model), torch.no_grad(), suppress(Exception), given:
         model(images)
     return given.tensors
 
 
 def _run(model: nn.Module, images: torch.Tensor, activity: _Activity, *, read: bool) -> Pass:
     failure: Mismatch | None = None
-    unread: Exception | None = None
     sizes = Sizes()
     with borrowed(model), watch(model, sizes.left) as running, torch.no_grad():
         log = OpLog(model, running, activity)
@@ -149,14 +146,14 @@ def _run(model: nn.Module, images: torch.Tensor, activity: _Activity, *, read: b
         try:
             with log, junctions:
                 model(images)
-        except COMPLAINTS as error:
+        except Exception as error:  # noqa: BLE001  # whatever a forward pass raises is what happened
             if read:
-                failure, unread = _read(error, running.innermost)
-    return Pass(failure, unread, activity.clipped, log, activity.active, junctions.ports, sizes)
+                failure = _read(error, running.innermost)
+    return Pass(failure, activity.clipped, log, activity.active, junctions.ports, sizes)
 
 
-def _read(error: Exception, module: str) -> tuple[Mismatch, Exception | None]:
+def _read(error: Exception, module: str) -> Mismatch:
     try:
-        return read_error(error, module), None
+        return read_error(error, module)
     except type(error):
-        return Mismatch(module, "unread", "", "", " ".join(str(error).splitlines()[:1])), error
+        return Mismatch(module, "unread", "", "", " ".join(str(error).splitlines()[:1]))

@@ -201,6 +201,8 @@ def _edges(prediction: Prediction | None, confirmation: Confirmation | None) -> 
             continue
         seen = ports.get((edge.operator, edge.port))
         observed = (seen.channels, seen.active) if seen else (None, None)
+        hidden = edge.active_after is None and edge.after is not None  # by an operator without a rule
+        expected = (edge.after, observed[1] if hidden else edge.active_after)
         records.append(
             EdgeRecord(
                 operator=edge.operator,
@@ -213,7 +215,7 @@ def _edges(prediction: Prediction | None, confirmation: Confirmation | None) -> 
                 predicted_active=edge.active_after,
                 observed=observed[0],
                 observed_active=observed[1],
-                agrees=confirmation is None or observed == (edge.after, edge.active_after),
+                agrees=confirmation is None or observed == expected,
             )
         )
     return tuple(records)

@@ -272,6 +272,8 @@ def _said(prediction: Prediction, layer: str) -> str:
     if prediction.failure is not None:
         return describe(prediction.failure)
     count = prediction.layers[layer]
+    if count.active_out is None:  # behind an operator without a rule
+        return f"fits, it is not known how many of {count.out_channels} are active"
     return f"fits, {count.active_out} of {count.out_channels} active"
 
 

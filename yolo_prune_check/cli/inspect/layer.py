@@ -207,8 +207,13 @@ def _active(graph: ChannelGraph, facts: LayerFacts) -> str:
 def _active_rows(whole: Prediction, mask: Prediction) -> Iterator[list[str | int]]:
     for name, before in whole.layers.items():
         after = mask.layers[name]
-        yield [f"into {name}", before.active_in or 0, after.active_in or 0]
-        yield [f"out of {name}", before.active_out or 0, after.active_out or 0]
+        yield [f"into {name}", *_known(before.active_in, after.active_in)]
+        yield [f"out of {name}", *_known(before.active_out, after.active_out)]
     for edge in mask.edges:
         where = f"{'out of' if edge.port.startswith('out') else 'into'} {edge.operator} {edge.port}"
-        yield [where, edge.active_before, edge.active_after or 0]
+        yield [where, *_known(edge.active_before, edge.active_after)]
+
+
+def _known(before: int | None, after: int | None) -> tuple[int, int]:
+    """Two counts, alike where one of them is not known."""
+    return (0, 0) if before is None or after is None else (before, after)
