@@ -17,7 +17,7 @@ from yolo_prune_check.channels.plan import Execution, Plan, Step
 from yolo_prune_check.channels.predict import predict
 from yolo_prune_check.channels.prediction import Prediction
 from yolo_prune_check.channels.rules import BROADCASTING, RULES
-from yolo_prune_check.channels.tensors import Breaks, Tensor
+from yolo_prune_check.channels.tensors import Breaks, Tensor, Unknown
 from yolo_prune_check.confirm import Confirmation, confirm
 from yolo_prune_check.confirm.compare import compare
 from yolo_prune_check.confirm.junctions import SeenPort
@@ -75,7 +75,7 @@ def test_a_silent_broadcast_is_told_whatever_operator_makes_it(name: str) -> Non
 def _result(rule: Callable[..., Any], *shapes: tuple[int, ...]) -> tuple[int, ...] | None:
     try:
         found = rule(*map(Tensor, shapes))
-    except (Breaks, TypeError, ValueError, IndexError, AttributeError, KeyError):
+    except (Breaks, Unknown, TypeError, ValueError, IndexError, AttributeError, KeyError):
         return None
     return found.shape if isinstance(found, Tensor) else None
 
@@ -179,3 +179,65 @@ def test_a_shape_is_compared_where_the_active_channels_are_not_known() -> None:
     ports = {place: SeenPort(15, port.active) for place, port in confirmation.observation.ports.items()}
     refuted = compare(prediction, replace(confirmation.observation, ports=ports))
     assert ":add in0: predicted (16, None) channels (active), observed (15, None)" in refuted.differences
+
+
+def depthwise(net: Any, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    return F.conv2d(a, torch.ones(1, 1, 3, 3).expand(a.shape[1], 1, 3, 3), groups=a.shape[1])
+
+
+def distances(net: Any, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    return torch.cdist(a.flatten(2).mT, b.flatten(2).mT)[:, :16].unflatten(2, (16, 16))
+
+
+def asserting(net: Any, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    assert a.shape[1] == b.shape[1], "these do not go together"
+    return a
+
+
+# What is done, channels that are kept, channels that the last convolution reads; and the first words of the error.
+WORDS: dict[str, tuple[Way, int, int, str]] = {
+    "tensor_split": (lambda net, a, b: sum(a.tensor_split(2, 1), torch.zeros(1)), 8, 8, "Given groups=1"),
+    "tensor_split at": (lambda net, a, b: torch.cat(a.tensor_split((4, 9), 1), 1), 8, 16, "Given groups=1"),
+    "hsplit": (lambda net, a, b: torch.cat(torch.hsplit(a, 4), 1), 7, 16, "torch.hsplit attempted"),
+    "gather": (lambda net, a, b: torch.gather(a, 1, torch.full((1, 4, 16, 16), 12)), 7, 4, "index 12 is out of"),
+    "index_select": (lambda net, a, b: a.index_select(1, torch.tensor([1, 9])), 8, 2, "INDICES element is out of"),
+    "topk": (lambda net, a, b: torch.topk(a, 8, 1)[0], 7, 8, "selected index k out of range"),
+    "group_norm": (lambda net, a, b: F.group_norm(a, a.shape[1]), 8, 16, "Given groups=1"),
+    "group_norm of halves": (lambda net, a, b: F.group_norm(a, a.shape[1] // 2), 8, 16, "Given groups=1"),
+    "unflatten": (lambda net, a, b: a.unflatten(1, (4, 4)).flatten(1, 2), 8, 16, "unflatten: Provided sizes"),
+    "linear": (lambda net, a, b: net.linear(a.permute(0, 2, 3, 1)).permute(0, 3, 1, 2), 7, 16, "mm: mat1 and mat2"),
+    "grid_sample": (lambda net, a, b: F.grid_sample(b, a[:, :2].permute(0, 2, 3, 1)), 1, 16, "grid_sampler()"),
+    "cdist": (distances, 7, 16, "X1 and X2 must have"),
+    "tensordot": (
+        lambda net, a, b: torch.tensordot(a, b, dims=([1], [1])).reshape(1, -1, 16, 16)[:, :16],
+        7,
+        16,
+        "contracted dimensions need to match",
+    ),
+    "assertion": (asserting, 8, 16, "these do not go together"),
+}
+
+
+@pytest.mark.filterwarnings("ignore:Default grid_sample")
+@pytest.mark.parametrize("name", WORDS)
+def test_the_first_words_are_those_that_are_raised(name: str) -> None:
+    way, kept, width, words = WORDS[name]
+    prediction, confirmation = told(way, kept, width=width)
+    assert prediction.failure is not None
+    assert prediction.failure.message.startswith(words)
+    assert confirmation.differences == ()
+
+
+MADE_OF_SIZES: dict[str, Way] = {
+    "weight": depthwise,
+    "ones": lambda net, a, b: a * torch.ones(1, a.shape[1], 1, 1),
+    "slice": lambda net, a, b: a * net.linear.bias[: a.shape[1]].reshape(1, -1, 1, 1),
+}
+
+
+@pytest.mark.parametrize("name", MADE_OF_SIZES)
+def test_a_constant_that_is_made_of_a_size_is_not_known(name: str) -> None:
+    prediction, confirmation = told(MADE_OF_SIZES[name], 8)
+    assert prediction.failure is None
+    assert prediction.unknown == ("a constant is made of a size that is 8 now, not 16: what it is then is not known")
+    assert confirmation.differences == ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
@@ -13,6 +13,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from yolo_prune_check.channels.recorder import Recorder, integers_in, tensors_in
+from yolo_prune_check.channels.signatures import Arguments, arranged
 from yolo_prune_check.channels.sizes import Axis, Dim, as_size, mark_computed
 from yolo_prune_check.channels.source import outside_torch, unpacked_into
 
@@ -37,8 +38,8 @@ _COMPOSITES: dict[Any, str] = {
     torch.Tensor.expand_as: "expand",
     torch.Tensor.view_as: "view",
     torch.Tensor.reshape_as: "reshape",
-    torch.narrow: "narrow",  # a slice, which takes what there is, to ATen
-    torch.Tensor.narrow: "narrow",
+    torch.cdist: "cdist",
+    torch.tensordot: "tensordot",
 }
 _REPEATING = (torch.repeat_interleave, torch.Tensor.repeat_interleave)
 _INDEXING = (torch.Tensor.__getitem__, torch.Tensor.__setitem__)
@@ -79,13 +80,21 @@ class Functions(TorchFunctionMode):
             return func(*args, **kwargs)
         if func in _SHAPES and recorder.is_derived(args[0]):
             return _sizes(func(*args, **kwargs), recorder.value_of(args[0]), *args[1:], **kwargs)
+        whole = arranged(func, args, kwargs)
         target = _COMPOSITES.get(func) or _composite(func, *args, **kwargs)
-        if target is not None and any(map(recorder.is_derived, tensors_in((args, kwargs)))):
-            return self._whole(target, func, args, kwargs)
+        sized = _has_dim(args) or _has_dim(kwargs.values())
+        if whole is not None or target is not None or sized or func in _INDEXING:
+            derived = any(map(recorder.is_derived, tensors_in((args, kwargs))))
+            if whole is not None and derived:
+                return self._arranged(*whole, func, args, kwargs)
+            if target is not None and derived:
+                return self._whole(target, func, args, kwargs)
+            for size in () if derived else _dims((args, kwargs)):
+                recorder.record_constant(size)
         if func in _CUTS:
             recorder.unpacked = unpacked_into(outside_torch(sys._getframe(1)))
             recorder.chunk = _chunk(*args, **kwargs) if func in _CHUNKS else None
-        recorder.dims = integers_in((args, kwargs)) if _has_dim(args) or _has_dim(kwargs.values()) else None
+        recorder.dims = integers_in((args, kwargs)) if sized else None
         if func in _INDEXING:
             recorder.bounds = _bounds(args[1])
         try:
@@ -93,6 +102,22 @@ class Functions(TorchFunctionMode):
         finally:
             recorder.bounds = []
             recorder.chunk = recorder.dims = recorder.unpacked = None
+
+    def _arranged(self, target: str, arrange: Callable[..., Arguments], func: Any, args: Any, kwargs: Any) -> Any:
+        """Keep a function as a whole, with its arguments in the order in which the rule of its operator takes them."""
+        given, named = arrange(*args, **kwargs)
+        if target == "unflatten":  # is a reshape in which all other axes are as long as they are
+            tensor, dim, sizes = given
+            shape, axis = _sizes(tensor.shape, self.recorder.value_of(tensor)), dim % tensor.ndim
+            target, given = "reshape", (tensor, (*shape[:axis], *sizes, *shape[axis + 1 :]))
+            named = {"parted": (dim, sizes)}
+        self.recorder.composite = True
+        try:
+            output = func(*args, **kwargs)
+        finally:
+            self.recorder.composite = False
+        self.recorder.record_composite(target, given, named, output)
+        return output
 
     def _whole(self, target: str, func: Any, args: Any, kwargs: Any) -> Any:
         self.recorder.composite = True
@@ -110,8 +135,6 @@ class Functions(TorchFunctionMode):
             kwargs["contiguous"] = args[0].is_contiguous()
         if target == "einsum" and not isinstance(args[1], (list, tuple)):
             args = (args[0], tuple(args[1:]))
-        if target == "narrow":
-            args, kwargs = _extent(*args, **kwargs), {}
         self.recorder.record_composite(target, args, kwargs, output)
         return output
 
@@ -130,16 +153,21 @@ def _repeats_each(tensor: Any, repeats: Any = None, dim: int | None = None, **op
     return isinstance(repeats, int) and dim is not None
 
 
-def _extent(input: torch.Tensor, dim: int, start: int, length: int) -> tuple[torch.Tensor, int, int, int]:
-    """Arguments of ``narrow``, which PyTorch names so."""
-    return input, dim, start, length
-
-
 def _folds(tensor: torch.Tensor) -> bool:
     """Whether all axes but the last lie in memory as if they were one; an axis of size 1 lies anywhere."""
     axes = [axis for axis in range(tensor.ndim - 1) if tensor.shape[axis] != 1]
     strides, shape = tensor.stride(), tensor.shape
     return all(strides[axis] == strides[after] * shape[after] for axis, after in itertools.pairwise(axes))
+
+
+def _dims(tree: Any) -> list[Dim]:
+    """Sizes with an origin in nested tuples, lists, dicts and slices."""
+    if type(tree) is Dim:
+        return [tree]
+    if isinstance(tree, slice):
+        tree = tree.start, tree.stop, tree.step
+    parts = tree.values() if isinstance(tree, dict) else tree if isinstance(tree, (list, tuple)) else ()
+    return [size for part in parts for size in _dims(part)]
 
 
 def _chunk(tensor: torch.Tensor, chunks: int, dim: int = 0) -> tuple[int, int]:

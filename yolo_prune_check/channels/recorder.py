@@ -222,6 +222,11 @@ class Recorder:
         if not self.composite and not isinstance(size.expression, Attribute):
             self._append("size_as_number", (size.expression,), {}, [], [])
 
+    def record_constant(self, size: Dim) -> None:
+        """Add a size that a constant is made of: the trace holds that constant alone, not how it is made."""
+        if has_axis(size.expression):
+            self._append("size_in_constant", (size.expression, int(size)), {}, [], [])
+
     def _append(
         self,
         target: str,

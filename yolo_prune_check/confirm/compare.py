@@ -45,7 +45,8 @@ def compare(prediction: Prediction, observation: Observation) -> Confirmation:
     Where the prediction says that nothing is known from some operator on (``unknown``), only what it says of the part
     before is held against what happened.
 
-    What the pruned model raised in words that were not understood is a failure like any other, of kind ``unread``.
+    What the pruned model raised in words that were not understood is a failure like any other; where just these words
+    were predicted, as those of an assertion in the model's own code are, nothing else of it can be compared.
     """
     differences = (
         *_verdict(prediction, observation),
@@ -82,9 +83,10 @@ def _failures(prediction: Prediction, observed: Mismatch | None) -> list[str]:
         return []
     if predicted is None or observed is None:
         return [f"predicted that it {describe(predicted)}; observed that it {describe(observed)}"]
+    compared = ("module", "message") if observed.kind == "unread" else ("module", "kind", "expected", "got", "message")
     return [
         f"failure.{name}: predicted {getattr(predicted, name)!r}, observed {getattr(observed, name)!r}"
-        for name in ("module", "kind", "expected", "got", "message")
+        for name in compared
         if getattr(predicted, name) != getattr(observed, name)
     ]
 

@@ -101,6 +101,20 @@ def _layer_norm(parts: Sequence[str]) -> tuple[MismatchKind, str, str]:
     return "norm", expected, ", ".join(sizes.split(", ")[-count:])
 
 
+def _larger_index(parts: Sequence[str]) -> tuple[MismatchKind, str, str]:
+    axis, chosen, shape = parts
+    return "split", chosen.split(", ")[int(axis)], shape.split(", ")[int(axis)]
+
+
+def _kernel(parts: Sequence[str]) -> tuple[MismatchKind, str, str]:
+    have, need = parts
+    return "direct", f"at least ({need})", f"({have})"
+
+
+def _fewer(kind: MismatchKind) -> Read:
+    return lambda parts: (kind, "more", "fewer")  # the message does not say how many
+
+
 def _position(parts: Sequence[str]) -> tuple[MismatchKind, str, str]:
     return "elementwise", f"a multiple of {parts[0]}", "another number"  # the message does not say which
 
@@ -116,9 +130,12 @@ _READERS: Sequence[tuple[re.Pattern[str], Read]] = (
         re.compile(r"^Given transposed=.* to have (\d+) channels, but got (\d+) channels"),
         _plain("direct"),
     ),
+    (re.compile(r"expected bias to be .* with (\d+) elements, but got bias of size \[(\d+)\]"), _plain("direct")),
+    (re.compile(r"^Calculated padded input size per channel: \(([^)]*)\)\. Kernel size: \(([^)]*)\)"), _kernel),
     (re.compile(r"size of tensor a \((\d+)\) must match the size of tensor b \((\d+)\) at .* (\d+)$"), _elementwise),
     (re.compile(r"^output with shape \[([\d, ]*)\] doesn't match the broadcast shape \[([\d, ]+)\]"), _widening),
     (re.compile(r"^Sizes of tensors must match .* Expected size (\d+) but got size (\d+)"), _plain("concat")),
+    (re.compile(r"^Tensors must have same number of dimensions: got (\d+) and (\d+)"), _plain("concat")),
     (
         re.compile(r"^stack expects .* but got (\[[\d, ]*\]) at entry \d+ and (\[[\d, ]*\]) at entry"),
         _plain("concat"),
@@ -133,6 +150,12 @@ _READERS: Sequence[tuple[re.Pattern[str], Read]] = (
     (
         re.compile(r"^Halving dimension must be even, but dimension \d+ is size (\d+)"),
         lambda parts: ("split", "a multiple of 2", parts[0]),
+    ),
+    (re.compile(r"^selected index k out of range|^index out of range in self"), _fewer("split")),
+    (re.compile(r"^Size does not match at dimension (\d+) .*index \[([\d, ]+)\] .* self \[([\d, ]+)\]"), _larger_index),
+    (
+        re.compile(r"^torch\.[hvd]split attempted .* (\d+) is not divisible by the split_size (\d+)!"),
+        _divisible("split"),
     ),
     (re.compile(r"^too many values to unpack \(expected (\d+)\)"), lambda parts: ("split", parts[0], "more")),
     (re.compile(r"channels must be divisible by groups\. Got (\d+) .* and (\d+) groups"), _divisible("view")),
@@ -150,6 +173,20 @@ _READERS: Sequence[tuple[re.Pattern[str], Read]] = (
         lambda parts: ("pool", "at least 1", parts[0]),
     ),
     (re.compile(r"^shape '(\[[-\d, ]*\])' is invalid for input of size (\d+)"), _plain("view")),
+    (
+        re.compile(r"^cannot reshape tensor of (0) elements into shape (\[[-\d, ]*\])"),
+        _swapped("view"),
+    ),
+    (re.compile(r"^expand\(.* of sizes provided \((\d+)\) .* in the tensor \((\d+)\)"), _plain("view")),
+    (re.compile(r"^Number of dimensions of repeat dims can not be smaller"), _fewer("view")),
+    (
+        re.compile(r"^grid_sampler\(\): .* same batch size, .* sizes \[(\d+)[\d, ]*\] and grid with sizes \[(\d+)"),
+        _plain("elementwise"),
+    ),
+    (
+        re.compile(r"^grid_sampler\(\): .* size (\d+) in last dimension, .* sizes \[.*?(\d+)\]$"),
+        _plain("elementwise"),
+    ),
     (re.compile(r"^The expanded size of the tensor \((\d+)\) must match the existing size \((\d+)\)"), _plain("view")),
     (re.compile(r"^expected input's size at dim=1 to match num_features \((\d+)\), but got: (\d+)"), _plain("norm")),
     (re.compile(r"^Expected \w+ to be of same shape .* of shape \[([\d, ]+)\] and .* \[([\d, ]+)\]"), _swapped("norm")),
@@ -171,6 +208,11 @@ _READERS: Sequence[tuple[re.Pattern[str], Read]] = (
     ),
     (re.compile(r"^size mismatch, got input .* mat \(\d+x(\d+)\), vec \((\d+)\)"), _plain("linear")),
     (re.compile(r"^inconsistent tensor size, expected tensor \[(\d+)\] and src \[(\d+)\]"), _plain("linear")),
+    (re.compile(r"^X1 and X2 must .* X1: (\d+) X2: (\d+)"), _plain("linear")),
+    (
+        re.compile(r"^contracted dimensions need to match, .* size (\d+) in .* size (\d+) in"),
+        _plain("linear"),
+    ),
     (re.compile(r"^bilinear\(\): .* got (\d+) but expected (\d+)"), _swapped("linear")),
     (re.compile(r"^input\.size\(-1\) must be equal to input_size\. Expected (\d+), got (\d+)"), _plain("linear")),
     (re.compile(r"^was expecting embedding dimension of (\d+), but got (\d+)"), _plain("linear")),

@@ -91,11 +91,19 @@ def _taken(flow: Flow, op: Op) -> Results:
     return flow.arranged(op)
 
 
+def _parted(flow: Flow, op: Op) -> Results:
+    """Pieces of an axis that must hold no channels."""
+    if flow.entries[op.inputs[0]].shape[op.args[2]] > 1:
+        raise Refused
+    return flow.arranged(op)
+
+
 HANDLERS: Mapping[str, Handler] = {
     "chunk": _chunk,
     **dict.fromkeys(_SPLITS, _split),
     "slice": _slice,
     "narrow": _taken,
     "unbind": _taken,
+    "tensor_split": _parted,
     "select": _taken,
 }

@@ -44,4 +44,20 @@ def number(size: int) -> tuple[()]:
     return ()
 
 
-RULES: dict[str, Callable[..., Any]] = {"assert": equal, "branch": branch, "size_as_number": number}
+def held(size: int, traced: int) -> tuple[()]:
+    """A size that a constant was made of, which was ``traced`` when the model was traced.
+
+    Raises:
+        Unknown: It is not any more.
+    """
+    if size != traced:
+        raise Unknown(f"a constant is made of a size that is {size} now, not {traced}: what it is then is not known")
+    return ()
+
+
+RULES: dict[str, Callable[..., Any]] = {
+    "assert": equal,
+    "branch": branch,
+    "size_as_number": number,
+    "size_in_constant": held,
+}

@@ -215,6 +215,30 @@ def _fused_attention(q: Tensor, k: Tensor, v: Tensor, *options: Any, **named: An
     return attention(q, k, v), Tensor(q.shape[:-1])
 
 
+def cdist(a: Tensor, b: Tensor, *options: Any, **named: Any) -> Tensor:
+    """``torch.cdist``: distances between all rows."""
+    if a.shape[-1] != b.shape[-1]:
+        words = f"X1 and X2 must have the same number of columns. X1: {a.shape[-1]} X2: {b.shape[-1]}"
+        raise Breaks("linear", a.shape[-1], b.shape[-1], words)
+    return Tensor((*broadcast(a.shape[:-2], b.shape[:-2]), a.shape[-2], b.shape[-2]))
+
+
+def tensordot(a: Tensor, b: Tensor, dims: int | Sequence[Sequence[int]] = 2, **named: Any) -> Tensor:
+    """``torch.tensordot``: a sum of products over some axes of both; one of size 1 fits any other."""
+    first, second = (range(-dims, 0), range(dims)) if isinstance(dims, int) else dims
+    for left, right in zip(first, second, strict=True):
+        m, n = a.shape[left], b.shape[right]
+        if m != n and 1 not in (m, n):
+            words = f"contracted dimensions need to match, but first has size {m} in dim {left} and second has size "
+            raise Breaks("linear", m, n, f"{words}{n} in dim {right}")
+    return Tensor((*_uncontracted(a.shape, first), *_uncontracted(b.shape, second)))
+
+
+def _uncontracted(shape: Sequence[int], dims: Sequence[int]) -> list[int]:
+    gone = {dim % len(shape) for dim in dims}
+    return [size for axis, size in enumerate(shape) if axis not in gone]
+
+
 RULES: dict[str, Callable[..., Any]] = {
     "mm": mm,
     "bmm": bmm,
@@ -223,6 +247,8 @@ RULES: dict[str, Callable[..., Any]] = {
     "matmul": matmul,
     "linear": linear,
     "einsum": einsum,
+    "cdist": cdist,
+    "tensordot": tensordot,
     "scaled_dot_product_attention": attention,
     "_scaled_dot_product_flash_attention_for_cpu": _fused_attention,
 }

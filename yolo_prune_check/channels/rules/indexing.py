@@ -81,7 +81,15 @@ def _check_bounds(numbers: State, size: int) -> None:
 
 
 def index_select(x: Tensor, dim: int, chosen: Tensor) -> Tensor:
-    """``aten.index_select``."""
+    """``aten.index_select``; what it says of an index out of bounds depends on the axis."""
+    axis, numbers = dim % len(x.shape), known(chosen)
+    size = x.shape[axis]
+    for number in [] if numbers is None else numbers.ravel().tolist():
+        if not 0 <= number < size and axis == 1:
+            words = f"INDICES element is out of DATA bounds, id={number:.0f} axis_dim={size}"
+            raise Breaks("split", f"{number:.0f}", size, words)
+        if not 0 <= number < size:
+            raise Breaks("split", "more", "fewer", "index out of range in self")
     return index(x, (*(None,) * (dim % len(x.shape)), chosen))
 
 
@@ -93,6 +101,11 @@ def gather(x: Tensor, dim: int, chosen: Tensor, **options: Any) -> Tensor:
         at = large[0]
         words = f"Size does not match at dimension {at} expected index {list(chosen.shape)} to be no larger than self "
         raise Breaks("split", chosen.shape[at], x.shape[at], f"{words}{list(x.shape)} apart from dimension {dim}")
+    numbers, size = known(chosen), x.shape[axis]
+    for number in [] if numbers is None else numbers.ravel().tolist():
+        if number < 0 or number >= size:
+            words = f"index {number:.0f} is out of bounds for dimension {axis} with size {size}"
+            raise Breaks("split", f"{number:.0f}", size, words)
     state = known(x)
     if state is None or state.shape[axis] != 1:
         return Tensor(chosen.shape)
@@ -104,7 +117,7 @@ def topk(x: Tensor, k: int, dim: int = -1, *options: Any) -> tuple[Tensor, Tenso
     """``aten.topk``: values and indices."""
     axis, state = dim % len(x.shape), known(x)
     if k > x.shape[axis]:
-        raise Breaks("split", k, x.shape[axis], "selected index k out of range")
+        raise Breaks("split", "more", "fewer", "selected index k out of range")
     shape = (*x.shape[:axis], k, *x.shape[axis + 1 :])
     return Tensor(shape, state if state is not None and state.shape[axis] == 1 else None), Tensor(shape)
 

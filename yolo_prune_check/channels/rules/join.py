@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -109,6 +110,26 @@ def split_with_sizes(x: Tensor, sizes: Sequence[int], dim: int = 0) -> tuple[Ten
     return _pieces(x, sizes, axis)
 
 
+def tensor_split(x: Tensor, parts: int | Sequence[int], dim: int = 0, *, name: str | None = None) -> tuple[Tensor, ...]:
+    """``torch.tensor_split``: so many pieces, the first ones longer by one, or pieces between these places.
+
+    Args:
+        x: The tensor.
+        parts: How many pieces, or where they meet.
+        dim: The axis.
+        name: Which of ``hsplit``, ``vsplit`` and ``dsplit`` was called, which insist on pieces of one size.
+    """
+    axis = dim % len(x.shape)
+    size = x.shape[axis]
+    if not isinstance(parts, int):
+        places = [slice(*pair).indices(size)[:2] for pair in itertools.pairwise((None, *parts, None))]
+        return _pieces(x, [max(stop - start, 0) for start, stop in places], axis)
+    if name is not None and size % parts:
+        words = f"torch.{name} attempted to split along dimension {axis}, but the size of the dimension {size} "
+        raise Breaks("split", f"a multiple of {parts}", size, f"{words}is not divisible by the split_size {parts}!")
+    return _pieces(x, [size // parts + (number < size % parts) for number in range(parts)], axis)
+
+
 def unbind(x: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     """``aten.unbind``: one piece per entry of the axis, without the axis."""
     axis = dim % len(x.shape)
@@ -145,4 +166,10 @@ SPLITS: dict[str, Callable[..., Any]] = {
     "unsafe_split": split,
     "unsafe_split_with_sizes": split_with_sizes,
 }
-RULES: dict[str, Callable[..., Any]] = {"cat": cat, "stack": stack, **SPLITS, "unbind": unbind}
+RULES: dict[str, Callable[..., Any]] = {
+    "cat": cat,
+    "stack": stack,
+    **SPLITS,
+    "unbind": unbind,
+    "tensor_split": tensor_split,
+}

@@ -14,8 +14,14 @@ from yolo_prune_check.channels.tensors import Breaks, State, Tensor, known, list
 Shape = tuple[int, ...]
 
 
-def view(x: Tensor, size: Sequence[int]) -> Tensor:
-    """``aten.view`` and ``aten.reshape``; at most one size is -1."""
+def view(x: Tensor, size: Sequence[int], *, parted: tuple[int, Sequence[int]] | None = None) -> Tensor:
+    """``aten.view`` and ``aten.reshape``; at most one size is -1.
+
+    Args:
+        x: The tensor.
+        size: Its new shape.
+        parted: The axis and the sizes that ``unflatten`` made of it, where that was called: it has words of its own.
+    """
     total, fixed = math.prod(x.shape), math.prod(n for n in size if n != -1)
     if -1 in size:
         if fixed == 0 == total:
@@ -29,6 +35,8 @@ def view(x: Tensor, size: Sequence[int]) -> Tensor:
         fits = fixed != 0 and total % fixed == 0
     else:
         fits = total == fixed
+    if not fits and parted is not None:
+        _refuse_parts(x.shape, *parted)
     if not fits:
         raise Breaks("view", list(size), total, f"shape '{listed(size)}' is invalid for input of size {total}")
     shape = tuple(total // fixed if n == -1 else n for n in size)
@@ -47,16 +55,14 @@ def flatten(x: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
 
 def unflatten(x: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
     """``aten.unflatten``: one axis as several."""
-    axis, sizes = dim % len(x.shape), list(sizes)
-    if math.prod(sizes) != x.shape[axis] and -1 not in sizes:
-        raise Breaks(
-            "view",
-            math.prod(sizes),
-            x.shape[axis],
-            f"unflatten: Provided sizes {listed(sizes)} don't multiply up to the size of dim {dim} "
-            f"({x.shape[axis]}) in the input tensor",
-        )
-    return view(x, (*x.shape[:axis], *sizes, *x.shape[axis + 1 :]))
+    axis = dim % len(x.shape)
+    return view(x, (*x.shape[:axis], *sizes, *x.shape[axis + 1 :]), parted=(dim, sizes))
+
+
+def _refuse_parts(shape: Shape, dim: int, sizes: Sequence[int]) -> None:
+    expected = f"a multiple of {-math.prod(sizes)}" if -1 in sizes else math.prod(sizes)
+    words = f"unflatten: Provided sizes {listed(sizes)} don't multiply up to the size of dim {dim} ({shape[dim]})"
+    raise Breaks("view", expected, shape[dim], f"{words} in the input tensor")
 
 
 def reshaped(state: State, old: Shape, new: Shape) -> State:

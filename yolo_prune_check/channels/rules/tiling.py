@@ -49,7 +49,7 @@ def repeat(x: Tensor, repeats: Sequence[int]) -> Tensor:
     lead = len(repeats) - len(x.shape)
     if lead < 0:
         words = "Number of dimensions of repeat dims can not be smaller than number of dimensions of tensor"
-        raise Breaks("view", len(x.shape), len(repeats), words)
+        raise Breaks("view", "more", "fewer", words)
     padded, state = (1,) * lead + x.shape, known(x)
     shape = tuple(n * times for n, times in zip(padded, repeats, strict=True))
     if state is None:
