@@ -176,7 +176,17 @@ def test_convolution_knows_which_filters_meet_which_channels() -> None:
 
 
 _OURS = {
-    *("chunk", "overwritten", "assert", "branch", "size_as_number", "pad_circular", "multi_head_attention", "normalize")
+    *(
+        "chunk",
+        "overwritten",
+        "assert",
+        "branch",
+        "size_as_number",
+        "size_in_constant",
+        "pad_circular",
+        "multi_head_attention",
+        "normalize",
+    )
 }
 
 
