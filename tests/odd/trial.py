@@ -1,4 +1,4 @@
-"""Random plans on one model: does everything that speaks about a plan say the same, and does execution agree?"""
+"""Plans on one model, for each layer alone and random ones: does all that speaks about a plan agree with execution?"""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ WAYS: Final[tuple[tuple[Execution, MaskKind], ...]] = (*EXECUTED, ("group", "sil
 def findings(
     model: nn.Module, plans_each: int = 8, seed: int = 0, ways: tuple[tuple[Execution, MaskKind], ...] = WAYS
 ) -> list[str]:
-    """What is wrong on ``plans_each`` random plans per way of execution; empty if nothing is."""
+    """What is wrong on each layer alone and on ``plans_each`` random plans per way of execution; or nothing."""
     before = {name: value.clone() for name, value in model.state_dict().items()}
     graph = ChannelGraph.trace(model, IMGSZ)
     after = model.state_dict()
@@ -39,11 +39,18 @@ def findings(
     if not graph.layers:
         return wrong
     rng = random.Random(seed)
-    plans = [draw(graph, rng, *way) for _ in range(plans_each) for way in ways]
+    plans = [*alone(graph), *(draw(graph, rng, *way) for _ in range(plans_each) for way in ways)]
     for plan, packed in zip(plans, graph.predict_many(plans), strict=True):
         for what in (*_contradictions(graph, plan, packed), *_refutations(model, graph, plan)):
             wrong.append(f"{_words(plan)}: {what}")
     return wrong
+
+
+def alone(graph: ChannelGraph) -> Iterator[Plan]:
+    """Every layer by itself, shrunk to one channel, which may be broadcast, and to half of its channels."""
+    for name, layer in graph.layers.items():
+        for width in sorted({1, layer.out_channels // 2} - {0, layer.out_channels}):
+            yield Plan([Step(name, range(width))], "local")
 
 
 def draw(graph: ChannelGraph, rng: random.Random, execution: Execution, mask: MaskKind) -> Plan:
