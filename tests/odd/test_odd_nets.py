@@ -40,8 +40,6 @@ NETS: Final = {
 # A net in here is a defect to fix, and whoever fixes it takes its line out.
 FAILS: Final[dict[str, str]] = {
     "Lin3": "the words of a misfit depend on the memory layout, which a width of one changes",
-    "ViewBatch": "MACs are those of the traced batch, which the plan changes",
-    "WNold": "weight norm as a hook: the model cannot be copied",
 }
 
 
