@@ -35,7 +35,7 @@ def _follow(flow: Flow, op: Op, unruled: Collection[int]) -> None:
     """Find the origins of an operator's results, and what it asks of its operands."""
     flow.changing = set()
     _handle(flow, op, unruled)
-    flow.heads.follow(op)
+    flow.heads.follow(op, ruled=op.index not in unruled)
     if flow.attributes:
         flow.settled |= {item.key for item in attributes_in(op.args)} - flow.changing
 

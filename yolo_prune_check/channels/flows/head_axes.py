@@ -140,22 +140,27 @@ class HeadAxes:
             if whole
         ]
 
-    def follow(self, op: Op) -> None:
-        """Find the axis of heads in an operator's result; settle what counts heads that it cannot do with fewer of."""
+    def follow(self, op: Op, *, ruled: bool) -> None:
+        """Find the axis of heads in an operator's result; settle what counts heads that it cannot do with fewer of.
+
+        Args:
+            op: The operator; its results' origins are known.
+            ruled: Whether its rule reproduces the trace.
+        """
         if not self._views:
             return
         given = tuple(item for item in (*op.args, *op.kwargs.values()) if not isinstance(item, Ref))
         for read in sized(given):
             if self._axes.get(read.value, (None,))[0] == read.axis:
                 self._settled.add(self._axes[read.value][1])
-        if op.target in MATMUL:
+        held = [self._axes[value] for value in op.inputs if value in self._axes]
+        if op.target in MATMUL and ruled:
             self._product(op)
             return
         if op.target in ELEMENTWISE:
             self._meet(op)
-        held = [self._axes[value] for value in op.inputs if value in self._axes]
         if held:
-            found = self._passed(op, held[0]) if len(set(held)) == 1 else None
+            found = self._passed(op, held[0]) if ruled and len(set(held)) == 1 else None
             if found is None:
                 self._settled.update(key for _, key in held)
             else:
