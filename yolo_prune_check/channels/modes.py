@@ -88,11 +88,13 @@ class Functions(TorchFunctionMode):
         recorder.dims = integers_in((args, kwargs)) if _has_dim(args) or _has_dim(kwargs.values()) else None
         if func in _INDEXING:
             recorder.bounds = _bounds(args[1])
+        recorder.copying = func is torch.Tensor.copy_
         try:
             return func(*args, **kwargs)
         finally:
             recorder.bounds = []
             recorder.chunk = recorder.dims = recorder.unpacked = None
+            recorder.copying = False
 
     def _whole(self, target: str, func: Any, args: Any, kwargs: Any) -> Any:
         self.recorder.composite = True
