@@ -6,13 +6,17 @@ from collections.abc import Mapping, Sequence
 
 from tabulate import tabulate
 
+from benchmarks.plans import PREDICTED, named
 from benchmarks.setting import sentence
 from benchmarks.speed import (
+    BEFORE,
     COLD,
     DETAILS,
     IMGSZ,
+    IN_A_ROW,
     PEER_BUILD,
     PEER_STEP,
+    PLAN,
     REASONS,
     REPAIR,
     TRACE,
@@ -26,7 +30,8 @@ _SAID = {
     TRIAL: "trial and error: deep copy, cut, forward pass",
     TRACE: "trace the model: once for all plans",
     COLD: "one verdict, the first on its graph",
-    WARM: "one verdict",
+    PLAN: "make the plan of its steps",
+    **{f"{WARM}: {named(how)}": f"one verdict, by {named(how)}" for how in PREDICTED},
     REASONS: "verdict, failure and hazards",
     DETAILS: "all details: layers, junctions, shapes, parameters, MACs",
     REPAIR: "repair",
@@ -43,6 +48,9 @@ def page(speed: Speed) -> str:
             f"{sentence()} A plan has 2 to 6 steps on random layers, and none is predicted twice.",
             "",
             f"## One plan on {speed.model}",
+            "",
+            f"By local unless another execution is named. *One verdict*: the mean of {IN_A_ROW} new plans, each "
+            f"predicted by itself, on a graph that was asked about {BEFORE:,} others of each execution before.",
             "",
             _one_plan(speed.one_plan),
             "",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
-from itertools import count
+from itertools import count, islice
 from typing import Any
 
 import torch
@@ -23,9 +23,11 @@ from yolo_prune_check.prune.local import shrink
 from yolo_prune_check.prune.norms import norms_of
 
 IMGSZ = 64
+BEFORE, IN_A_ROW = 1000, 100
+"""Plans that a graph is asked about before single verdicts are timed, and those whose mean is then taken."""
 
 TRIAL, TRACE, COLD = "trial and error", "trace", "one verdict, first on its graph"
-WARM, REASONS, DETAILS, REPAIR = "one verdict", "failure and hazards", "all details", "repair"
+PLAN, WARM, REASONS, DETAILS, REPAIR = "plan", "one verdict", "failure and hazards", "all details", "repair"
 PEER_BUILD, PEER_STEP = "Torch-Pruning build", "Torch-Pruning step"
 
 
@@ -49,15 +51,18 @@ class Speed:
 
 
 def one_plan(name: str, repeats: int) -> dict[str, float]:
-    """One plan after another, a new one each time, under execution ``local``."""
+    """One plan after another, a new one each time, under execution ``local`` unless another is named."""
     model = _model(name)
     graph = ChannelGraph.trace(model, imgsz=IMGSZ)
     fresh = _fresh_plans(graph, ("local", "silent"))
+    for how in PREDICTED:
+        _verdict_each(graph, _fresh_plans(graph, how), BEFORE)
     timed: dict[str, Callable[[], float]] = {
         TRIAL: _trial_and_error(model, graph, fresh),
         TRACE: lambda: seconds(lambda: ChannelGraph.trace(model, imgsz=IMGSZ)),
         COLD: lambda: _verdict(ChannelGraph.trace(model, imgsz=IMGSZ), next(fresh)),
-        WARM: lambda: _verdict(graph, next(fresh)),
+        PLAN: lambda: _making(fresh),
+        **{f"{WARM}: {named(how)}": _one_by_one(graph, how) for how in PREDICTED},
         REASONS: _reading(graph, fresh, lambda p: (p.verdict, p.failure, p.hazards)),
         DETAILS: _reading(
             graph, fresh, lambda p: (p.verdict, p.failure, p.hazards, p.layers, p.edges, p.shapes, p.params, p.macs)
@@ -113,6 +118,7 @@ def growing(name: str, repeats: int) -> dict[str, float]:
     model = _model(name)
     graph = ChannelGraph.trace(model, imgsz=IMGSZ)
     fresh = _fresh_plans(graph, ("local", "silent"))
+    _verdict_each(graph, fresh, BEFORE)
     batch = 1000
 
     def together() -> float:
@@ -124,11 +130,11 @@ def growing(name: str, repeats: int) -> dict[str, float]:
             TRIAL: _trial_and_error(model, graph, fresh),
             TRACE: lambda: seconds(lambda: ChannelGraph.trace(model, imgsz=IMGSZ)),
             COLD: lambda: _verdict(ChannelGraph.trace(model, imgsz=IMGSZ), next(fresh)),
-            WARM: lambda: _verdict(graph, next(fresh)),
+            WARM: lambda: _verdict_each(graph, fresh, IN_A_ROW),
         },
         repeats,
     )
-    taken |= alternate({"many": together}, 3) if taken[WARM] * batch < 60 else {}
+    taken |= alternate({"many": together}, 3)
     sizes = {"parameters": sum(graph.program.sizes.values()), "layers": len(graph.layers)}
     return {**sizes, "operators": len(graph.program.ops), **taken}
 
@@ -139,9 +145,9 @@ def _model(name: str) -> nn.Module:
     return model
 
 
-def _fresh_plans(graph: ChannelGraph, how: How) -> Iterator[Plan]:
-    """Ever new plans, so that no result of an earlier one helps."""
-    for seed in count():
+def _fresh_plans(graph: ChannelGraph, how: How, first: int = 0) -> Iterator[Plan]:
+    """Ever new plans, from a first seed on."""
+    for seed in count(first):
         for steps in random_plans(graph, 100, seed):
             yield Plan(steps, *how)
 
@@ -169,6 +175,33 @@ def _trial_and_error(model: nn.Module, graph: ChannelGraph, plans: Iterator[Plan
 
 def _verdict(graph: ChannelGraph, plan: Plan) -> float:
     return seconds(lambda: predict(graph, plan).verdict)
+
+
+def _one_by_one(graph: ChannelGraph, how: How) -> Callable[[], float]:
+    fresh = _fresh_plans(graph, how, first=BEFORE)
+    return lambda: _verdict_each(graph, fresh, IN_A_ROW)
+
+
+def _verdict_each(graph: ChannelGraph, plans: Iterator[Plan], number: int) -> float:
+    """Seconds per plan, each predicted by itself."""
+    taken = list(islice(plans, number))
+
+    def ask() -> None:
+        for plan in taken:
+            predict(graph, plan).verdict  # noqa: B018  # reading it is what is timed
+
+    return seconds(ask) / number
+
+
+def _making(plans: Iterator[Plan]) -> float:
+    """Seconds that it takes to make a plan of its steps."""
+    taken = [plan.steps for plan in islice(plans, IN_A_ROW)]
+
+    def make() -> None:
+        for steps in taken:
+            Plan(steps, "local")
+
+    return seconds(make) / IN_A_ROW
 
 
 def _reading(graph: ChannelGraph, plans: Iterator[Plan], read: Callable[[Prediction], Any]) -> Callable[[], float]:

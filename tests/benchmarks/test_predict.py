@@ -32,7 +32,7 @@ def test_every_table_is_there(
     ):
         assert row in said.out
     speed = json.loads((tmp_path / "x.json").read_text(encoding="utf-8"))
-    assert 0 < speed["one_plan"]["one verdict"] < speed["one_plan"]["trial and error"]
+    assert 0 < speed["one_plan"]["one verdict: local"] < speed["one_plan"]["trial and error"]
     assert len(speed["many"]["mask"]["10"]) == 2
     assert (tmp_path / "x.md").read_text(encoding="utf-8") == said.out
 

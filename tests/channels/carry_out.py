@@ -5,13 +5,12 @@ Only indices are taken from the removal; which tensors they cut is read off the 
 
 from __future__ import annotations
 
-from copy import deepcopy
-
 import numpy as np
 import torch
 from torch import nn
 
 from yolo_prune_check.channels.removal import Cut, Removal
+from yolo_prune_check.prune.copied import copied
 from yolo_prune_check.prune.norms import norms_of
 
 
@@ -22,7 +21,7 @@ def carry_out(model: nn.Module, removal: Removal) -> nn.Module:
         model: The model; it is not changed.
         removal: Of this model's graph, without hazards of severity error.
     """
-    small = deepcopy(model)
+    small = copied(model)
     for name, cut in removal.layers.items():
         _cut_convolution(small.get_submodule(name), cut)
     for name, kept in removal.norms.items():
@@ -46,7 +45,7 @@ def masked(model: nn.Module, removal: Removal, imgsz: int) -> nn.Module:
     A batch norm behind a concat belongs to no layer and would give a silent channel a constant: its entries for removed
     channels are zeroed as well.
     """
-    silent = deepcopy(model)
+    silent = copied(model)
     owners = norms_of(silent, list(removal.layers), imgsz=imgsz)
     with torch.no_grad():
         for name, cut in removal.layers.items():

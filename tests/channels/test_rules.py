@@ -67,6 +67,19 @@ def test_elementwise(left: list[int], right: list[int]) -> None:
     assert ours == real
 
 
+@pytest.mark.parametrize("direct", [True, False])
+@given(left=st.lists(SIZE, min_size=1, max_size=4), right=st.lists(SIZE, min_size=1, max_size=4))
+def test_copy(direct: bool, left: list[int], right: list[int]) -> None:
+    def assigned() -> torch.Tensor:
+        target = torch.zeros(left)
+        target[:] = torch.zeros(right)
+        return target
+
+    real = outcome((lambda: torch.zeros(left).copy_(torch.zeros(right))) if direct else assigned)
+    ours = outcome(lambda: RULES["copy"](varying(tuple(left)), varying(tuple(right)), direct=direct))
+    assert ours == real
+
+
 @given(shapes=st.lists(st.tuples(SIZE, SIZE, SIZE), min_size=1, max_size=3), dim=st.integers(-3, 2))
 def test_cat(shapes: list[tuple[int, int, int]], dim: int) -> None:
     real = outcome(lambda: torch.cat([torch.zeros(shape) for shape in shapes], dim))

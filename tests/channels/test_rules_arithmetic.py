@@ -157,17 +157,26 @@ def test_linear(data: Numbers) -> None:
 
 
 @pytest.mark.parametrize("biased", [True, False])
-@at_least(20)
+@at_least(60)
 @given(data=st.data())
 def test_linear_in_another_memory_layout(biased: bool, data: Numbers) -> None:
-    """Only the words of the error depend on how the operand lies in memory."""
-    n, m = data.draw(st.integers(2, 3)), data.draw(st.integers(2, 3))
+    """Only the words of the error depend on how the operand lies in memory, and that on which axes are left long."""
+    shape, m = data.draw(shapes(3, 3)), data.draw(st.integers(2, 3))
+    order, gap = data.draw(st.permutations(range(3))), data.draw(st.booleans())
     weight, bias = torch.ones(2, m, dtype=torch.float64), torch.zeros(2, dtype=torch.float64) if biased else None
     known = weight_of(weight, values=True), None if bias is None else vector(bias)
+    memory = tuple((axis, not gap or place != 1) for place, axis in enumerate(order))
+
+    def laid(t: torch.Tensor) -> torch.Tensor:
+        inner = t.permute(order)
+        space = torch.zeros(inner.shape[0], inner.shape[1], inner.shape[2] + gap, dtype=t.dtype)
+        space[:, :, : inner.shape[2]] = inner
+        return space[:, :, : inner.shape[2]].permute([order.index(axis) for axis in range(3)])
+
     check(
-        lambda t: RULES["linear"](t, *known, contiguous=False, folds=False),
-        lambda t: F.linear(t.transpose(0, 1).contiguous().transpose(0, 1), weight, bias),
-        draw_tensor(data, 2, 3, n),
+        lambda t: RULES["linear"](t, *known, memory=memory),
+        lambda t: F.linear(laid(t), weight, bias),
+        draw_tensor(data, *shape),
     )
 
 

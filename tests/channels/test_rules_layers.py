@@ -187,6 +187,16 @@ def test_functions_of_constants(name: str) -> None:
     assert np.isnan(ours[-1])
 
 
+@pytest.mark.parametrize("name", ["log", "sqrt", "rsqrt"])
+def test_functions_of_what_they_are_not_defined_for(name: str) -> None:
+    """All entries are NaN then, and a state of which nothing is known is None."""
+    below = np.array([-4.0, -0.5]).reshape(1, 2, 1, 1)
+    assert RULES[name](Tensor((1, 2, 2, 2), below)).state is None
+    known = RULES[name](Tensor((1, 2, 2, 2), np.abs(below))).state
+    assert known is not None
+    assert not np.isnan(known).any()
+
+
 def test_gelu_by_tanh() -> None:
     ours = RULES["gelu"](Tensor((3,), np.array([0.0, -1.5, 2.0])), approximate="tanh")
     real = F.gelu(torch.tensor([0.0, -1.5, 2.0], dtype=torch.float64), approximate="tanh")

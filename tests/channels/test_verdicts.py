@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from hypothesis import given
@@ -12,20 +14,20 @@ from tests.models import graph_of
 from yolo_prune_check.channels.graph import ChannelGraph
 from yolo_prune_check.channels.judge import judge
 from yolo_prune_check.channels.parameters import untouched
-from yolo_prune_check.channels.plan import Plan, Step
+from yolo_prune_check.channels.plan import EXECUTIONS, Plan, Step
 from yolo_prune_check.channels.planned import carry_out
 from yolo_prune_check.channels.predict import predict
 from yolo_prune_check.errors import UserError
 from yolo_prune_check.strategies import plans
 
-MODELS = ("yolov8n.yaml", "yolov5n.yaml", "yolov8n-ghost.yaml")
+MODELS = ("yolov8n.yaml", "yolov5n.yaml", "yolov8n-ghost.yaml", "yolo11n.yaml")
 
 
 @pytest.mark.parametrize("model", MODELS)
 @given(data=st.data())
 def test_a_verdict_is_that_of_the_whole_interpretation(data: st.DataObject, model: str) -> None:
     graph = graph_of(model)
-    plan = data.draw(plans(graph, executions=("local", "mask", "adapter", "group")))
+    plan = data.draw(plans(graph, executions=EXECUTIONS))
     prediction, judgement = predict(graph, plan), judge(graph, plan)
     assert prediction.verdict == judgement.verdict
     assert prediction.failure == judgement.failure
@@ -59,8 +61,8 @@ def test_running_again_gives_what_a_whole_run_gives(data: st.DataObject, model: 
 @given(data=st.data())
 def test_many_at_once_are_predicted_as_one_by_one(data: st.DataObject, model: str) -> None:
     graph = graph_of(model)
-    drawn = data.draw(st.lists(plans(graph, executions=("local", "mask")), max_size=12))
-    drawn += [Plan(), Plan(execution="local")]
+    drawn = data.draw(st.lists(plans(graph, executions=EXECUTIONS), max_size=12))
+    drawn += [Plan(execution=execution) for execution in EXECUTIONS]
     many = graph.predict_many(drawn)
     assert len(many) == len(drawn)
     assert many.unsafe.tolist() == [predict(graph, plan).verdict == "unsafe" for plan in drawn]
@@ -144,18 +146,66 @@ class BothPieces(nn.Module):
         return result
 
 
+Use = Callable[[torch.Tensor, torch.Tensor, Callable[[], torch.Tensor]], torch.Tensor]
+
+
+class Halves(nn.Module):
+    """A function says what becomes of the two halves of a convolution's channels; others run when it calls for them."""
+
+    def __init__(self, width: int, use: Use) -> None:
+        super().__init__()
+        self.conv, self.use = nn.Conv2d(3, width, 1), use
+        self.other = nn.Sequential(nn.Conv2d(3, width // 2, 1), nn.Conv2d(width // 2, width // 2, 1))
+        first, second = torch.zeros(2, width).chunk(2, 1)
+        self.last = nn.Conv2d(use(first, second, lambda: torch.zeros(2, width // 2)).shape[1], 4, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        first, second = self.conv(x).chunk(2, 1)
+        result: torch.Tensor = self.last(self.use(first, second, lambda: self.other(x)))
+        return result
+
+
+def add_halves(first: torch.Tensor, second: torch.Tensor, other: Callable[[], torch.Tensor]) -> torch.Tensor:
+    """Fits where both halves are equally long."""
+    return first + second + other()
+
+
 def test_every_width_of_a_layer_before_a_chunk() -> None:
     """Of 15 channels the first piece gets 8, as of all 16: it breaks later than of 14, and something else before."""
     graph = ChannelGraph.trace(BothPieces(), 8)
     broken = []
     for width in range(16):
         plan = Plan([Step("conv", range(width)), Step("other", range(5))], "local")
-        prediction, judgement = predict(graph, plan), judge(graph, plan)
-        assert prediction.failure == judgement.failure
-        assert prediction.verdict == judgement.verdict
-        assert graph.predict_many([plan])[0].failure == judgement.failure
-        broken.append(prediction.failure.module if prediction.failure else "")
+        _same_at_once(graph, plan)
+        failure = predict(graph, plan).failure
+        broken.append(failure.module if failure else "")
     assert broken[14:] == ["one", "third"]
+
+
+@pytest.mark.parametrize("width", [8, 14, 16])
+@pytest.mark.parametrize(
+    "use",
+    [
+        add_halves,
+        lambda first, second, other: first + other(),  # of 15 channels the first half is as long as of 16
+        lambda first, second, other: second + other(),
+        lambda first, second, other: torch.cat([second, first, other()], 1),
+        lambda first, second, other: torch.cat([first.chunk(2, 1)[1], second, other()], 1),
+    ],
+)
+def test_every_width_of_a_layer_whose_channels_are_halved(use: Use, width: int) -> None:
+    graph = ChannelGraph.trace(Halves(width, use), 8)
+    for kept in range(width + 1):
+        for others in (width // 2, 2):
+            _same_at_once(graph, Plan([Step("conv", range(kept)), Step("other.0", range(others))], "local"))
+
+
+def _same_at_once(graph: ChannelGraph, plan: Plan) -> None:
+    """The quick verdicts are those of the whole interpretation."""
+    judgement = judge(graph, plan)
+    for quick in (predict(graph, plan), graph.predict_many([plan])[0]):
+        assert quick.verdict == judgement.verdict, plan
+        assert quick.failure == judgement.failure, plan
 
 
 def test_plans_whose_mask_means_nothing_are_predicted_together_with_those_without() -> None:

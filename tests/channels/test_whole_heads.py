@@ -213,3 +213,133 @@ def test_whatever_goes_is_proven(change: Change, draw: random.Random) -> None:
     plan = Plan([without(graph, "qkv.conv", gone)], "group")
     if not find_removal(graph, plan).hazards and len(gone) < 36:
         assert_proven(model, graph, plan)
+
+
+Form = Callable[["Formed", torch.Tensor, int], torch.Tensor]
+
+
+class Formed(nn.Module):
+    """Channels of a convolution laid out in heads in some way, and back."""
+
+    def __init__(self, form: Form) -> None:
+        super().__init__()
+        self.heads, self.dim, self.form = 4, 3, form
+        self.qkv, self.last = Conv(3, 36, act=False), nn.Conv2d(12, 4, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        made = self.form(self, self.qkv(x), x.shape[2] * x.shape[3])
+        result: torch.Tensor = self.last(made.reshape(1, -1, x.shape[2], x.shape[3]))
+        return result
+
+
+def attended(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+    return v @ (q.transpose(-2, -1) @ k).softmax(-1).transpose(-2, -1)
+
+
+def separate(model: Formed, x: torch.Tensor, n: int) -> torch.Tensor:
+    """One view for each of queries, keys and values."""
+    q, k, v = (part.view(1, model.heads, -1, n) for part in x.chunk(3, 1))
+    return attended(q, k, v)
+
+
+def literal(model: Formed, x: torch.Tensor, n: int) -> torch.Tensor:
+    """The keys are cut into heads by a number of their own."""
+    q, k, v = x.chunk(3, 1)
+    return attended(q.view(1, model.heads, -1, n), k.view(1, 4, -1, n), v.view(1, model.heads, -1, n))
+
+
+def cut_again(model: Formed, x: torch.Tensor, n: int) -> torch.Tensor:
+    """The values are a head each also by a chunk, which counts four of them."""
+    q, k, v = x.chunk(3, 1)
+    out = attended(*(part.view(1, model.heads, -1, n) for part in (q, k, v)))
+    return out.flatten(1, 2) + torch.cat([part.tanh() for part in v.flatten(2).chunk(4, 1)], 1)
+
+
+def split_again(model: Formed, x: torch.Tensor, n: int) -> torch.Tensor:
+    """And by a split into sizes that the module holds."""
+    q, k, v = x.chunk(3, 1)
+    out = attended(*(part.view(1, model.heads, model.dim, n) for part in (q, k, v)))
+    parts = v.flatten(2).split([model.dim, model.dim, model.dim, model.dim], 1)
+    return out.flatten(1, 2) + torch.cat([part.tanh() for part in parts], 1)
+
+
+def head_by_itself(model: Formed, x: torch.Tensor, n: int) -> torch.Tensor:
+    """The first head's values are viewed once more."""
+    q, k, v = x.chunk(3, 1)
+    out = attended(*(part.view(1, model.heads, model.dim, n) for part in (q, k, v)))
+    first = v.split([3, 9], 1)[0].reshape(1, model.dim, n)
+    return torch.cat([out.flatten(1, 2)[:, :9], first], 1)
+
+
+def viewed_as_image(model: Formed, x: torch.Tensor, n: int) -> torch.Tensor:
+    """The heads' own axes are viewed once more."""
+    q, k, v = x.view(1, model.heads, model.dim * 2 + model.dim, n).split([model.dim, model.dim, model.dim], 2)
+    return attended(q, k, v.reshape(1, model.heads, model.dim, 8, n // 8).flatten(3))
+
+
+def one_key(model: Formed, x: torch.Tensor, n: int) -> torch.Tensor:
+    """One key for all heads."""
+    q, k, v = x.split([12, 12, 12], 1)
+    key = k.mean(1, keepdim=True).view(1, 1, 1, n)
+    return attended(q.view(1, model.heads, model.dim, n).sum(2, keepdim=True), key, v.view(1, model.heads, -1, n))
+
+
+def values_of_one(model: Formed, x: torch.Tensor, n: int) -> torch.Tensor:
+    """Weights of four heads, for values that have none."""
+    q, k, v = x.chunk(3, 1)
+    q, k = (part.view(1, model.heads, -1, n) for part in (q, k))
+    return v.flatten(2).unsqueeze(1)[:, :, :3] @ (q.transpose(-2, -1) @ k).softmax(-1)
+
+
+def only_queries(model: Formed, x: torch.Tensor, n: int) -> torch.Tensor:
+    """Heads of fixed width that meet the channels of others."""
+    q, k, v = (part.view(1, model.heads, 3, n) for part in x.chunk(3, 1))
+    return attended(q, q, v) + k
+
+
+def heads_last(model: Formed, x: torch.Tensor, n: int) -> torch.Tensor:
+    """Heads lie behind each other with their channels between."""
+    q, k, v = (part.view(1, model.heads, 3, n).permute(0, 2, 1, 3) for part in x.chunk(3, 1))
+    return (q * k).permute(0, 2, 1, 3) + v.permute(0, 2, 1, 3)
+
+
+FORMS = (
+    separate,
+    literal,
+    cut_again,
+    split_again,
+    head_by_itself,
+    viewed_as_image,
+    one_key,
+    values_of_one,
+    only_queries,
+    heads_last,
+)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_whatever_goes_of_any_form_is_proven(form: Form) -> None:
+    model, graph = prepared(Formed(form))
+    draw = random.Random(0)
+    for _ in range(40):
+        heads = [head for head in range(4) if draw.random() < 0.3]
+        gone = {part * 12 + head * 3 + i for head in heads for part in range(3) for i in range(3)}
+        gone |= {n for n in range(36) if draw.random() < 0.05}
+        plan = Plan([without(graph, "qkv.conv", gone)], "group")
+        if "empty-layer" not in {hazard.code for hazard in find_removal(graph, plan).hazards}:
+            assert_proven(model, graph, plan)
+
+
+@pytest.mark.parametrize("form", [separate, only_queries])
+def test_a_head_of_separate_views_goes(form: Form) -> None:
+    _, graph = prepared(Formed(form))
+    gone = {part * 12 + i for part in range(3) for i in range(3)}
+    removal = find_removal(graph, Plan([without(graph, "qkv.conv", gone)], "group"))
+    assert (removal.attributes, removal.returned) == ({("", "heads"): 3}, ())
+
+
+@pytest.mark.parametrize("form", [literal, cut_again, head_by_itself, one_key])
+def test_a_head_stays_where_a_number_of_its_own_counts_it(form: Form) -> None:
+    _, graph = prepared(Formed(form))
+    gone = {part * 12 + i for part in range(3) for i in range(3)}
+    assert find_removal(graph, Plan([without(graph, "qkv.conv", gone)], "group")).stays.all()

@@ -150,7 +150,7 @@ VERDICT = Hunt(
     verdict_trial,
     single_of,
     "yolov8n.yaml",
-    (Way("local"), Way("mask"), Way("mask", "weights")),
+    (Way("local"), Way("mask"), Way("mask", "weights"), Way("group"), Way("adapter")),
     examples=200,
     max_steps=5,
 )

@@ -102,12 +102,12 @@ def params_forget_vectors(params: Rule, self: Any, changed: Any = None) -> Any:
     "multiply-accumulates: the stride is forgotten, pixels of a quarter of the map are counted",
     MASK,
 )
-def macs_count_other_pixels(macs: Rule, self: Any, changed: Any = None) -> Any:
-    return macs(self, changed) // 4
+def macs_count_other_pixels(macs: Rule, self: Any, changed: Any = None, tensors: Any = None) -> Any:
+    return macs(self, changed, tensors) // 4
 
 
 @mutant("costs:Costs.macs", "multiply-accumulates: fewer input channels save nothing", GROUP)
-def macs_of_full_inputs(macs: Rule, self: Any, changed: Any = None) -> Any:
+def macs_of_full_inputs(macs: Rule, self: Any, changed: Any = None, tensors: Any = None) -> Any:
     def widened(name: str, tensor: Tensor) -> Tensor:
         if len(tensor.shape) != 4:
             return tensor
@@ -115,4 +115,4 @@ def macs_of_full_inputs(macs: Rule, self: Any, changed: Any = None) -> Any:
             (tensor.shape[0], self.sizes[name] // max(1, self.sizes[name] // tensor.shape[1]), *tensor.shape[2:])
         )
 
-    return macs(self, {name: widened(name, tensor) for name, tensor in (changed or {}).items()})
+    return macs(self, {name: widened(name, tensor) for name, tensor in (changed or {}).items()}, tensors)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from tests.channels.test_graph import test_head_layers_are_frozen as head_layers
 from tests.channels.test_predict import test_a_masked_channel_is_kept_alive_by_its_residual_partner as kept_alive
+from tests.channels.test_verdicts import add_halves
 from tests.channels.test_verdicts import test_every_width_of_a_layer_before_a_chunk as every_width
+from tests.channels.test_verdicts import test_every_width_of_a_layer_whose_channels_are_halved as halved
 from tests.channels.test_verdicts import test_the_path_to_a_break as path_to_a_break
 from tests.mutants.hunt import LOCAL, VERDICT, Pinned
 from tests.mutants.mutant import mutant
@@ -29,10 +32,31 @@ def steps_judged_apart(together: Rule, self: Any, plan: Any, cut: Mapping[str, i
 
 
 @mutant(
-    "verdicts:Verdicts._goes_for_all", "local: what one width does is taken for what all widths do", Pinned(every_width)
+    "verdicts:Verdicts._generalised", "local: what one width does is taken for what all widths do", Pinned(every_width)
 )
-def one_width_stands_for_all(goes_for_all: Rule, self: Any, layer: Any, outline: Any) -> bool:
+def one_width_stands_for_all(generalised: Rule, self: Any, layer: Any) -> Any:
+    return replace(generalised(self, layer), widths=range(1, layer.out_channels))
+
+
+@mutant(
+    "verdicts:_compares_with_fixed",
+    "local: an add of both halves of a chunk breaks for every width, as it does for odd ones",
+    Pinned(halved, add_halves, 14),
+)
+def both_halves_compared(compares: Rule, op: Any, result: Any) -> bool:
     return True
+
+
+@mutant(
+    "emptied:_Balance.level", "group: the halves of a chunk may become uneven", VERDICT.on("yolov8n.yaml", "model.2")
+)
+def halves_left_uneven(level: Rule, self: Any, stays: Any) -> None:
+    return None
+
+
+@mutant("emptied:_least", "group: a convolution may lose all that it reads", VERDICT.on("yolov8n.yaml", "model.1."))
+def only_the_last_line_counts(least: Rule, lines: Any) -> Any:
+    return least(lines)[-1:]
 
 
 @mutant("verdicts:Verdicts._alone", "local: a layer breaks as one that is a channel narrower", LOCAL)
@@ -80,7 +104,7 @@ def many_reach_off_by_one(init: Rule, self: Any, *arguments: Any) -> None:
     self.up_to = np.concatenate([np.zeros_like(self.up_to[:1]), self.up_to[:-1]])
 
 
-@mutant("many:_Steps.least", "predict_many: the last break counts, not the first", VERDICT)
+@mutant("packed:Steps.least", "predict_many: the last break counts, not the first", VERDICT)
 def many_takes_the_last_break(least: Rule, self: Any, numbers: Any, default: int) -> Any:
     found = least(self, -np.where(numbers == default, 0, numbers), 0)
     return np.where(found == 0, default, -found)

@@ -37,21 +37,6 @@ NETS: Final = {
     for net in nets.NETS
 }
 
-# A net in here is a defect to fix, and whoever fixes it takes its line out.
-FAILS: Final[dict[str, str]] = {
-    "Lin3": "the words of a misfit depend on the memory layout, which a width of one changes",
-    "ViewBatch": "MACs are those of the traced batch, which the plan changes",
-    "WNold": "weight norm as a hook: the model cannot be copied",
-}
-
-
-def _every_net() -> list[object]:
-    assert FAILS.keys() <= NETS.keys()
-    return [
-        pytest.param(name, marks=pytest.mark.xfail(strict=True, reason=FAILS[name])) if name in FAILS else name
-        for name in NETS
-    ]
-
 
 def build(name: str) -> nn.Module:
     torch.manual_seed(0)
@@ -62,7 +47,7 @@ def build(name: str) -> nn.Module:
     return model
 
 
-@pytest.mark.parametrize("name", _every_net())
+@pytest.mark.parametrize("name", NETS)
 def test_everything_agrees_on_random_plans(name: str) -> None:
     assert findings(build(name)) == []
 

@@ -25,7 +25,7 @@ class GroupVerdicts:
         """Pack the dependency groups of a graph."""
         partition, channels = graph.partition, graph.provenance.channels
         self._label = partition.label
-        self._totals = np.array([layer.out_channels for layer in graph.layers.values()], dtype=np.int64)
+        self._totals = graph.verdicts.table.totals
         self._starts = np.array([channels.span(name).start for name in graph.layers], dtype=np.int64)
         self._frozen = np.zeros(partition.count, dtype=np.bool_)
         self._frozen[list(partition.frozen)] = True
@@ -44,6 +44,8 @@ class GroupVerdicts:
         stays[plan, group] = False
         stuck = np.zeros(len(stays), dtype=np.bool_)
         stuck[plan[self._frozen[group]]] = True
+        if stuck.all():
+            return stuck
         asked = np.zeros(len(self._frozen), dtype=np.bool_)
         asked[group] = True
         for item in self._alone:

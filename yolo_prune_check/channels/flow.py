@@ -35,7 +35,7 @@ def _follow(flow: Flow, op: Op, unruled: Collection[int]) -> None:
     """Find the origins of an operator's results, and what it asks of its operands."""
     flow.changing = set()
     _handle(flow, op, unruled)
-    flow.heads.follow(op)
+    flow.heads.follow(op, ruled=op.index not in unruled)
     if flow.attributes:
         flow.settled |= {item.key for item in attributes_in(op.args)} - flow.changing
 
@@ -84,10 +84,10 @@ def _settle(flow: Flow) -> None:
                 flow.freeze(use.op, use.rows)
         else:
             rows = np.concatenate([use.rows for use in uses])
-            units = flow.heads.units_of(rows) if all(use.loose for use in uses) else None
+            units = flow.heads.units_of([use.within for use in uses])
             flow.result.balances.append(Balance(uses[0].op, rows, units))
             flow.result.widths[key] = Width(flow.attributes[key], rows)
-    flow.result.balances.extend(Balance(op, rows, flow.heads.units_of(rows)) for op, rows in flow.loose)
+    flow.result.balances.extend(Balance(use.op, use.rows, flow.heads.units_of([use.within])) for use in flow.loose)
     for key, views in flow.heads.free.items():
         flow.result.balances.extend(flow.heads.balances(views))
         flow.result.widths[key] = Width(flow.attributes[key], views.units, counts_blocks=True)

@@ -32,7 +32,7 @@ def judge(graph: ChannelGraph, plan: Plan) -> Judgement:
         edges=_edges(graph, _pruned(graph, plan, changes), result),
         shapes=_shapes(graph, result),
         params=graph.costs.params(changes.parameters),
-        macs=graph.costs.macs(changes.parameters) if result.stopped is None else None,
+        macs=graph.costs.macs(changes.parameters, result.tensors) if result.stopped is None else None,
         unknown=result.unknown,
         added=() if changes.removal is None else changes.removal.added,
         returned=() if changes.removal is None else changes.removal.returned,

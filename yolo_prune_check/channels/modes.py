@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import sys
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -13,6 +12,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from yolo_prune_check.channels.recorder import Recorder, integers_in, tensors_in
+from yolo_prune_check.channels.rules.memory import Memory
 from yolo_prune_check.channels.signatures import Arguments, arranged
 from yolo_prune_check.channels.sizes import Axis, Dim, as_size, mark_computed
 from yolo_prune_check.channels.source import outside_torch, unpacked_into
@@ -97,11 +97,13 @@ class Functions(TorchFunctionMode):
         recorder.dims = integers_in((args, kwargs)) if sized else None
         if func in _INDEXING:
             recorder.bounds = _bounds(args[1])
+        recorder.copying = func is torch.Tensor.copy_
         try:
             return func(*args, **kwargs)
         finally:
             recorder.bounds = []
             recorder.chunk = recorder.dims = recorder.unpacked = None
+            recorder.copying = False
 
     def _arranged(self, target: str, arrange: Callable[..., Arguments], func: Any, args: Any, kwargs: Any) -> Any:
         """Keep a function as a whole, with its arguments in the order in which the rule of its operator takes them."""
@@ -130,9 +132,7 @@ class Functions(TorchFunctionMode):
         elif target == "reshape":  # x.reshape(a, b) and x.reshape((a, b)) are the same, as are two ways of einsum
             args = (args[0], tuple(args[1:]) if len(args) > 2 or isinstance(args[1], int) else args[1])
         if target in ("matmul", "linear"):  # what PyTorch says of a misfit depends on the memory's layout
-            kwargs = {**kwargs, "folds": _folds(args[0])}
-        if target == "linear":
-            kwargs["contiguous"] = args[0].is_contiguous()
+            kwargs = {**kwargs, "memory": _memory(args[0])}
         if target == "einsum" and not isinstance(args[1], (list, tuple)):
             args = (args[0], tuple(args[1:]))
         self.recorder.record_composite(target, args, kwargs, output)
@@ -153,11 +153,12 @@ def _repeats_each(tensor: Any, repeats: Any = None, dim: int | None = None, **op
     return isinstance(repeats, int) and dim is not None
 
 
-def _folds(tensor: torch.Tensor) -> bool:
-    """Whether all axes but the last lie in memory as if they were one; an axis of size 1 lies anywhere."""
-    axes = [axis for axis in range(tensor.ndim - 1) if tensor.shape[axis] != 1]
+def _memory(tensor: torch.Tensor) -> Memory:
+    """How a tensor lies in memory."""
     strides, shape = tensor.stride(), tensor.shape
-    return all(strides[axis] == strides[after] * shape[after] for axis, after in itertools.pairwise(axes))
+    axes = sorted((axis for axis in range(tensor.ndim) if shape[axis] != 1), key=lambda axis: -strides[axis])
+    inside = [strides[after] * shape[after] for after in axes[1:]] + [1]
+    return tuple((axis, strides[axis] == size) for axis, size in zip(axes, inside, strict=False))
 
 
 def _dims(tree: Any) -> list[Dim]:

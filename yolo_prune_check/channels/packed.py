@@ -18,6 +18,24 @@ IntArray = NDArray[np.int64]
 Words = NDArray[np.uint64]
 
 
+class Layers:
+    """A graph's layers as arrays.
+
+    Attributes:
+        names: ``[L]``, their names.
+        positions: Position by name.
+        totals: ``[L]``, channels.
+        head: ``[L]``, whether the head decodes the layer's channels.
+    """
+
+    def __init__(self, graph: ChannelGraph) -> None:
+        """Pack the layers of a graph."""
+        self.names = tuple(graph.layers)
+        self.positions = {name: position for position, name in enumerate(self.names)}
+        self.totals = np.array([layer.out_channels for layer in graph.layers.values()], dtype=np.int64)
+        self.head = np.array([name in graph.head_layers for name in self.names], dtype=np.bool_)
+
+
 class Steps:
     """The steps of some plans as arrays.
 
@@ -38,9 +56,9 @@ class Steps:
             UserError: A step does not fit the model.
         """
         chosen = [plans[number] for number in numbers] if len(numbers) < len(plans) else plans
-        positions = {name: position for position, name in enumerate(graph.layers)}
-        totals = np.array([layer.out_channels for layer in graph.layers.values()])
-        self.names = tuple(graph.layers)
+        table = graph.verdicts.table
+        totals = table.totals
+        self.names = table.names
         self.numbers = np.array(numbers)
         self._plans = chosen
         rows = zip(*map(attrgetter("layers", "counts", "highest"), chosen), strict=True)
@@ -48,7 +66,7 @@ class Steps:
         length = np.fromiter(map(len, layers), np.int64, len(chosen))
         self._fill(np.repeat(np.arange(len(chosen)), length))
         try:
-            places = map(positions.__getitem__, chain.from_iterable(layers))
+            places = map(table.positions.__getitem__, chain.from_iterable(layers))
             self.layer = np.fromiter(places, np.int64, len(self.plan))
         except KeyError:
             _refuse(graph, chosen)
@@ -57,8 +75,7 @@ class Steps:
         if (_joined(highest, len(self.plan)) >= totals[self.layer]).any():
             _refuse(graph, chosen)
         self.cut = self.width < totals[self.layer]
-        head = np.array([name in graph.head_layers for name in graph.layers])
-        self.spoils = self.cut & ((self.width == 0) | head[self.layer])
+        self.spoils = self.cut & ((self.width == 0) | table.head[self.layer])
         order = np.sort(self.plan * len(totals) + self.layer)
         self.repeats = np.zeros(len(chosen), dtype=np.bool_)
         self.repeats[order[1:][order[1:] == order[:-1]] // len(totals)] = True

@@ -70,6 +70,7 @@ class Recorder:
         self.chunk: tuple[int, int] | None = None
         self.dims: list[int] | None = None
         self.unpacked: int | None = None
+        self.copying = False
         self.bounds: list[Any] = []
 
     def _call(self, tensor: torch.Tensor, name: str) -> None:
@@ -180,6 +181,8 @@ class Recorder:
         if target == "split" and self.chunk is not None:
             count, axis = map(int, self.chunk)
             target, arguments, kwargs = "chunk", (arguments[0], count, axis), {}
+        if target == "copy" and self.copying:
+            kwargs = {**kwargs, "direct": True}
         if target in _PARTS:
             arguments = (*arguments[:2], *(self._bounded(args) or arguments[2:]))
             self._viewed(target, args, arguments, output)

@@ -81,12 +81,12 @@ def demand(
             return _REFUSED
         count = math.prod(target[axis] for axis in leading)
         line = channel(_written(found, shape, before))
-        rows = line.reshape(-1, count, target[last]).transpose(1, 0, 2).reshape(count, -1)
-        head = _head_count(sizes, leading, settled)
+        rows = line.reshape(-1, target[last])
+        head = _head_count(sizes, leading, settled) if len(rows) == count else None
         form = form_of(sizes[last], settled)
         if form is not None:
             heads += [] if head is None else [(head, rows, False)]
-            counted.append((last, form, rows, head is not None or count == 1))
+            counted.append((last, form, rows, head is not None))
             continue
         other = _follows(sizes[last], count, program, entries)
         if other is None and head is not None and _fixed(sizes[last], program, entries):

@@ -21,7 +21,7 @@ from yolo_prune_check.channels.hazards import passed_frozen
 from yolo_prune_check.channels.interpret import Interpretation
 from yolo_prune_check.channels.judge import judge
 from yolo_prune_check.channels.layers import GraphLayer
-from yolo_prune_check.channels.packed import Steps
+from yolo_prune_check.channels.packed import Layers, Steps
 from yolo_prune_check.channels.parameters import masked, narrowed, removed
 from yolo_prune_check.channels.plan import MaskKind, Plan, Step
 from yolo_prune_check.channels.prediction import Failing, Mismatch, Verdict, runs
@@ -273,6 +273,11 @@ class Verdicts:
 
     def _still_emits(self, step: Step, silence: Silence) -> bool:
         return bool((silence.emits & removed(step.keep, len(silence.emits))).any())
+
+    @cached_property
+    def table(self) -> Layers:
+        """The graph's layers as arrays."""
+        return Layers(self.graph)
 
     @cached_property
     def by_group(self) -> GroupVerdicts:

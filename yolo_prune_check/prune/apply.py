@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from copy import deepcopy
 
 from torch import nn
 
 from yolo_prune_check.channels.graph import ChannelGraph
 from yolo_prune_check.channels.plan import Execution, Plan
 from yolo_prune_check.errors import UnavailableError
+from yolo_prune_check.prune.copied import copied
 from yolo_prune_check.prune.local import shrink
 from yolo_prune_check.prune.mask import MaskSet
 from yolo_prune_check.prune.norms import norms_of
@@ -44,7 +44,7 @@ def prune(
     check_carried_out([plan.execution])
     graph = graph or ChannelGraph.trace(model)
     graph.check(plan)
-    pruned = deepcopy(model)
+    pruned = copied(model)
     if norms is None:
         norms = norms_of(pruned, plan.kept(), imgsz=graph.imgsz)
     if plan.execution == "mask":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from copy import deepcopy
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -12,6 +11,7 @@ from torch import nn
 from yolo_prune_check.channels.graph import ChannelGraph
 from yolo_prune_check.model.load import load_model
 from yolo_prune_check.progress import Progress, progress
+from yolo_prune_check.prune.copied import copied
 from yolo_prune_check.run.facts import facts_of
 from yolo_prune_check.run.record import ModelFacts
 from yolo_prune_check.train.evaluate import Metrics, evaluate
@@ -27,7 +27,7 @@ class Baseline:
 
     def fresh(self) -> nn.Module:
         """A copy of the untouched model."""
-        return deepcopy(self.model)
+        return copied(self.model)
 
 
 def load_baseline(source: str, imgsz: int) -> Baseline:

@@ -22,7 +22,7 @@ from yolo_prune_check.channels.flows import (
     norm,
     reduction,
 )
-from yolo_prune_check.channels.flows.state import Flow, Handler, Refused, Results, Use
+from yolo_prune_check.channels.flows.state import Flow, Handler, Refused, Results, Rows
 
 HANDLERS: Mapping[str, Handler] = {
     **convolution.HANDLERS,
@@ -38,4 +38,4 @@ HANDLERS: Mapping[str, Handler] = {
 SIZED = layout.VIEWS | {"split", "split_with_sizes", "expand"}
 """Operators whose handlers understand sizes among their arguments that were read from axes of channels."""
 
-__all__ = ["HANDLERS", "SIZED", "Flow", "Handler", "Refused", "Results", "Use"]
+__all__ = ["HANDLERS", "SIZED", "Flow", "Handler", "Refused", "Results", "Rows"]

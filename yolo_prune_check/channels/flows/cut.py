@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from yolo_prune_check.channels.flows.state import Flow, Handler, Refused, Results, Use
+from yolo_prune_check.channels.flows.state import Flow, Handler, Refused, Results, Rows
 from yolo_prune_check.channels.program import Op
+from yolo_prune_check.channels.provenance import Ids
 from yolo_prune_check.channels.reshape import Form, added, along, form_of, linear
 from yolo_prune_check.channels.sizes import Size
 
@@ -34,14 +35,14 @@ def _split(flow: Flow, op: Op) -> Results:
 
 def _measured(flow: Flow, op: Op, axis: int, forms: Sequence[Form]) -> Results:
     """A split into sizes that module attributes hold."""
-    axis %= flow.entries[op.inputs[0]].ndim
-    results = flow.arranged(op)
+    found = flow.entries[op.inputs[0]]
+    axis %= found.ndim
+    results, within = flow.arranged(op), _rows(flow, found, axis)
     for form, piece in zip(forms, results, strict=True):
         if piece is None:
             raise Refused
-        rows = flow.origins.channel(np.moveaxis(piece, axis, -1)).reshape(-1, piece.shape[axis])
         flow.changing |= form.keys()
-        flow.counts.setdefault(next(iter(form)), []).append(Use(op, rows, loose=True))
+        flow.counts.setdefault(next(iter(form)), []).append(Rows(op, _rows(flow, piece, axis), within))
     if flow.sums.get((op.inputs[0], axis), (op, {}, None))[1] == added(forms):
         del flow.sums[op.inputs[0], axis]
     return results
@@ -64,14 +65,19 @@ def _pieces(flow: Flow, op: Op, axis: int, *, follows: bool) -> Results:
     results = flow.arranged(op)
     if found.shape[axis] == 1:
         return results
-    if flow.heads.are_whole(flow.origins.channel(np.moveaxis(found, axis, -1)).reshape(-1, found.shape[axis])):
+    within = _rows(flow, found, axis)
+    if flow.heads.are_whole(within):
         return results
     if not follows:
         raise Refused
-    pieces = [np.moveaxis(piece, axis, -1) for piece in results if piece is not None]
-    rows = [flow.origins.channel(piece).reshape(-1, piece.shape[-1]) for piece in pieces]
-    flow.loose.append((op, np.concatenate(rows)))
+    rows = [_rows(flow, piece, axis) for piece in results if piece is not None]
+    flow.loose.append(Rows(op, np.concatenate(rows), np.concatenate([within] * len(rows))))
     return results
+
+
+def _rows(flow: Flow, found: Ids, axis: int) -> Ids:
+    """Channels along an axis, a row for each place along the others."""
+    return flow.origins.channel(np.moveaxis(found, axis, -1)).reshape(-1, found.shape[axis])
 
 
 def _slice(flow: Flow, op: Op) -> Results:

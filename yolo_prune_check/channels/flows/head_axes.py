@@ -8,7 +8,7 @@ followed by itself. Wherever it meets something that has a length of its own, th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -109,13 +109,20 @@ class HeadAxes:
             for views in self.free.values()
         )
 
-    def units_of(self, rows: Ids) -> Ids | None:
-        """For each of these rows the unit to which it belongs, if each belongs to one."""
-        if (rows >= 0).all():
-            for views in self.free.values():
-                place = views.place[rows]
-                if (place >= 0).all() and (place == place[:, :1]).all():
-                    return views.units[place[:, 0]]
+    def units_of(self, rows: Sequence[Ids | None]) -> Ids | None:
+        """For each of all these rows the unit to which it belongs.
+
+        Args:
+            rows: What some operators see; None for one that needs all of its rows.
+
+        Returns:
+            A unit of one attribute for each row; None unless every operator sees a row, or several, of each unit.
+        """
+        for views in self.free.values():
+            places = [_place(views, item) for item in rows]
+            known = [place for place in places if place is not None]
+            if len(known) == len(places):
+                return views.units[np.concatenate(known)]
         return None
 
     def balances(self, views: _Views) -> list[Balance]:
@@ -133,22 +140,27 @@ class HeadAxes:
             if whole
         ]
 
-    def follow(self, op: Op) -> None:
-        """Find the axis of heads in an operator's result; settle what counts heads that it cannot do with fewer of."""
+    def follow(self, op: Op, *, ruled: bool) -> None:
+        """Find the axis of heads in an operator's result; settle what counts heads that it cannot do with fewer of.
+
+        Args:
+            op: The operator; its results' origins are known.
+            ruled: Whether its rule reproduces the trace.
+        """
         if not self._views:
             return
         given = tuple(item for item in (*op.args, *op.kwargs.values()) if not isinstance(item, Ref))
         for read in sized(given):
             if self._axes.get(read.value, (None,))[0] == read.axis:
                 self._settled.add(self._axes[read.value][1])
-        if op.target in MATMUL:
+        held = [self._axes[value] for value in op.inputs if value in self._axes]
+        if op.target in MATMUL and ruled:
             self._product(op)
             return
         if op.target in ELEMENTWISE:
             self._meet(op)
-        held = [self._axes[value] for value in op.inputs if value in self._axes]
         if held:
-            found = self._passed(op, held[0]) if len(set(held)) == 1 else None
+            found = self._passed(op, held[0]) if ruled and len(set(held)) == 1 else None
             if found is None:
                 self._settled.update(key for _, key in held)
             else:
@@ -247,6 +259,15 @@ def _differ(views: _Views, rows: Ids, place: Ids) -> bool:
     """Whether a channel stands at another position already, or twice in these rows."""
     known = views.place[rows]
     return bool(((known >= 0) & (known != place)).any()) or len(np.unique(rows)) < rows.size
+
+
+def _place(views: _Views, rows: Ids | None) -> Ids | None:
+    """For each row its place, if all of its channels have the same, and rows stand at all places."""
+    if rows is None or (rows < 0).any():
+        return None
+    place = views.place[rows]
+    alike = (place >= 0).all() and (place == place[:, :1]).all()
+    return place[:, 0] if alike and len(np.unique(place)) == len(views.units) else None
 
 
 def _counts(views: _Views, line: Ids) -> Ids:

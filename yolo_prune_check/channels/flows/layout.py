@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from yolo_prune_check.channels.flows.families import PERMUTING, UNCHANGED
-from yolo_prune_check.channels.flows.state import Flow, Handler, Refused, Results, Use
+from yolo_prune_check.channels.flows.state import Flow, Handler, Refused, Results, Rows
 from yolo_prune_check.channels.program import Op
 from yolo_prune_check.channels.provenance import Balance, Ids
 from yolo_prune_check.channels.reshape import along, axis_groups, demand, linear
@@ -48,14 +48,14 @@ def _view(flow: Flow, op: Op) -> Results:
     if not asked.fits:
         raise Refused
     flow.result.balances.extend(Balance(op, rows) for rows in asked.balanced)
-    flow.loose.extend((op, rows) for rows in asked.loose)
+    flow.loose.extend(Rows(op, rows, rows) for rows in asked.loose)
     for key, rows, whole in asked.heads:
         flow.changing.add(key)
         flow.heads.divide(op, key, rows, whole=whole)
     for axis, form, rows, loose in asked.counted:
         flow.changing |= form.keys()
         if len(form) == 1 and set(form.values()) == {1}:
-            flow.counts.setdefault(next(iter(form)), []).append(Use(op, rows, loose=loose))
+            flow.counts.setdefault(next(iter(form)), []).append(Rows(op, rows, rows if loose else None))
         else:
             flow.sums[output, axis] = op, form, rows
     return flow.arranged(op)

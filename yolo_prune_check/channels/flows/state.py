@@ -30,18 +30,19 @@ class Refused(Exception):
 
 
 @dataclass(frozen=True)
-class Use:
-    """A size that a module attribute holds.
+class Rows:
+    """Rows of channels that must stay equally long.
 
     Attributes:
-        op: The operator that is given it.
-        rows: Rows of channels, each as long as the attribute says.
-        loose: Whether a row may be gone with an attention head.
+        op: The operator that asks it.
+        rows: The rows.
+        within: For each row a longer one of which it is cut, or itself: where that is part of an attention head which
+            goes as a whole, the row is gone with it. None where every row must stay.
     """
 
     op: Op
     rows: Ids
-    loose: bool
+    within: Ids | None
 
 
 class Flow:
@@ -51,9 +52,9 @@ class Flow:
         result: The origins, and what is known for certain.
         settled: Attributes that must stay what they are.
         changing: Attributes that the operator at hand allows to change.
-        counts: By attribute, what it counts.
+        counts: By attribute, rows that are as long as it says.
         sums: By value and axis, a size that a sum of attributes holds, until a split takes the sum apart.
-        loose: Blocks that must keep equally many channels, unless they are gone with an attention head.
+        loose: Other rows, of which some may go with an attention head.
         heads: Axes of attention heads.
     """
 
@@ -68,10 +69,10 @@ class Flow:
         self.home = home_of(self.program)
         self.attributes = {item.key: item for op in self.program.ops for item in attributes_in(op.args)}
         self.settled = {key for key in self.attributes if self._is_settled(key)}
-        self.counts: dict[AttributeKey, list[Use]] = {}
+        self.counts: dict[AttributeKey, list[Rows]] = {}
         self.sums: dict[tuple[int, int], tuple[Op, Form, Ids]] = {}
         self.changing: set[AttributeKey] = set()
-        self.loose: list[tuple[Op, Ids]] = []
+        self.loose: list[Rows] = []
         self.heads = HeadAxes(self.program, self.entries, self.origins.channel, result.channels.total, self.settled)
 
     def _is_settled(self, key: AttributeKey) -> bool:

@@ -58,6 +58,17 @@ def pointwise(function: Callable[..., FloatArray]) -> Callable[..., Tensor]:
     return rule
 
 
+def _partial(function: Callable[..., FloatArray]) -> Callable[..., Tensor]:
+    """Rule of a function that is not defined everywhere: where it is not, nothing is known."""
+    rule = pointwise(function)
+
+    def settled(x: Tensor) -> Tensor:
+        result = rule(x)
+        return result if result.state is None else stated(result.shape, result.state)
+
+    return settled
+
+
 ACTIVATIONS: dict[str, Callable[..., Tensor]] = {
     "silu": pointwise(lambda x: np.asarray(x * _sigmoid(x))),
     "relu": pointwise(lambda x: np.maximum(x, 0)),
@@ -75,11 +86,11 @@ ACTIVATIONS: dict[str, Callable[..., Tensor]] = {
 
 FUNCTIONS: dict[str, Callable[..., Tensor]] = {
     "exp": pointwise(lambda x: np.asarray(np.exp(x))),
-    "log": pointwise(lambda x: np.asarray(np.log(x))),
+    "log": _partial(lambda x: np.asarray(np.log(x))),
     "cos": pointwise(lambda x: np.asarray(np.cos(x))),
     "sin": pointwise(lambda x: np.asarray(np.sin(x))),
-    "sqrt": pointwise(lambda x: np.asarray(np.sqrt(x))),
-    "rsqrt": pointwise(lambda x: np.asarray(1 / np.sqrt(x))),
+    "sqrt": _partial(lambda x: np.asarray(np.sqrt(x))),
+    "rsqrt": _partial(lambda x: np.asarray(1 / np.sqrt(x))),
     "abs": pointwise(lambda x: np.maximum(x, -x)),
     "neg": pointwise(lambda x: np.asarray(np.negative(x))),
     "reciprocal": pointwise(lambda x: np.asarray(1 / x)),

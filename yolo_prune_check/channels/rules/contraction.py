@@ -11,6 +11,7 @@ import numpy as np
 from yolo_prune_check.channels.program import FloatArray
 from yolo_prune_check.channels.rules.elementwise import add, broadcast
 from yolo_prune_check.channels.rules.layout import squeeze, unsqueeze
+from yolo_prune_check.channels.rules.memory import Memory, by_rows, folds
 from yolo_prune_check.channels.rules.tiling import check_expand
 from yolo_prune_check.channels.tensors import Breaks, State, Tensor, known, listed, spread, stated
 
@@ -85,14 +86,14 @@ def _weighed(bias: Tensor, beta: float, product: Tensor, alpha: float) -> Tensor
     return add(product, bias, alpha=beta)
 
 
-def matmul(a: Tensor, b: Tensor, *, folds: bool = True) -> Tensor:
+def matmul(a: Tensor, b: Tensor, *, memory: Memory | None = None) -> Tensor:
     """``torch.matmul`` of any number of axes.
 
     Args:
         a: Left operand.
         b: Right operand.
-        folds: Whether the leading axes of ``a`` lie in memory as if they were one; it only decides the words of an
-            error: PyTorch then multiplies two matrices, else a batch of them.
+        memory: How ``a`` lay in memory; it only decides the words of an error: where all axes but the last lie there
+            as if they were one, PyTorch multiplies two matrices, else a batch of them.
     """
     if len(a.shape) == 1 and len(b.shape) == 1:
         if a.shape != b.shape:
@@ -108,7 +109,7 @@ def matmul(a: Tensor, b: Tensor, *, folds: bool = True) -> Tensor:
             words = f"size mismatch, got input ({rows}), mat ({rows}x{length}), vec ({b.shape[0]})"
             raise Breaks("linear", length, b.shape[0], words)
         return squeeze(matmul(a, unsqueeze(b, 1)), -1)
-    if len(b.shape) == 2 and (len(a.shape) == 2 or folds):
+    if len(b.shape) == 2 and (len(a.shape) == 2 or folds(a.shape, memory)):
         _fit_rows("mm", math.prod(a.shape[:-1]), a.shape[-1], (b.shape[0], b.shape[1]))
         return _multiplied(a, b, (*a.shape[:-1], b.shape[1]))
     lead = broadcast(a.shape[:-2], b.shape[:-2])
@@ -117,22 +118,19 @@ def matmul(a: Tensor, b: Tensor, *, folds: bool = True) -> Tensor:
     return _multiplied(a, b, (*lead, a.shape[-2], b.shape[-1]))
 
 
-def linear(
-    x: Tensor, weight: Tensor, bias: Tensor | None = None, *, contiguous: bool = True, folds: bool = True
-) -> Tensor:
+def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None, *, memory: Memory | None = None) -> Tensor:
     """``torch.nn.functional.linear``: the last axis times the rows of a weight.
 
     Args:
         x: ``(..., in)``.
         weight: ``(out, in)``.
         bias: ``(out,)``.
-        contiguous: Whether ``x`` lies in memory row by row; with ``folds`` it only decides the words of an error.
-        folds: See ``matmul``.
+        memory: How ``x`` lay in memory; it only decides the words of an error, as for ``matmul``.
     """
     out, width = weight.shape
     rows = math.prod(x.shape[:-1])
-    direct = bias is not None and (len(x.shape) <= 2 or contiguous)
-    if direct or len(x.shape) <= 2 or folds:
+    direct = bias is not None and (len(x.shape) <= 2 or by_rows(x.shape, memory))
+    if direct or len(x.shape) <= 2 or folds(x.shape, memory):
         _fit_rows("addmm" if direct else "mm", rows, x.shape[-1], (width, out))
     else:
         batch = math.prod(x.shape[:-2])

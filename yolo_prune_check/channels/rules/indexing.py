@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from yolo_prune_check.channels.rules.elementwise import joint
+from yolo_prune_check.channels.rules.elementwise import broadcast, check_written, joint
 from yolo_prune_check.channels.rules.tiling import check_expand
 from yolo_prune_check.channels.tensors import Breaks, State, Tensor, blank, known, stated
 
@@ -127,12 +127,22 @@ def sort(x: Tensor, dim: int = -1, *options: Any, **named: Any) -> tuple[Tensor,
     return topk(x, x.shape[dim], dim)
 
 
-def copy(x: Tensor, source: Tensor, *options: Any) -> Tensor:
-    """``aten.copy_``, in the words of an assignment to a slice: the target, which now holds what the source holds."""
-    given = source.shape
-    while given and given[0] == 1:  # PyTorch drops them first
-        given = given[1:]
-    check_expand(given, x.shape)
+def copy(x: Tensor, source: Tensor, *options: Any, direct: bool = False) -> Tensor:
+    """``aten.copy_``: the target, which now holds what the source holds.
+
+    Args:
+        x: The target.
+        source: What is written into it.
+        options: Whatever else the operator takes.
+        direct: Whether Python code called it, and not an assignment to a slice, which has other words for a misfit.
+    """
+    if direct:
+        check_written(x.shape, broadcast(x.shape, source.shape))
+    else:
+        given = source.shape
+        while given and given[0] == 1:  # PyTorch drops them first
+            given = given[1:]
+        check_expand(given, x.shape)
     state = known(source)
     if state is None:
         return Tensor(x.shape)
