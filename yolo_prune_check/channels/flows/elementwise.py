@@ -12,15 +12,32 @@ from yolo_prune_check.channels.program import Op
 from yolo_prune_check.channels.rules import ELEMENTWISE, POOLS, UPSAMPLES
 
 _PADS = frozenset({"constant_pad_nd", "reflection_pad2d", "replication_pad2d"})
-_PASSING = POOLS | UPSAMPLES | UNARY | _PADS
 
 
 def _pass(flow: Flow, op: Op) -> Results:
+    """Every entry by itself."""
     found = flow.entries.get(op.inputs[0])
     if found is None:
         raise Refused
     shape, target = flow.shape_of(op.inputs[0]), flow.shape_of(op.outputs[0])
     if len(shape) != len(target) or any(n > 1 and n != target[i] for i, n in enumerate(found.shape)):
+        raise Refused
+    return [found]
+
+
+def _resample(flow: Flow, op: Op) -> Results:
+    """What mixes or shifts entries along the last two axes, even where it leaves their number alone."""
+    found = flow.entries.get(op.inputs[0])
+    if found is None or any(n > 1 for n in found.shape[-2:]):
+        raise Refused
+    return [found]
+
+
+def _pad(flow: Flow, op: Op) -> Results:
+    """Entries are moved along the axes that are given a margin, counted from the last one."""
+    found, margins = flow.entries[op.inputs[0]], op.args[1]
+    padded = [number for number, pair in enumerate(zip(margins[::2], margins[1::2], strict=True), 1) if any(pair)]
+    if any(found.shape[-number] > 1 for number in padded):
         raise Refused
     return [found]
 
@@ -50,4 +67,9 @@ def _padded(shape: tuple[int, ...], rank: int) -> tuple[int, ...]:
     return (1,) * (rank - len(shape)) + shape
 
 
-HANDLERS: Mapping[str, Handler] = {**dict.fromkeys(_PASSING, _pass), **dict.fromkeys(ELEMENTWISE, _tie)}
+HANDLERS: Mapping[str, Handler] = {
+    **dict.fromkeys(UNARY, _pass),
+    **dict.fromkeys(POOLS | UPSAMPLES, _resample),
+    **dict.fromkeys(_PADS, _pad),
+    **dict.fromkeys(ELEMENTWISE, _tie),
+}
