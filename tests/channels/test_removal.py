@@ -12,6 +12,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import nn
+from ultralytics.nn.modules.head import Detect
 
 from tests.channels.architectures import double_of, graph_of_double
 from tests.channels.carry_out import carry_out, masked
@@ -309,7 +310,72 @@ def test_a_declared_output_keeps_its_width() -> None:
     ]
 
 
-@pytest.mark.parametrize("name", ["yolov8n-seg.yaml", "yolo26n.yaml"])
+class Neck(nn.Module):
+    """Passes one of two feature maps on, and adds it to the other."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lateral, self.merge = nn.Conv2d(16, 16, 1), nn.Conv2d(16, 16, 1)
+
+    def forward(self, fine: torch.Tensor, coarse: torch.Tensor) -> dict[str, torch.Tensor]:
+        return {"p4": coarse, "p3": self.merge(fine) + nn.functional.interpolate(self.lateral(coarse), scale_factor=2)}
+
+
+class WithNeck(nn.Module):
+    """Its outputs are a neck's, which are all of them feature maps to be used."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fine, self.coarse, self.neck = nn.Conv2d(3, 16, 1), nn.Conv2d(16, 16, 3, 2, 1), Neck()
+
+    def forward(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+        fine = self.fine(x)
+        result: dict[str, torch.Tensor] = self.neck(fine, self.coarse(fine))
+        return result
+
+
+def test_what_a_neck_passes_on_keeps_its_width() -> None:
+    graph = ChannelGraph.trace(WithNeck(), imgsz=8)
+    plan = Plan([Step("coarse", range(8))], "group")
+    assert find_removal(graph, plan).stays.all()
+    assert predict(graph, plan).verdict == "unsafe"
+    assert [hazard.message for hazard in predict(graph, plan).hazards if hazard.code == "frozen-channel"] == [
+        "8 of 16 channels cannot be removed: the model's output needs them"
+    ]
+
+
+class WithOwnHead(nn.Module):
+    """Ends in a user's own class of an Ultralytics head."""
+
+    def __init__(self) -> None:
+        super().__init__()
+
+        class Own(Detect):
+            pass
+
+        self.first, self.head = nn.Conv2d(3, 16, 1), Own(nc=2, ch=(16,))
+        self.head.stride = torch.ones(1)
+
+    def forward(self, x: torch.Tensor) -> object:
+        return self.head([self.first(x)])
+
+
+def test_a_users_own_kind_of_ultralytics_head_hands_on_too() -> None:
+    graph = ChannelGraph.trace(WithOwnHead().eval(), imgsz=32)
+    assert find_removal(graph, Plan([Step("first", range(8))], "group")).hazards == ()
+
+
+HEADS = (
+    "yolov8n-seg.yaml",
+    "yolov8n-pose.yaml",
+    "yolov8n-obb.yaml",
+    "yolov8n.yaml",
+    "yolov10n.yaml",
+    "yolo26n.yaml",
+)
+
+
+@pytest.mark.parametrize("name", HEADS)
 def test_features_that_a_head_hands_on_can_go(name: str) -> None:
     graph = graph_of_double(name)
     layer = graph.provenance.layers_of(graph.provenance.origins.channel(_handed(graph)))[0]
