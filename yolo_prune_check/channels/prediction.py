@@ -72,6 +72,11 @@ HAZARDS: dict[str, HazardKind] = {
         "masked channels stay alive behind a residual add, because its other operand feeds them",
         "Mask the same channels of the add's other operand if they are to go.",
     ),
+    "revived-by-norm": HazardKind(
+        "warning",
+        "masked channels speak again behind a norm that is not the layer's own, which adds its shift to them",
+        "Carry the plan out with execution `group` if they are to go, which takes a batch norm's entries as well.",
+    ),
     "rebuilt-by-trainer": HazardKind(
         "error",
         "the trainer rebuilt the unpruned network from its YAML",
