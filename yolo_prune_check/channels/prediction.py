@@ -191,13 +191,15 @@ class Repair:
 
     Attributes:
         plan: The repaired plan.
-        drop: Layers whose step was dropped from it.
+        drop: Layers of which a step was dropped from it.
+        steps: Positions of these steps in the unsafe plan, from 0.
         extra: Channels that go beyond those that the steps name.
         message: What was changed, in words.
     """
 
     plan: Plan
     drop: tuple[str, ...]
+    steps: tuple[int, ...]
     extra: tuple[ChannelRange, ...]
     message: str
 
