@@ -8,5 +8,5 @@ from yolo_prune_check.channels.rules.layout import SAME
 MATMUL = frozenset({"matmul", "bmm", "mm"})
 PERMUTING = frozenset({"permute", "t", "transpose"})
 SOFTMAX = frozenset({"_softmax", "softmax", "_log_softmax", "log_softmax"})
-UNARY = frozenset(activation.RULES) - {"_prelu_kernel"}  # which has a number for each channel
+UNARY = frozenset(activation.RULES) - {"prelu"}  # which may have a number for each channel
 UNCHANGED = frozenset(SAME)

@@ -13,12 +13,13 @@ from yolo_prune_check.channels.flows.head_axes import HeadAxes
 from yolo_prune_check.channels.heads import home_of
 from yolo_prune_check.channels.layers import GraphLayer
 from yolo_prune_check.channels.program import Op, Program, Ref
-from yolo_prune_check.channels.provenance import Frozen, Ids, Provenance
+from yolo_prune_check.channels.provenance import Frozen, Ids, Provenance, Scale
 from yolo_prune_check.channels.reshape import Form, along, sized
 from yolo_prune_check.channels.rules import RULES
 from yolo_prune_check.channels.silence import Silence
 from yolo_prune_check.channels.sizes import Arithmetic, AttributeKey, Axis, attributes_in, evaluate
 from yolo_prune_check.channels.tensors import Tensor
+from yolo_prune_check.channels.tensors import along as along_axis
 
 WEIGHT = ".weight"
 
@@ -121,6 +122,19 @@ class Flow:
         """A parameter that several operators read stays as it is."""
         if any(self.program.values[value].parameter in self.shared for value in op.inputs):
             self.freeze(op, *lines)
+
+    def scales(self, value: int) -> bool:
+        """Whether a value is a parameter that may hold a number for each channel."""
+        return self.program.values[value].parameter in self.program.sizes
+
+    def scale(self, op: Op, value: int, axis: int, line: Ids) -> None:
+        """Note that entries of a parameter go with the channels that they belong to."""
+        name = self.program.values[value].parameter
+        assert name is not None
+        line, axis = self.origins.channel(line), axis % len(self.shape_of(value))
+        self.keep_shared(op, line)
+        self.result.scales[name] = Scale(axis, line)
+        self.silence.going[value] = along_axis(line >= 0, axis, len(self.shape_of(value)))
 
     def same(self, op: Op, first: Ids, second: Ids) -> None:
         """Entries of two lines can only go together."""

@@ -94,7 +94,7 @@ FUNCTIONS: dict[str, Callable[..., Tensor]] = {
 
 
 def prelu(x: Tensor, weight: Tensor) -> Tensor:
-    """``aten._prelu_kernel``; the slopes were laid along axis 1 before. Only what is below 0 needs them."""
+    """``torch.prelu``: slopes along axis 1. Only what is below 0 needs them."""
     channels, slopes = x.shape[1] if len(x.shape) > 1 else 1, math.prod(weight.shape)
     if slopes not in (1, channels):
         words = "Mismatch of parameter numbers and input channel size. "
@@ -108,4 +108,4 @@ def prelu(x: Tensor, weight: Tensor) -> Tensor:
     return stated(x.shape, np.where(x.state >= 0, x.state, below))
 
 
-RULES: dict[str, Callable[..., Any]] = {**ACTIVATIONS, **FUNCTIONS, "_prelu_kernel": prelu}
+RULES: dict[str, Callable[..., Any]] = {**ACTIVATIONS, **FUNCTIONS, "prelu": prelu}
