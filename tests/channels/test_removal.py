@@ -457,3 +457,39 @@ def test_an_operator_that_groups_cannot_follow_is_named() -> None:
     reasons = {str(group.members[0]): group.frozen for group in graph.groups}
     assert reasons["first[0:8]"] == "flows into native_group_norm in norm"
     assert "native_group_norm in norm" in frozen_part(graph)
+
+
+class Enlarged(nn.Module):
+    """Channels become pixels, and are also read as they are."""
+
+    def __init__(self, between: nn.Module) -> None:
+        super().__init__()
+        self.first, self.between, self.shuffle = nn.Conv2d(3, 24, 1), between, nn.PixelShuffle(2)
+        self.last, self.beside = nn.Conv2d(6, 4, 3), nn.Conv2d(24, 4, 1)
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        features = self.between(self.first(x))
+        return self.last(self.shuffle(features).relu()), self.beside(features)
+
+
+def test_channels_that_become_pixels_of_one_go_together() -> None:
+    torch.manual_seed(0)
+    model = Enlarged(nn.BatchNorm2d(24)).double().eval()
+    graph = ChannelGraph.trace(model, imgsz=64)
+    plan = Plan([Step("first", [*range(1, 8), *range(9, 24)])], "group")
+    removal = find_removal(graph, plan)
+    assert removal.hazards == ()
+    assert removal.layers["first"].outputs.tolist() == [*range(4, 8), *range(12, 24)]
+    assert removal.layers["last"].inputs.tolist() == [1, 3, 4, 5]
+    assert predict(graph, plan).verdict == "safe"
+    with torch.no_grad():
+        got, expected = carry_out(model, removal)(image()), masked(model, removal, graph.imgsz)(image())
+    for one, other in zip(got, expected, strict=True):
+        assert float((one - other).abs().max()) <= TOLERANCE * float(other.abs().max())
+
+
+def test_channels_that_become_pixels_are_heard_behind_a_shift() -> None:
+    graph = ChannelGraph.trace(Enlarged(nn.Sigmoid()), imgsz=64)
+    removal = find_removal(graph, Plan([Step("first", range(4, 24))], "group"))
+    assert removal.stays.all()
+    assert "sigmoid in between" in removal.hazards[0].message

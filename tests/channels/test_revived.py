@@ -63,6 +63,7 @@ def net(*between: nn.Module) -> Net:
 
 FOREIGN: dict[str, tuple[Callable[[], Net], str]] = {
     "group norm": (lambda: net(nn.GroupNorm(4, 16)), "native_group_norm in between.0"),
+    "instance norm": (lambda: net(nn.InstanceNorm2d(16, affine=True)), "native_batch_norm in between.0"),
     "layer norm": (lambda: net(LastNorm()), "native_layer_norm in between.0.norm"),
     "behind an activation": (lambda: net(nn.ReLU(), nn.BatchNorm2d(16)), "native_batch_norm in between.1"),
     "behind a pool": (lambda: net(nn.MaxPool2d(2), nn.BatchNorm2d(16)), "native_batch_norm in between.1"),

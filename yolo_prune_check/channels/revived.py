@@ -37,7 +37,8 @@ def revived_by(graph: ChannelGraph, pruned: Collection[str], result: Interpretat
 
 def _counted(graph: ChannelGraph, op: Op, result: Interpretation) -> Iterator[tuple[str, int]]:
     """Layers whose channels are silenced before the norm and heard behind it, and how many of each."""
-    value, entries = op.inputs[0], graph.provenance.entries.get(op.inputs[0])
+    value = op.inputs[0]
+    entries = graph.provenance.entries.get(_laid_out(graph, value))
     before, after = result.get(value), result.get(op.outputs[0])
     axes = [] if entries is None else [axis for axis, n in enumerate(entries.shape) if n > 1]
     if entries is None or before is None or after is None or len(axes) != 1:
@@ -49,6 +50,17 @@ def _counted(graph: ChannelGraph, op: Op, result: Interpretation) -> Iterator[tu
     for segment in graph.provenance.cut(line[revived]):
         for layer in dict.fromkeys(layer for layer, _ in segment.sources):
             yield layer, segment.length
+
+
+def _laid_out(graph: ChannelGraph, value: int) -> int:
+    """The value itself, or the one that it is in the same shape: an instance norm gives itself a view of one."""
+    values = graph.program.values
+    while value not in graph.provenance.entries and value in graph.interpreter.made_by:
+        maker = graph.program.ops[graph.interpreter.made_by[value]]
+        if maker.target != "view" or values[maker.inputs[0]].shape != values[value].shape:
+            break
+        value = maker.inputs[0]
+    return value
 
 
 def _heard(tensor: Tensor, axis: int) -> BoolArray:
