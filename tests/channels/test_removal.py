@@ -247,15 +247,13 @@ def tensors_of(tree: object) -> list[torch.Tensor]:
 
 
 class Shared(nn.Module):
-    """A convolution, a weight or a batch norm that two operators read."""
+    """A weight, a bias or a batch norm that two modules hold."""
 
     def __init__(self, what: str) -> None:
         super().__init__()
         self.first, self.left, self.right = nn.Conv2d(3, 8, 1), nn.Conv2d(8, 8, 1), nn.Conv2d(8, 8, 1)
         self.norms, self.last = nn.ModuleList([nn.BatchNorm2d(8), nn.BatchNorm2d(8)]), nn.Conv2d(8, 4, 1)
-        if what == "convolution":
-            self.right = self.left
-        elif what == "weight":
+        if what == "weight":
             self.right.weight = self.left.weight
         elif what == "bias":
             self.right.bias = self.left.bias
@@ -271,8 +269,6 @@ class Shared(nn.Module):
 @pytest.mark.parametrize(
     ("what", "layer", "operator"),
     [
-        ("convolution", "first", "convolution in left"),
-        ("convolution", "left", "convolution in left"),
         ("weight", "first", "convolution in left"),
         ("bias", "left", "convolution in left"),
         ("norm", "left", "native_batch_norm in norms.0"),
