@@ -34,6 +34,12 @@ def carry_out(model: nn.Module, removal: Removal) -> nn.Module:
             module.in_features = len(columns.kept)
         elif isinstance(module, nn.Conv1d | nn.ConvTranspose2d):
             module.in_channels = len(columns.kept)
+    for name, scale in removal.scales.items():
+        owner, _, part = name.rpartition(".")
+        module = small.get_submodule(owner)
+        _replace(module, part, getattr(module, part).index_select(scale.axis, torch.as_tensor(scale.kept)))
+        if isinstance(module, nn.PReLU):
+            module.num_parameters = len(scale.kept)
     for (module_name, attribute), value in removal.attributes.items():
         setattr(small.get_submodule(module_name), attribute, value)
     return small
@@ -43,7 +49,7 @@ def masked(model: nn.Module, removal: Removal, imgsz: int) -> nn.Module:
     """A copy of full width in which every removed channel is silent where its layer's batch norm has shaped it.
 
     A batch norm behind a concat belongs to no layer and would give a silent channel a constant: its entries for removed
-    channels are zeroed as well.
+    channels are zeroed as well, and so are those of layer scales and the like.
     """
     silent = copied(model)
     owners = norms_of(silent, list(removal.layers), imgsz=imgsz)
@@ -61,6 +67,9 @@ def masked(model: nn.Module, removal: Removal, imgsz: int) -> nn.Module:
             assert isinstance(norm, nn.BatchNorm1d | nn.BatchNorm2d)
             for tensor in (norm.weight, norm.bias):
                 tensor[_gone(removal.norms[name], len(tensor))] = 0
+        for name, scale in removal.scales.items():
+            tensor = silent.get_parameter(name)
+            tensor.index_fill_(scale.axis, _gone(scale.kept, tensor.shape[scale.axis]), 0)
     return silent
 
 

@@ -12,6 +12,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import nn
+from ultralytics.nn.modules.head import Detect
 
 from tests.channels.architectures import double_of, graph_of_double
 from tests.channels.carry_out import carry_out, masked
@@ -246,15 +247,13 @@ def tensors_of(tree: object) -> list[torch.Tensor]:
 
 
 class Shared(nn.Module):
-    """A convolution, a weight or a batch norm that two operators read."""
+    """A weight, a bias or a batch norm that two modules hold."""
 
     def __init__(self, what: str) -> None:
         super().__init__()
         self.first, self.left, self.right = nn.Conv2d(3, 8, 1), nn.Conv2d(8, 8, 1), nn.Conv2d(8, 8, 1)
         self.norms, self.last = nn.ModuleList([nn.BatchNorm2d(8), nn.BatchNorm2d(8)]), nn.Conv2d(8, 4, 1)
-        if what == "convolution":
-            self.right = self.left
-        elif what == "weight":
+        if what == "weight":
             self.right.weight = self.left.weight
         elif what == "bias":
             self.right.bias = self.left.bias
@@ -270,8 +269,6 @@ class Shared(nn.Module):
 @pytest.mark.parametrize(
     ("what", "layer", "operator"),
     [
-        ("convolution", "first", "convolution in left"),
-        ("convolution", "left", "convolution in left"),
         ("weight", "first", "convolution in left"),
         ("bias", "left", "convolution in left"),
         ("norm", "left", "native_batch_norm in norms.0"),
@@ -309,7 +306,72 @@ def test_a_declared_output_keeps_its_width() -> None:
     ]
 
 
-@pytest.mark.parametrize("name", ["yolov8n-seg.yaml", "yolo26n.yaml"])
+class Neck(nn.Module):
+    """Passes one of two feature maps on, and adds it to the other."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lateral, self.merge = nn.Conv2d(16, 16, 1), nn.Conv2d(16, 16, 1)
+
+    def forward(self, fine: torch.Tensor, coarse: torch.Tensor) -> dict[str, torch.Tensor]:
+        return {"p4": coarse, "p3": self.merge(fine) + nn.functional.interpolate(self.lateral(coarse), scale_factor=2)}
+
+
+class WithNeck(nn.Module):
+    """Its outputs are a neck's, which are all of them feature maps to be used."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fine, self.coarse, self.neck = nn.Conv2d(3, 16, 1), nn.Conv2d(16, 16, 3, 2, 1), Neck()
+
+    def forward(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+        fine = self.fine(x)
+        result: dict[str, torch.Tensor] = self.neck(fine, self.coarse(fine))
+        return result
+
+
+def test_what_a_neck_passes_on_keeps_its_width() -> None:
+    graph = ChannelGraph.trace(WithNeck(), imgsz=8)
+    plan = Plan([Step("coarse", range(8))], "group")
+    assert find_removal(graph, plan).stays.all()
+    assert predict(graph, plan).verdict == "unsafe"
+    assert [hazard.message for hazard in predict(graph, plan).hazards if hazard.code == "frozen-channel"] == [
+        "8 of 16 channels cannot be removed: the model's output needs them"
+    ]
+
+
+class WithOwnHead(nn.Module):
+    """Ends in a user's own class of an Ultralytics head."""
+
+    def __init__(self) -> None:
+        super().__init__()
+
+        class Own(Detect):
+            pass
+
+        self.first, self.head = nn.Conv2d(3, 16, 1), Own(nc=2, ch=(16,))
+        self.head.stride = torch.ones(1)
+
+    def forward(self, x: torch.Tensor) -> object:
+        return self.head([self.first(x)])
+
+
+def test_a_users_own_kind_of_ultralytics_head_hands_on_too() -> None:
+    graph = ChannelGraph.trace(WithOwnHead().eval(), imgsz=32)
+    assert find_removal(graph, Plan([Step("first", range(8))], "group")).hazards == ()
+
+
+HEADS = (
+    "yolov8n-seg.yaml",
+    "yolov8n-pose.yaml",
+    "yolov8n-obb.yaml",
+    "yolov8n.yaml",
+    "yolov10n.yaml",
+    "yolo26n.yaml",
+)
+
+
+@pytest.mark.parametrize("name", HEADS)
 def test_features_that_a_head_hands_on_can_go(name: str) -> None:
     graph = graph_of_double(name)
     layer = graph.provenance.layers_of(graph.provenance.origins.channel(_handed(graph)))[0]
@@ -391,3 +453,39 @@ def test_an_operator_that_groups_cannot_follow_is_named() -> None:
     reasons = {str(group.members[0]): group.frozen for group in graph.groups}
     assert reasons["first[0:8]"] == "flows into native_group_norm in norm"
     assert "native_group_norm in norm" in frozen_part(graph)
+
+
+class Enlarged(nn.Module):
+    """Channels become pixels, and are also read as they are."""
+
+    def __init__(self, between: nn.Module) -> None:
+        super().__init__()
+        self.first, self.between, self.shuffle = nn.Conv2d(3, 24, 1), between, nn.PixelShuffle(2)
+        self.last, self.beside = nn.Conv2d(6, 4, 3), nn.Conv2d(24, 4, 1)
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        features = self.between(self.first(x))
+        return self.last(self.shuffle(features).relu()), self.beside(features)
+
+
+def test_channels_that_become_pixels_of_one_go_together() -> None:
+    torch.manual_seed(0)
+    model = Enlarged(nn.BatchNorm2d(24)).double().eval()
+    graph = ChannelGraph.trace(model, imgsz=64)
+    plan = Plan([Step("first", [*range(1, 8), *range(9, 24)])], "group")
+    removal = find_removal(graph, plan)
+    assert removal.hazards == ()
+    assert removal.layers["first"].outputs.tolist() == [*range(4, 8), *range(12, 24)]
+    assert removal.layers["last"].inputs.tolist() == [1, 3, 4, 5]
+    assert predict(graph, plan).verdict == "safe"
+    with torch.no_grad():
+        got, expected = carry_out(model, removal)(image()), masked(model, removal, graph.imgsz)(image())
+    for one, other in zip(got, expected, strict=True):
+        assert float((one - other).abs().max()) <= TOLERANCE * float(other.abs().max())
+
+
+def test_channels_that_become_pixels_are_heard_behind_a_shift() -> None:
+    graph = ChannelGraph.trace(Enlarged(nn.Sigmoid()), imgsz=64)
+    removal = find_removal(graph, Plan([Step("first", range(4, 24))], "group"))
+    assert removal.stays.all()
+    assert "sigmoid in between" in removal.hazards[0].message

@@ -209,7 +209,7 @@ def test_prelu(data: Numbers) -> None:
     channels = data.draw(SIZE)
     slopes = draw_numbers(data, data.draw(st.sampled_from([channels, channels, 1, 2])))
     x = data.draw(tensors((1, channels, 2, 2)))
-    check(lambda t: RULES["_prelu_kernel"](t, vector(slopes)), lambda t: F.prelu(t, slopes), x, exact=False)
+    check(lambda t: RULES["prelu"](t, vector(slopes)), lambda t: F.prelu(t, slopes), x, exact=False)
 
 
 @at_least(150)

@@ -15,6 +15,7 @@ from yolo_prune_check.channels.planned import Changes
 from yolo_prune_check.channels.prediction import HAZARDS, Hazard
 from yolo_prune_check.channels.program import Op
 from yolo_prune_check.channels.removal import Removal
+from yolo_prune_check.channels.revived import revived_by
 
 _ALIGNMENT = 8
 _MODEL = "(model)"  # where the model's own forward does something
@@ -39,7 +40,7 @@ def find_hazards(graph: ChannelGraph, plan: Plan, changes: Changes, result: Inte
     if plan.execution == "mask":
         found += _phantoms(graph, plan, result)
     if plan.execution in ("mask", "adapter"):
-        found += _kept_alive(graph, plan, result)
+        found += [*_kept_alive(graph, plan, result), *_revived(graph, plan, result)]
     if plan.execution != "mask":
         found += _unaligned(graph, _widths(plan, changes))
     # An operator that runs many times says the same many times.
@@ -168,7 +169,7 @@ def _phantoms(graph: ChannelGraph, plan: Plan, result: Interpretation) -> Iterat
 
 
 def _kept_alive(graph: ChannelGraph, plan: Plan, result: Interpretation) -> Iterator[Hazard]:
-    pruned = {name for name, keep in plan.kept().items() if len(keep) < graph.layers[name].out_channels}
+    pruned = _losing(graph, plan)
     for junction in graph.junctions:
         if junction.kind != "residual":
             continue
@@ -178,6 +179,18 @@ def _kept_alive(graph: ChannelGraph, plan: Plan, result: Interpretation) -> Iter
                 layer,
                 f"{count} masked channels stay alive behind {junction.operator}, whose other operand feeds them",
             )
+
+
+def _revived(graph: ChannelGraph, plan: Plan, result: Interpretation) -> Iterator[Hazard]:
+    for layer, norms in revived_by(graph, _losing(graph, plan), result).items():
+        (first, count), more = next(iter(norms.items())), len(norms) - 1
+        others = f", and behind {more} more norms" if more > 1 else ", and behind another norm" if more else ""
+        yield _hazard("revived-by-norm", layer, f"{count} masked channels speak again behind {first}{others}")
+
+
+def _losing(graph: ChannelGraph, plan: Plan) -> set[str]:
+    """Layers of which the plan does not keep every channel."""
+    return {name for name, keep in plan.kept().items() if len(keep) < graph.layers[name].out_channels}
 
 
 def _alive(graph: ChannelGraph, junction: Junction, pruned: set[str], result: Interpretation) -> dict[str, int]:

@@ -10,6 +10,12 @@ import numpy as np
 from yolo_prune_check.channels.program import Op, Program
 from yolo_prune_check.channels.provenance import Ids, Provenance
 
+_HANDING_ON = "ultralytics.nn.modules.head."
+"""Heads of these classes, or made of them, return for the loss the feature maps that they were given.
+
+What the model is used for is beside those. Nothing but the class tells them from a neck, whose feature maps, those that
+it passes on among them, are all that it is used for.
+"""
 _COPIES = frozenset({"detach", "alias", "clone"})
 
 
@@ -55,18 +61,18 @@ def unread_outputs(program: Program, provenance: Provenance) -> Ids:
 def fixed_outputs(program: Program, provenance: Provenance) -> Ids:
     """Channels that must stay for the output's sake: all that reach it, but for what the head hands on.
 
-    A head may return the feature maps that it was given beside what it makes of them, as Ultralytics' do for the loss;
-    channels of those that it reads may go.
+    Channels of feature maps that an Ultralytics head returns as it was given them, and that it reads, may go.
     """
     declared = [value for value in program.outputs if value not in _handed_on(program)]
     return np.union1d(_reaching(declared, provenance), unread_outputs(program, provenance))
 
 
 def _handed_on(program: Program) -> set[int]:
-    """Values that the innermost module that returns all of the model's unread outputs returns without making them."""
+    """Values that a head returns without making them, beside all of the model's outputs that nothing reads."""
     ends = set(program.outputs) - {value for op in program.ops for value in op.inputs}
-    call = next((call for call in program.calls if ends and ends <= {*call.returned}), None)
-    if call is None or not call.name:
+    heads = (call for call in program.calls if any(kind.startswith(_HANDING_ON) for kind in call.family))
+    call = next((head for head in heads if ends and ends <= {*head.returned}), None)
+    if call is None:
         return set()
     made: set[int] = set()
     for op in program.ops[call.first : call.stop]:

@@ -35,6 +35,8 @@ _COMPOSITES: dict[Any, str] = {
     nn.functional.scaled_dot_product_attention: "scaled_dot_product_attention",
     nn.functional.adaptive_avg_pool2d: "adaptive_avg_pool2d",
     nn.functional.normalize: "normalize",
+    torch.prelu: "prelu",  # which lays its slopes along the channels
+    torch.Tensor.prelu: "prelu",
     torch.Tensor.expand_as: "expand",
     torch.Tensor.view_as: "view",
     torch.Tensor.reshape_as: "reshape",

@@ -72,6 +72,11 @@ HAZARDS: dict[str, HazardKind] = {
         "masked channels stay alive behind a residual add, because its other operand feeds them",
         "Mask the same channels of the add's other operand if they are to go.",
     ),
+    "revived-by-norm": HazardKind(
+        "warning",
+        "masked channels speak again behind a norm that is not the layer's own, which adds its shift to them",
+        "Carry the plan out with execution `group` if they are to go, which takes a batch norm's entries as well.",
+    ),
     "rebuilt-by-trainer": HazardKind(
         "error",
         "the trainer rebuilt the unpruned network from its YAML",
@@ -190,13 +195,15 @@ class Repair:
 
     Attributes:
         plan: The repaired plan.
-        drop: Layers whose step was dropped from it.
+        drop: Layers of which a step was dropped from it.
+        steps: Positions of these steps in the unsafe plan, from 0.
         extra: Channels that go beyond those that the steps name.
         message: What was changed, in words.
     """
 
     plan: Plan
     drop: tuple[str, ...]
+    steps: tuple[int, ...]
     extra: tuple[ChannelRange, ...]
     message: str
 

@@ -80,6 +80,8 @@ class ModuleCall:
         stop: Index after the last operator inside.
         is_leaf: Whether it has no submodules.
         class_name: Name of its class.
+        family: Its class and the classes that that one is made of, each with the file it comes from:
+            ``torch.nn.modules.conv.Conv2d``.
         returned: Values of all tensors that it returned.
     """
 
@@ -90,6 +92,7 @@ class ModuleCall:
     stop: int
     is_leaf: bool
     class_name: str
+    family: tuple[str, ...]
     returned: tuple[int, ...]
 
 

@@ -194,6 +194,19 @@ class Consumer:
 
 
 @dataclass(frozen=True)
+class Scale:
+    """A parameter with a number for each channel, such as a layer scale or the slopes of a PReLU.
+
+    Attributes:
+        axis: The parameter's axis that runs over them.
+        channels: For each entry of that axis, the channel that it belongs to; -1 for none.
+    """
+
+    axis: int
+    channels: Ids
+
+
+@dataclass(frozen=True)
 class Width:
     """A module attribute that must hold how many of some channels stay.
 
@@ -221,6 +234,7 @@ class Provenance:
         balances: Blocks that must keep equally many channels.
         consumers: Weights that read channels, in execution order.
         norms: By name of a batch norm, the channel of each of its entries.
+        scales: Parameters with a number for each channel, by name.
         widths: Module attributes that a removal changes.
     """
 
@@ -232,6 +246,7 @@ class Provenance:
     balances: list[Balance] = field(default_factory=list)
     consumers: list[Consumer] = field(default_factory=list)
     norms: dict[str, Ids] = field(default_factory=dict)
+    scales: dict[str, Scale] = field(default_factory=dict)
     widths: dict[AttributeKey, Width] = field(default_factory=dict)
 
     @cached_property

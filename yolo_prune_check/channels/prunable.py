@@ -78,8 +78,8 @@ def removed_entries(graph: ChannelGraph, gone: BoolArray) -> dict[str, BoolArray
         gone: For each channel number, whether it goes.
 
     Returns:
-        By the name of the parameter its first two axes, or its only one. A parameter that reads no layer's channels and
-        makes none is missing.
+        By the name of the parameter its first two axes, or the only one that is ever cut. A parameter that reads no
+        layer's channels and makes none is missing.
     """
     lost: dict[str, BoolArray] = {}
     for name, entries in (*_filters(graph, gone), *_read(graph, gone), *_norms(graph, gone)):
@@ -113,6 +113,8 @@ def _norms(graph: ChannelGraph, gone: BoolArray) -> Iterator[tuple[str, BoolArra
     for name, channels in graph.provenance.norms.items():
         for part in ("weight", "bias"):
             yield f"{name}.{part}", _among(channels, gone)
+    for name, scale in graph.provenance.scales.items():
+        yield name, _among(scale.channels, gone)
 
 
 def _among(channels: Ids, gone: BoolArray) -> BoolArray:

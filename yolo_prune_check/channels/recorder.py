@@ -141,9 +141,10 @@ class Recorder:
         inputs = tuple(self.ids[id(t)] for t in tensors_in(args) if id(t) in self.derived)
         single = self.value_of(output) if isinstance(output, torch.Tensor) else None
         leaf = not module._modules
-        kind = type(module).__name__
+        kind = type(module)
+        family = tuple(f"{base.__module__}.{base.__qualname__}" for base in kind.__mro__)
         returned = tuple(self.ids[id(t)] for t in tensors_in(output) if id(t) in self.derived)
-        self.calls.append(ModuleCall(name, inputs, single, first, len(self.ops), leaf, kind, returned))
+        self.calls.append(ModuleCall(name, inputs, single, first, len(self.ops), leaf, kind.__name__, family, returned))
 
     def before(self, func: Any, args: Any, kwargs: Any) -> None:
         """Hear of an ATen call that is about to run: one that writes into a parameter or buffer must be undone.

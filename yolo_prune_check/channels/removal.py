@@ -1,9 +1,9 @@
 """What really goes when a plan is carried out by execution ``group``: whole dependency groups, halves kept equal.
 
 What is left computes what the model of full width does whose every parameter that goes is zero: the filters and biases
-of the removed channels, and their entries of all batch norms on the way. For a batch norm that belongs to a layer this
-is what execution ``mask`` zeroes. One behind a concat belongs to none: ``mask`` leaves it, and it gives a silent
-channel a constant, which goes here.
+of the removed channels, and their entries of all batch norms, layer scales and PReLUs on the way. For a batch norm that
+belongs to a layer this is what execution ``mask`` zeroes. One behind a concat belongs to none: ``mask`` leaves it, and
+it gives a silent channel a constant, which goes here.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ class Cut:
 
 @dataclass(frozen=True)
 class Columns:
-    """What stays of a weight that reads channels and makes none that can be removed.
+    """What stays of a parameter that reads channels, or scales them, and makes none that can be removed.
 
     Attributes:
-        axis: The weight's axis that is cut: 1, or 0 for a transposed convolution.
+        axis: The axis that is cut; of a weight 1, or 0 for a transposed convolution.
         kept: Entries of that axis that stay.
     """
 
@@ -120,6 +120,12 @@ class Removal:
             if not stays.all():
                 found[consumer.weight] = Columns(consumer.axis, np.flatnonzero(stays))
         return found
+
+    @cached_property
+    def scales(self) -> dict[str, Columns]:
+        """Entries that stay of every other parameter with a number for each channel that loses some."""
+        kept = {name: (scale.axis, self._kept(scale.channels)) for name, scale in self.graph.provenance.scales.items()}
+        return {name: Columns(axis, np.flatnonzero(stays)) for name, (axis, stays) in kept.items() if not stays.all()}
 
     @cached_property
     def numbers(self) -> dict[AttributeKey, int]:

@@ -11,7 +11,7 @@ import numpy as np
 from yolo_prune_check.channels.graph import ChannelGraph
 from yolo_prune_check.channels.program import Filter, Op, Program
 from yolo_prune_check.channels.provenance import Ids
-from yolo_prune_check.channels.removal import Cut, Removal
+from yolo_prune_check.channels.removal import Columns, Cut, Removal
 from yolo_prune_check.channels.sizes import Arithmetic, Attribute, AttributeKey, attributes_in
 from yolo_prune_check.channels.tensors import Tensor
 
@@ -35,6 +35,8 @@ def shrunk_parameters(graph: ChannelGraph, removal: Removal) -> dict[str, Tensor
         shape = list(graph.parameters[name].shape)
         shape[columns.axis] = len(columns.kept)
         changed[name] = Tensor(tuple(shape))
+    for name, scale in removal.scales.items():
+        changed[name] = _scale(graph.parameters[name], scale)
     return changed
 
 
@@ -72,6 +74,14 @@ def _renumbered(item: Any, numbers: Mapping[AttributeKey, int]) -> Any:
 
 def _rows(vector: Tensor, kept: Ids) -> Tensor:
     return Tensor((len(kept),), vector=None if vector.vector is None else vector.vector[kept])
+
+
+def _scale(whole: Tensor, scale: Columns) -> Tensor:
+    shape, state, vector = list(whole.shape), whole.state, whole.vector
+    shape[scale.axis] = len(scale.kept)
+    if state is not None and state.shape[scale.axis] > 1:
+        state = np.take(state, scale.kept, scale.axis)
+    return Tensor(tuple(shape), state, None if vector is None else vector[scale.kept])
 
 
 def _weight(weight: Tensor, cut: Cut, groups: int) -> Tensor:

@@ -1,8 +1,9 @@
 """Whether what stems from a removed channel is zero where a weight reads it, so that leaving it out changes nothing.
 
-A removal takes parameters: filters, biases and entries of batch norms, also of one behind a concat. It must equal the
-model of full width in which just these are zero. Behind them a removed channel is silent, and stays so through a pool
-or a SiLU; ``a + 1`` or a sigmoid gives it a voice, which a product with another silent entry takes away again.
+A removal takes parameters: filters, biases, entries of batch norms, also of one behind a concat, and of whatever else
+holds a number for each channel. It must equal the model of full width in which just these are zero. Behind them a
+removed channel is silent, and stays so through a pool or a SiLU; ``a + 1`` or a sigmoid gives it a voice, which a
+product with another silent entry takes away again.
 """
 
 from __future__ import annotations
@@ -48,6 +49,7 @@ class Silence:
         self._program = program
         self._entries = entries
         self.voices: dict[int, Voice] = {}
+        self.going: dict[int, BoolArray] = {}  # by value of a parameter, entries that go with channels
 
     def follow(self, op: Op, converted: Callable[[Any, Callable[[int], Tensor]], Any]) -> None:
         """Find which entries of an operator's results are heard.
@@ -89,7 +91,8 @@ class Silence:
         """A value as it is when all channels in it are silent."""
         shape, origins, voice = self._program.values[value].shape, self._entries.get(value), self.voices.get(value)
         if origins is None:
-            return Tensor(shape)
+            going = self.going.get(value)
+            return Tensor(shape) if going is None else Tensor(shape, np.where(going, 0.0, np.nan))
         heard = origins < 0 if voice is None else (origins < 0) | voice.heard
         return Tensor(shape, np.where(heard, np.nan, 0.0))
 

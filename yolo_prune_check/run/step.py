@@ -110,7 +110,7 @@ def predict_step(state: State, index: int, target: Target) -> StepRecord:
     return record
 
 
-_CONFIRMED = frozenset({"phantom-channel", "broadcast-add", "kept-alive-by-residual"})
+_CONFIRMED = frozenset({"phantom-channel", "broadcast-add", "kept-alive-by-residual", "revived-by-norm"})
 """Hazards whose effect an observation measures."""
 
 

@@ -30,6 +30,7 @@ HazardCode = Literal[
     "head-output-changed",
     "empty-layer",
     "kept-alive-by-residual",
+    "revived-by-norm",
     "rebuilt-by-trainer",
     "no-op",
     "stale-attribute",

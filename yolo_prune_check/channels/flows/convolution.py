@@ -27,7 +27,10 @@ def _convolution(flow: Flow, op: Op) -> Results:
         line = np.full(flow.shape_of(source)[1], -1)
     line = flow.origins.channel(line)
     flow.hear(source)
-    flow.keep_shared(op, line, *(() if own is None else (own,)))
+    if op.index in flow.repeated:  # what one call reads goes with what the others do; they make the same channels
+        flow.same(op, flow.repeated_lines.setdefault(name, line), line)
+    else:
+        flow.keep_shared(op, line, *(() if own is None else (own,)))
     flow.result.consumers.append(Consumer(name, op, 0 if transposed else 1, line))
     if groups > 1:
         if own is None:

@@ -85,9 +85,21 @@ def _expand(flow: Flow, op: Op) -> Results:
     return flow.arranged(op)
 
 
+def _pixel_shuffle(flow: Flow, op: Op) -> Results:
+    """Every so many channels become the pixels of one, and go together."""
+    factor, rank = op.args[1], len(flow.shape_of(op.outputs[0]))
+    apart = flow.along(op.inputs[0], -3).reshape(-1, factor**2)
+    joined = apart[:, 0]
+    for other in apart[:, 1:].T:
+        flow.same(op, flow.origins.channel(joined), flow.origins.channel(other))
+        joined = flow.origins.union(joined, other)
+    return [joined.reshape(*(1 for _ in range(rank - 3)), -1, 1, 1)]
+
+
 HANDLERS: Mapping[str, Handler] = {
     **dict.fromkeys(VIEWS, _view),
     **dict.fromkeys(PERMUTING, _permute),
     **dict.fromkeys(_ARRANGING, Flow.arranged),
     "expand": _expand,
+    "pixel_shuffle": _pixel_shuffle,
 }

@@ -13,12 +13,13 @@ from yolo_prune_check.channels.flows.head_axes import HeadAxes
 from yolo_prune_check.channels.heads import home_of
 from yolo_prune_check.channels.layers import GraphLayer
 from yolo_prune_check.channels.program import Op, Program, Ref
-from yolo_prune_check.channels.provenance import Frozen, Ids, Provenance
+from yolo_prune_check.channels.provenance import Frozen, Ids, Provenance, Scale
 from yolo_prune_check.channels.reshape import Form, along, sized
-from yolo_prune_check.channels.rules import RULES
+from yolo_prune_check.channels.rules import CONVOLUTIONS, RULES
 from yolo_prune_check.channels.silence import Silence
 from yolo_prune_check.channels.sizes import Arithmetic, AttributeKey, Axis, attributes_in, evaluate
 from yolo_prune_check.channels.tensors import Tensor
+from yolo_prune_check.channels.tensors import along as along_axis
 
 WEIGHT = ".weight"
 
@@ -56,6 +57,8 @@ class Flow:
         sums: By value and axis, a size that a sum of attributes holds, until a split takes the sum apart.
         loose: Other rows, of which some may go with an attention head.
         heads: Axes of attention heads.
+        repeated: Indices of the calls of convolutions that are called several times.
+        repeated_lines: By weight of such a convolution, the channels that its first call reads.
     """
 
     def __init__(self, result: Provenance, layers: Mapping[str, GraphLayer]) -> None:
@@ -66,6 +69,8 @@ class Flow:
         self.layers = {f"{name}{WEIGHT}": layer for name, layer in layers.items()}
         self.silence = Silence(self.program, self.entries)
         self.shared = _shared(self.program)
+        self.repeated = _repeated(self.program)
+        self.repeated_lines: dict[str, Ids] = {}
         self.home = home_of(self.program)
         self.attributes = {item.key: item for op in self.program.ops for item in attributes_in(op.args)}
         self.settled = {key for key in self.attributes if self._is_settled(key)}
@@ -123,6 +128,19 @@ class Flow:
         if any(self.program.values[value].parameter in self.shared for value in op.inputs):
             self.freeze(op, *lines)
 
+    def scales(self, value: int) -> bool:
+        """Whether a value is a parameter that may hold a number for each channel."""
+        return self.program.values[value].parameter in self.program.sizes
+
+    def scale(self, op: Op, value: int, axis: int, line: Ids) -> None:
+        """Note that entries of a parameter go with the channels that they belong to."""
+        name = self.program.values[value].parameter
+        assert name is not None
+        line, axis = self.origins.channel(line), axis % len(self.shape_of(value))
+        self.keep_shared(op, line)
+        self.result.scales[name] = Scale(axis, line)
+        self.silence.going[value] = along_axis(line >= 0, axis, len(self.shape_of(value)))
+
     def same(self, op: Op, first: Ids, second: Ids) -> None:
         """Entries of two lines can only go together."""
         self.origins.tie(first, second)
@@ -163,6 +181,24 @@ def _shared(program: Program) -> frozenset[str | None]:
     named = (program.values[value].parameter for op in program.ops for value in set(op.inputs))
     counts = Counter(name for name in named if name is not None)
     return frozenset(name for name, count in counts.items() if count > 1) | program.tied.keys()
+
+
+def _repeated(program: Program) -> frozenset[int]:
+    """Calls of convolutions whose weight and bias several calls read, and nothing else does."""
+    readers: dict[str, list[Op]] = {}
+    for op in program.ops:
+        for name in {program.values[value].parameter for value in op.inputs} - {None}:
+            readers.setdefault(str(name), []).append(op)
+    found: set[int] = set()
+    for name, ops in readers.items():
+        parts = [[program.values[value].parameter for value in op.inputs[1:]] for op in ops]
+        names = [part for part in parts[0] if part is not None]
+        alike = all(op.target in CONVOLUTIONS and op.args[6:] == ops[0].args[6:] for op in ops)
+        alike &= all(part == parts[0] for part in parts)
+        own = all(part not in program.tied and len(readers[part]) == len(ops) for part in names)
+        if len(ops) > 1 and names[0] == name and len(names) == len(parts[0]) and alike and own:
+            found |= {op.index for op in ops}
+    return frozenset(found)
 
 
 Handler = Callable[[Flow, Op], Results]

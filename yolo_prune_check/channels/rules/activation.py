@@ -105,7 +105,7 @@ FUNCTIONS: dict[str, Callable[..., Tensor]] = {
 
 
 def prelu(x: Tensor, weight: Tensor) -> Tensor:
-    """``aten._prelu_kernel``; the slopes were laid along axis 1 before. Only what is below 0 needs them."""
+    """``torch.prelu``: slopes along axis 1. Only what is below 0 needs them."""
     channels, slopes = x.shape[1] if len(x.shape) > 1 else 1, math.prod(weight.shape)
     if slopes not in (1, channels):
         words = "Mismatch of parameter numbers and input channel size. "
@@ -120,5 +120,5 @@ def prelu(x: Tensor, weight: Tensor) -> Tensor:
 
 
 POINTWISE = {**ACTIVATIONS, **FUNCTIONS}
-SLOPES: dict[str, Callable[..., Any]] = {"_prelu_kernel": prelu}
+SLOPES: dict[str, Callable[..., Any]] = {"prelu": prelu}
 RULES: dict[str, Callable[..., Any]] = {**POINTWISE, **SLOPES}
