@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import math
 import sys
 from collections.abc import Iterable
+from types import FrameType
 from typing import Any
 
 import torch
@@ -14,11 +16,13 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from yolo_prune_check.channels.recorder import Recorder, integers_in, tensors_in
 from yolo_prune_check.channels.sizes import Axis, Dim, as_size, mark_computed
-from yolo_prune_check.channels.source import outside_torch, unpacked_into
+from yolo_prune_check.channels.source import is_torch, outside_torch, unpacked_into
 
 _CHUNKS = (torch.chunk, torch.Tensor.chunk)
 _CUTS = (*_CHUNKS, torch.split, torch.Tensor.split, torch.unbind, torch.Tensor.unbind)
 _SHAPES = (torch.Tensor.shape.__get__, torch.Tensor.size)  # type: ignore[attr-defined]  # a C descriptor
+_NUMELS = (torch.numel, torch.Tensor.numel, torch.Tensor.nelement)
+_COUNTS = frozenset({*_SHAPES, *_NUMELS, torch.Tensor.__len__, torch.Tensor.stride})
 # Functions that ATen sees as several calls, with sizes between them that it computed from those of the operands.
 _COMPOSITES: dict[Any, str] = {
     torch.matmul: "matmul",
@@ -77,8 +81,10 @@ class Functions(TorchFunctionMode):
         recorder = self.recorder
         if recorder.composite:
             return func(*args, **kwargs)
-        if func in _SHAPES and recorder.is_derived(args[0]):
-            return _sizes(func(*args, **kwargs), recorder.value_of(args[0]), *args[1:], **kwargs)
+        if func in _COUNTS and (recorder.is_derived(args[0]) or recorder.is_parameter(args[0])):
+            frame = sys._getframe(1)
+            if recorder.is_derived(args[0]) or not is_torch(frame):
+                return self._counted(frame, func, *args, **kwargs)
         target = _COMPOSITES.get(func) or _composite(func, *args, **kwargs)
         if target is not None and any(map(recorder.is_derived, tensors_in((args, kwargs)))):
             return self._whole(target, func, args, kwargs)
@@ -93,6 +99,20 @@ class Functions(TorchFunctionMode):
         finally:
             recorder.bounds = []
             recorder.chunk = recorder.dims = recorder.unpacked = None
+
+    def _counted(self, frame: FrameType, func: Any, tensor: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
+        """What a tensor's shape, or a part of it, is, with where it comes from."""
+        result, value = func(tensor, *args, **kwargs), self.recorder.value_of(tensor)
+        if func in _SHAPES:
+            self.recorder.read(tensor, frame)
+            return _sizes(result, value, *args, **kwargs)
+        axes = _sizes(tensor.shape, value)
+        if func in _NUMELS:
+            self.recorder.read(tensor, frame)
+            return math.prod(axes) if axes else result
+        for size in axes if func is torch.Tensor.stride else axes[:1]:
+            self.recorder.use(size)
+        return result
 
     def _whole(self, target: str, func: Any, args: Any, kwargs: Any) -> Any:
         self.recorder.composite = True

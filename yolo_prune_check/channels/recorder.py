@@ -6,6 +6,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from operator import index
+from types import CodeType, FrameType
 from typing import Any
 
 import torch
@@ -13,19 +15,23 @@ from torch import nn
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 
 from yolo_prune_check.channels.program import FloatArray, ModuleCall, Op, Program, Ref, Value
-from yolo_prune_check.channels.rules import CONVOLUTIONS
+from yolo_prune_check.channels.rules import CONVOLUTIONS, FACTORIES, RULES
 from yolo_prune_check.channels.sizes import (
     Arithmetic,
     Attribute,
+    Axis,
     Dim,
+    Expression,
     as_size,
     compared,
     has_axis,
     mark_computed,
     measured,
+    sized,
 )
-from yolo_prune_check.channels.source import assertion, place
+from yolo_prune_check.channels.source import assertion, line_of, place, user_frame
 from yolo_prune_check.channels.unchanged import Overwritten
+from yolo_prune_check.channels.unheard import Read, attributes_unheard_in, unheard_in
 from yolo_prune_check.channels.weights import filter_of, numbers_of
 
 _PLAIN = frozenset({int, float, bool, str, type(None)})  # most arguments
@@ -79,7 +85,7 @@ class Recorder:
 
     def add(self, tensor: torch.Tensor, *, derived: bool) -> int:
         """A number for a tensor; ``derived`` if it depends on the image."""
-        value = Value(len(self.values), tuple(map(int, tensor.shape)), self.parameters.get(id(tensor)), derived)
+        value = Value(len(self.values), tuple(map(index, tensor.shape)), self.parameters.get(id(tensor)), derived)
         self.values.append(value)
         self.ids[id(tensor)] = value.id
         self.alive.append(tensor)
@@ -110,6 +116,10 @@ class Recorder:
         """Whether a tensor depends on the image."""
         return id(tensor) in self.derived
 
+    def is_parameter(self, tensor: torch.Tensor) -> bool:
+        """Whether a tensor is a parameter or buffer of the model."""
+        return id(tensor) in self.parameters
+
     @contextmanager
     def module_calls(self) -> Iterator[None]:
         """Keep the stack of running modules; hooks on all modules at once, so that none is left on the model."""
@@ -134,6 +144,31 @@ class Recorder:
     def _enter(self, module: nn.Module, args: Any) -> None:
         self.stack.append(self.names.get(module, type(module).__name__))
         self.starts.append(len(self.ops))
+        kind: Any = type(module)  # mypy takes a module's class for unhashable
+        for read, code in attributes_unheard_in(kind):
+            self._unheard_attribute(module, read, code)
+
+    def _unheard_attribute(self, module: nn.Module, read: Read, code: CodeType) -> None:
+        found: Any = module
+        for name in read.path:
+            found = getattr(found, name, None)
+        for size in found if isinstance(found, (list, tuple)) else (found,):
+            if isinstance(size, Dim):
+                mark_computed(size.expression)
+                self.record_unheard(size.expression, index(size), code, read.used)
+
+    def record_unheard(self, size: Expression, number: int, code: CodeType, line: int) -> None:
+        """Add a size that a line of code computes with, which its number does not hear of."""
+        if not self.composite and has_axis(size):
+            self._append("size_as_number", (size, number, line_of(code.co_filename, line)), {}, [], [])
+
+    def read(self, tensor: torch.Tensor, frame: FrameType) -> None:
+        """Hear of a shape that code reads: what it does with that unheard is recorded."""
+        for read in unheard_in(frame.f_code):
+            if read.line == frame.f_lineno and not read.path:
+                for axis in read.axes(tensor.ndim):
+                    number = int(tensor.size(axis))
+                    self.record_unheard(Axis(self.value_of(tensor), axis), number, frame.f_code, read.used)
 
     def _leave(self, module: nn.Module, args: Any, output: Any) -> None:
         name, first = self.stack.pop(), self.starts.pop()
@@ -167,18 +202,23 @@ class Recorder:
         tensors = tensors_in((args, kwargs)) if kwargs else tensors_in(args)
         target, in_place = _target(func)
         written = _written(func, args, kwargs)
+        if self.dims is not None and target in FACTORIES:
+            self._made(target, args, kwargs, output)
+            return
         if self.derived.isdisjoint(map(id, tensors)):
+            for size in (*(self.dims or ()), *_parts(self.bounds)):
+                self.use(size)
             if written is not None and id(written) not in self.parameters:
                 for value in self._aliases(written):  # whoever reads them from now on reads other constants
                     del self.ids[id(self.alive[value])]
             elif target in _PARTS:
                 self._viewed(target, args, args, output)
             return
-        if target.startswith("new_"):  # takes only dtype and device from its operand
+        if target in FACTORIES:  # takes only dtype and device from its operand
             return
         arguments = self._converted(args) if self.dims is None else self._arguments(args)
         if target == "split" and self.chunk is not None:
-            count, axis = map(int, self.chunk)
+            count, axis = map(index, self.chunk)
             target, arguments, kwargs = "chunk", (arguments[0], count, axis), {}
         if target in _PARTS:
             arguments = (*arguments[:2], *(self._bounded(args) or arguments[2:]))
@@ -218,9 +258,38 @@ class Recorder:
         self._append("assert", (left, right, divisor, message), {}, [], [])
 
     def record_number(self, size: Dim) -> None:
-        """Add a size that Python code made a fraction of: what it does with that is not known."""
-        if not self.composite and not isinstance(size.expression, Attribute):
-            self._append("size_as_number", (size.expression,), {}, [], [])
+        """Add a size that Python code made something else of: what it does with that is not known."""
+        if not self.composite and has_axis(size.expression):
+            self._append("size_as_number", (size.expression, index(size), place(user_frame())), {}, [], [])
+
+    def use(self, size: Any) -> None:
+        """Note that code does something with a number, or a constant, that is not known to follow the size."""
+        if isinstance(size, Dim):
+            mark_computed(size.expression)
+            self.record_number(size)
+
+    def _made(self, target: str, args: Any, kwargs: Any, output: torch.Tensor) -> None:
+        """Add a constant of as many entries as a size says, if that may count channels; else only that it was used."""
+        dims = [size for size in self.dims or () if isinstance(size, Dim)]
+        for size in dims:
+            mark_computed(size.expression)
+        made = target.removeprefix("new_")
+        if made in RULES and any(self._may_count_channels(size.expression) for size in dims):
+            arguments = self._arguments(args[1:] if target.startswith("new_") else args)
+            if next(sized(arguments), None) is not None:  # else what was asked for is not what ATen was given
+                self._append(made, arguments, {}, [], [output])
+                return
+        for size in dims:
+            self.record_number(size)
+
+    def _may_count_channels(self, size: Expression) -> bool:
+        """Whether a size may be that of an axis of channels: heights and widths of pixels are none."""
+        if isinstance(size, Arithmetic):
+            parts = (part for part in (size.left, size.right) if not isinstance(part, int))
+            return any(map(self._may_count_channels, parts))
+        if not isinstance(size, Axis) or size.value == self.image:
+            return False
+        return len(self.values[size.value].shape) != 4 or size.axis == 1 or not self.values[size.value].derived
 
     def _append(
         self,
@@ -250,7 +319,9 @@ class Recorder:
         """Arguments of a slice or select, with the sizes that the index in Python code was computed from."""
         for number, item in enumerate(self.bounds):
             given = (item.start, item.stop, item.step) if isinstance(item, slice) else (item,)
-            plain = [default if part is None else int(part) for part, default in zip(given, (0, _END, 1), strict=False)]
+            plain = [
+                default if part is None else index(part) for part, default in zip(given, (0, _END, 1), strict=False)
+            ]
             if plain == list(args[2:]) + [1] * (len(plain) - len(args[2:])):
                 del self.bounds[: number + 1]
                 return tuple(p if part is None else as_size(part) for part, p in zip(given, plain, strict=False))
@@ -283,7 +354,7 @@ class Recorder:
     def _arguments(self, args: Any) -> tuple[Any, ...]:
         symbolic = iter(self.dims or ())
         concrete = integers_in(args)
-        matched = self.dims is not None and [int(n) for n in self.dims] == concrete
+        matched = self.dims is not None and list(map(index, self.dims)) == concrete
         if not matched:
             for dim in self.dims or ():
                 mark_computed(as_size(dim))
@@ -294,7 +365,7 @@ class Recorder:
             if isinstance(item, (list, tuple)):
                 return tuple(convert(part) for part in item)
             if isinstance(item, int) and not isinstance(item, bool):
-                return as_size(next(symbolic)) if matched else int(item)
+                return as_size(next(symbolic)) if matched else index(item)
             return item
 
         return tuple(convert(item) for item in args)
@@ -382,6 +453,12 @@ def _collect(tree: Any, found: list[torch.Tensor]) -> None:
             found.append(item)
         elif isinstance(item, (list, tuple, dict)):
             _collect(item, found)
+
+
+def _parts(bounds: list[Any]) -> Iterator[Any]:
+    """Numbers of an index."""
+    for item in bounds:
+        yield from (item.start, item.stop, item.step) if isinstance(item, slice) else (item,)
 
 
 def integers_in(tree: Any) -> list[int]:

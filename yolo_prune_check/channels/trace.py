@@ -15,6 +15,7 @@ from yolo_prune_check.channels.program import Program
 from yolo_prune_check.channels.recorder import Recorder
 from yolo_prune_check.channels.sizes import Attribute, Dim, Remembered
 from yolo_prune_check.channels.unchanged import unchanged
+from yolo_prune_check.channels.widths import name_widths
 from yolo_prune_check.errors import UserError
 
 
@@ -64,8 +65,9 @@ def _blame_the_model(model: nn.Module, imgsz: int, traced: Exception) -> None:
 
 
 def _name_numbers(recorder: Recorder) -> None:
-    """Make the whole numbers that modules hold tell which attribute they are; PyTorch's own hold no sizes."""
+    """Make the whole numbers that modules hold tell which attribute they are, PyTorch's own their weight's width."""
     for module, owner in recorder.names.items():
+        name_widths(recorder, module)
         if type(module).__module__.startswith("torch."):
             continue
         for name, item in list(module.__dict__.items()):

@@ -39,8 +39,14 @@ def branch(left: int, comparison: str, right: float, traced: bool, place: str) -
     return ()
 
 
-def number(size: int) -> tuple[()]:
-    """A fraction of a size; it changes no shape by itself."""
+def number(size: int, traced: int, place: str) -> tuple[()]:
+    """A size, which was ``traced`` when the model was traced, of which code at some place made something else.
+
+    Raises:
+        Unknown: It is another.
+    """
+    if size != traced:
+        raise Unknown(f"a size of {size}, no longer {traced}, is used as a number at {place}")
     return ()
 
 
