@@ -69,6 +69,18 @@ class Dispatch(TorchDispatchMode):  # type: ignore[no-untyped-call]  # its __ini
         return output
 
 
+class Writes(TorchDispatchMode):  # type: ignore[no-untyped-call]  # its __init_subclass__ has no annotations
+    """Has a recorder keep what is written into, and records nothing."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # torch leaves it unannotated
+        self.recorder = recorder
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.recorder.keep(func, args, kwargs or {})
+        return func(*args, **(kwargs or {}))
+
+
 class Functions(TorchFunctionMode):
     """Tells a recorder what ATen does not see: chunks, sizes that were read, and composite functions."""
 

@@ -37,6 +37,7 @@ from yolo_prune_check.channels.weights import filter_of, numbers_of
 _PLAIN = frozenset({int, float, bool, str, type(None)})  # most arguments
 _SMALL = 65536  # entries of a constant that are worth keeping
 _END = 2**63 - 1  # where a slice without an end ends
+_BATCH_NORMS = frozenset({"aten::native_batch_norm", "aten::cudnn_batch_norm", "aten::miopen_batch_norm"})
 _PARTS = frozenset({"slice", "select"})  # views that a write goes through, and that have an inverse
 
 
@@ -62,6 +63,7 @@ class Recorder:
         self.ids: dict[int, int] = {}
         self.derived: set[int] = set()
         self.written = Overwritten()
+        self.fresh: set[int] = set()  # memory of constants that the pass made
         self.alive: list[torch.Tensor] = []  # ids are memory addresses: no tensor may die while they are in use
         self.ops: list[Op] = []
         self.calls: list[ModuleCall] = []
@@ -180,20 +182,30 @@ class Recorder:
         self.calls.append(ModuleCall(name, inputs, single, first, len(self.ops), leaf, kind, returned))
 
     def before(self, func: Any, args: Any, kwargs: Any) -> None:
-        """Hear of an ATen call that is about to run: one that writes into a parameter or buffer must be undone.
+        """Hear of an ATen call that is about to run: one that writes into what was there before must be undone.
 
-        What another constant holds is noted before it is written into.
+        What a constant holds is noted before it is written into.
         """
+        self.keep(func, args, kwargs)
         written = _written(func, args, kwargs)
-        if written is None:
-            return
-        if id(written) in self.parameters:
-            self.written.keep(written)
-        elif id(written) not in self.derived and not self.composite:
+        if written is not None and not self.composite and self.derived.isdisjoint((id(written),)):
+            if id(written) in self.parameters:
+                return
             for value in self._aliases(written):
                 other = self.alive[value]
                 if value not in self.held and other.numel() <= _SMALL:
                     self.held[value] = numbers_of(other)
+
+    def keep(self, func: Any, args: Any, kwargs: Any) -> None:
+        """Keep what an ATen call writes into, so that it can be put back; what the image made is the pass's own."""
+        for position, name in _writes(func):
+            written = args[position] if position < len(args) else kwargs.get(name)
+            for tensor in tensors_in((written,)):
+                if id(tensor) not in self.derived and _memory(tensor) not in self.fresh:
+                    self.written.keep(tensor)
+        if func._schema.name in _BATCH_NORMS and args[5]:  # it updates the statistics, and its schema does not say so
+            for tensor in tensors_in(args[3:5]):
+                self.written.keep(tensor)
 
     def record(self, func: Any, args: Any, kwargs: Any, output: Any) -> None:
         """Add an ATen call whose result depends on the image; all others are constants."""
@@ -208,6 +220,8 @@ class Recorder:
         if self.derived.isdisjoint(map(id, tensors)):
             for size in (*(self.dims or ()), *_parts(self.bounds)):
                 self.use(size)
+            if not _is_view(func):
+                self.fresh.update(map(_memory, tensors_in(output)))
             if written is not None and id(written) not in self.parameters:
                 for value in self._aliases(written):  # whoever reads them from now on reads other constants
                     del self.ids[id(self.alive[value])]
@@ -426,6 +440,19 @@ def _written(func: Any, args: Any, kwargs: Any) -> torch.Tensor | None:
     """The tensor that an ATen call writes into; None if it makes a new one."""
     written = args[0] if _target(func)[1] else kwargs.get("out") if kwargs else None
     return written if isinstance(written, torch.Tensor) else None
+
+
+@cache
+def _writes(func: Any) -> tuple[tuple[int, str], ...]:
+    """Arguments that an ATen operator writes into, by position and name."""
+    arguments = enumerate(func._schema.arguments)
+    return tuple((place, item.name) for place, item in arguments if item.alias_info and item.alias_info.is_write)
+
+
+@cache
+def _is_view(func: Any) -> bool:
+    """Whether what an ATen operator returns lies in the memory of an operand."""
+    return any(result.alias_info is not None for result in func._schema.returns)
 
 
 @cache

@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from yolo_prune_check.channels.modes import Dispatch, Functions
+from yolo_prune_check.channels.modes import Dispatch, Functions, Writes
 from yolo_prune_check.channels.program import Program
 from yolo_prune_check.channels.recorder import Recorder
 from yolo_prune_check.channels.sizes import Attribute, Dim, Remembered
@@ -22,7 +22,7 @@ from yolo_prune_check.errors import UserError
 def trace_program(model: nn.Module, imgsz: int) -> Program:
     """Run one image of zeros through the model and record the pass.
 
-    The model is left as it was: parameters, buffers, attributes, hooks and train/eval mode.
+    The model is left as it was: parameters, buffers, attributes, hooks and train/eval mode; and so are random numbers.
 
     Args:
         model: Any module that takes an image batch ``(1, 3, imgsz, imgsz)``.
@@ -41,7 +41,7 @@ def trace_program(model: nn.Module, imgsz: int) -> Program:
             with recorder.module_calls(), recorder.comparisons(), Dispatch(recorder), Functions(recorder):
                 output = model(image)
         except Exception as error:
-            _blame_the_model(model, imgsz, error)
+            _blame_the_model(model, imgsz, recorder, error)
             raise
     return recorder.program(output)
 
@@ -51,10 +51,11 @@ def _image(model: nn.Module, imgsz: int) -> torch.Tensor:
     return torch.zeros(1, 3, imgsz, imgsz, device=parameter.device, dtype=parameter.dtype)
 
 
-def _blame_the_model(model: nn.Module, imgsz: int, traced: Exception) -> None:
+def _blame_the_model(model: nn.Module, imgsz: int, recorder: Recorder, traced: Exception) -> None:
     """Raise a ``UserError`` if the model does not run without being traced, either; then it is no defect of ours."""
     try:
-        model(_image(model, imgsz))
+        with Writes(recorder):
+            model(_image(model, imgsz))
     except Exception as error:  # noqa: BLE001  # whatever a model may raise
         said = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UserError(

@@ -24,13 +24,18 @@ def name_widths(recorder: Recorder, module: nn.Module) -> None:
     """Make the numbers of channels that a module of PyTorch's holds tell that they are its weight's."""
     attributes = module.__dict__
     kind: Any = type(module)  # mypy takes a module's class for unhashable
-    for name, axis in _widths_of(kind):
-        number, weight = attributes.get(name), module._parameters.get("weight", module._buffers.get("running_mean"))
-        if type(number) is not int or weight is None:
+    widths = _widths_of(kind)
+    weight = module._parameters.get("weight", module._buffers.get("running_mean")) if widths else None
+    if weight is None:
+        return
+    value, shape = recorder.value_of(weight), tuple(weight.shape)
+    for name, axis in widths:
+        number = attributes.get(name)
+        if type(number) is not int:
             continue
-        times = number // weight.shape[axis] if weight.shape[axis] else 0
-        if weight.shape[axis] * times == number:
-            size = Axis(recorder.value_of(weight), axis)
+        times = number // shape[axis] if shape[axis] else 0
+        if shape[axis] * times == number:
+            size = Axis(value, axis)
             attributes[name] = Dim(number, size if times == 1 else Arithmetic("*", size, times))
 
 
