@@ -132,6 +132,7 @@ class Program:
             as many names.
         computed: Module attributes, by module and name, that the pass used for more than the sizes of tensors.
         tied: For every name of a parameter or buffer that has several, the first of them.
+        unvisited: Modules with parameters of which the pass read none, in module order.
     """
 
     values: tuple[Value, ...]
@@ -145,3 +146,4 @@ class Program:
     sizes: dict[str, int]
     computed: frozenset[tuple[str, str]] = frozenset()
     tied: Mapping[str, str] = field(default_factory=dict)
+    unvisited: tuple[str, ...] = ()

@@ -38,6 +38,7 @@ _PLAIN = frozenset({int, float, bool, str, type(None)})  # most arguments
 _SMALL = 65536  # entries of a constant that are worth keeping
 _END = 2**63 - 1  # where a slice without an end ends
 _BATCH_NORMS = frozenset({"aten::native_batch_norm", "aten::cudnn_batch_norm", "aten::miopen_batch_norm"})
+_CASTS = frozenset({"_to_copy", "clone"})
 _PARTS = frozenset({"slice", "select"})  # views that a write goes through, and that have an inverse
 
 
@@ -63,6 +64,8 @@ class Recorder:
         self.ids: dict[int, int] = {}
         self.derived: set[int] = set()
         self.written = Overwritten()
+        self.casts: list[torch.Tensor] = []
+        self.visited: set[str] = set()  # parameters that constants were computed from
         self.fresh: set[int] = set()  # memory of constants that the pass made
         self.alive: list[torch.Tensor] = []  # ids are memory addresses: no tensor may die while they are in use
         self.ops: list[Op] = []
@@ -220,6 +223,9 @@ class Recorder:
         if self.derived.isdisjoint(map(id, tensors)):
             for size in (*(self.dims or ()), *_parts(self.bounds)):
                 self.use(size)
+            self.visited.update(self.parameters[id(t)] for t in tensors if id(t) in self.parameters)
+            if target in _CASTS and id(tensors[0]) in self.parameters:
+                self._cast(tensors[0], output)
             if not _is_view(func):
                 self.fresh.update(map(_memory, tensors_in(output)))
             if written is not None and id(written) not in self.parameters:
@@ -281,6 +287,11 @@ class Recorder:
         if isinstance(size, Dim):
             mark_computed(size.expression)
             self.record_number(size)
+
+    def _cast(self, tensor: torch.Tensor, output: torch.Tensor) -> None:
+        """A parameter in another type of number is that parameter: autocast makes such copies."""
+        self.ids[id(output)] = self.value_of(tensor)
+        self.casts.append(output)  # ids are memory addresses
 
     def _made(self, target: str, args: Any, kwargs: Any, output: torch.Tensor) -> None:
         """Add a constant of as many entries as a size says, if that may count channels; else only that it was used."""
@@ -396,6 +407,23 @@ class Recorder:
             return tuple(map(self._converted, item))
         return as_size(item) if isinstance(item, int) else item
 
+    def _unvisited(self) -> tuple[str, ...]:
+        """Modules of whose parameters the pass read none."""
+        read = {self.values[value].parameter for op in self.ops for value in op.inputs} | self.visited
+        ran = {call.name for call in self.calls}
+        tied = {name: names for names in self.tied.values() for name in names}
+        unvisited = []
+        for module, owner in self.names.items():
+            held = [name for name, parameter in module._parameters.items() if parameter is not None]
+            names = [f"{owner}.{name}" if owner else name for name in held]
+            if (
+                names
+                and owner not in ran
+                and read.isdisjoint(other for name in names for other in tied.get(name, [name]))
+            ):
+                unvisited.append(owner)
+        return tuple(unvisited)
+
     def program(self, output: Any) -> Program:
         """Everything that was recorded.
 
@@ -429,6 +457,7 @@ class Recorder:
             self.sizes,
             frozenset(self.computed),
             {name: names[0] for names in self.tied.values() for name in names},
+            self._unvisited(),
         )
 
 

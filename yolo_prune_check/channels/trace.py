@@ -17,6 +17,7 @@ from yolo_prune_check.channels.sizes import Attribute, Dim, Remembered
 from yolo_prune_check.channels.unchanged import unchanged
 from yolo_prune_check.channels.widths import name_widths
 from yolo_prune_check.errors import UserError
+from yolo_prune_check.images import image_channels
 
 
 def trace_program(model: nn.Module, imgsz: int) -> Program:
@@ -25,7 +26,7 @@ def trace_program(model: nn.Module, imgsz: int) -> Program:
     The model is left as it was: parameters, buffers, attributes, hooks and train/eval mode; and so are random numbers.
 
     Args:
-        model: Any module that takes an image batch ``(1, 3, imgsz, imgsz)``.
+        model: Any module that takes an image batch ``(1, C, imgsz, imgsz)``; ``images`` says which C.
         imgsz: Height and width of the image, in pixels.
 
     Raises:
@@ -48,20 +49,22 @@ def trace_program(model: nn.Module, imgsz: int) -> Program:
 
 def _image(model: nn.Module, imgsz: int) -> torch.Tensor:
     parameter = next(model.parameters(), torch.zeros(()))
-    return torch.zeros(1, 3, imgsz, imgsz, device=parameter.device, dtype=parameter.dtype)
+    return torch.zeros(1, image_channels(model), imgsz, imgsz, device=parameter.device, dtype=parameter.dtype)
 
 
 def _blame_the_model(model: nn.Module, imgsz: int, recorder: Recorder, traced: Exception) -> None:
     """Raise a ``UserError`` if the model does not run without being traced, either; then it is no defect of ours."""
+    image = _image(model, imgsz)
     try:
         with Writes(recorder):
-            model(_image(model, imgsz))
+            model(image)
     except Exception as error:  # noqa: BLE001  # whatever a model may raise
         said = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UserError(
             f"the model does not run on an image of {imgsz} x {imgsz} pixels ({said})",
             value=type(model).__name__,
-            hint="YOLO models need a multiple of 32, some of 64; a model that was pruned must run.",
+            hint=f"It was given {' x '.join(map(str, image.shape))} zeros. YOLO models need sizes that are multiples "
+            "of 32, some of 64; a model that was pruned must run.",
         ) from traced
 
 
