@@ -405,9 +405,8 @@ def test_a_number_made_of_a_size_keeps_it(scale: Callable[[int], float]) -> None
     graph = ChannelGraph.trace(Scaled(scale), imgsz=8)
     removal = find_removal(graph, Plan([Step("first", range(4))], "group"))
     assert removal.stays.all()
-    assert [hazard.message for hazard in removal.hazards] == [
-        "4 of 8 channels cannot be removed: size_as_number in model needs them"
-    ]
+    (hazard,) = removal.hazards
+    assert hazard.message.startswith("4 of 8 channels cannot be removed: a size used as a number in model at test_rem")
 
 
 class Shuffled(nn.Module):

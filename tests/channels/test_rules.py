@@ -195,7 +195,6 @@ _OURS = {
         "assert",
         "branch",
         "size_as_number",
-        "size_in_constant",
         "pad_circular",
         "multi_head_attention",
         "normalize",

@@ -68,7 +68,7 @@ CASES: list[Callable[[], Any]] = [
     run("pixel_shuffle", MAP, 2),
     run("pixel_unshuffle", MAP, 3),
     run("channel_shuffle", MAP, 2),
-    run("_prelu_kernel", MAP, shape(8)),
+    run("prelu", MAP, shape(8)),
     run("add", MAP, shape(1, 8, 4, 4)),
     run("add", MAP, shape(1, 5, 8, 4)),
     run("add", shape(1, 1, 4, 4), MAP, in_place=True),

@@ -8,11 +8,11 @@ import numpy as np
 
 from yolo_prune_check.channels.flows import HANDLERS, SIZED, Flow, Handler, Refused, Results
 from yolo_prune_check.channels.layers import GraphLayer
-from yolo_prune_check.channels.program import Op, Program
+from yolo_prune_check.channels.program import Op, Program, Ref
 from yolo_prune_check.channels.provenance import Balance, Channels, Ids, Origins, Provenance, Width
 from yolo_prune_check.channels.reshape import Form
 from yolo_prune_check.channels.rules import CONVOLUTIONS
-from yolo_prune_check.channels.sizes import attributes_in
+from yolo_prune_check.channels.sizes import attributes_in, sized
 
 
 def trace_provenance(program: Program, layers: Mapping[str, GraphLayer], unruled: Collection[int] = ()) -> Provenance:
@@ -72,6 +72,7 @@ def _refuse(flow: Flow, op: Op) -> Results:
 
 def _settle(flow: Flow) -> None:
     """Balance what one attribute counts, or freeze it where the attribute must stay what it is."""
+    _freeze_widths(flow)
     flow.heads.finish()
     flow.settled |= flow.heads.free.keys() & flow.counts.keys()  # a number of rows here, a length of rows there
     for op, form, rows in flow.sums.values():  # no split takes the sum apart again
@@ -93,6 +94,20 @@ def _settle(flow: Flow) -> None:
         flow.result.widths[key] = Width(flow.attributes[key], views.units, counts_blocks=True)
     for op, rows in flow.heads.settled_rows():
         flow.freeze(op, rows)
+
+
+def _freeze_widths(flow: Flow) -> None:
+    """Freeze what a parameter reads or makes where its own width is a number among an operator's arguments."""
+    values, result = flow.program.values, flow.result
+    for op in flow.program.ops:
+        for axis in {axis for item in op.args if not isinstance(item, Ref) for axis in sized(item)}:
+            name = values[axis.value].parameter
+            if name is None:
+                continue
+            if name in flow.layers and axis.axis == 0:
+                flow.freeze(op, result.channels.of(flow.layers[name].name))
+            flow.freeze(op, *(reader.channels for reader in result.consumers if reader.weight == name and axis.axis))
+            flow.freeze(op, result.norms.get(name.rpartition(".")[0], np.empty(0, dtype=np.int64)))
 
 
 def _is_whole(flow: Flow, form: Form, rows: Ids) -> bool:

@@ -57,7 +57,7 @@ class ChannelGraph:
         """Trace one image of zeros through the model; the model is left exactly as it was.
 
         Args:
-            model: Any module that takes a batch of images ``(1, 3, imgsz, imgsz)``.
+            model: Any module that takes a batch of images ``(1, C, imgsz, imgsz)``, C as its first layer takes.
             imgsz: Height and width in pixels.
 
         Raises:
@@ -99,6 +99,11 @@ class ChannelGraph:
         """Operators without a rule, or with one that does not reproduce the trace, with the module that runs them."""
         ops = (self.program.ops[index] for index in sorted(self.baseline.unruled))
         return tuple(dict.fromkeys(f"{op.target} in {op.module or 'model'}" for op in ops))
+
+    @property
+    def unvisited(self) -> tuple[str, ...]:
+        """Modules with parameters that did not run in the trace: no plan's effect on them can be followed."""
+        return self.program.unvisited
 
     @cached_property
     def freezing(self) -> frozenset[int]:

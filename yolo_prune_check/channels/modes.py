@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable, Iterable
+from types import FrameType
 from typing import Any
 
 import torch
@@ -15,11 +17,13 @@ from yolo_prune_check.channels.recorder import Recorder, integers_in, tensors_in
 from yolo_prune_check.channels.rules.memory import Memory
 from yolo_prune_check.channels.signatures import Arguments, arranged
 from yolo_prune_check.channels.sizes import Axis, Dim, as_size, mark_computed
-from yolo_prune_check.channels.source import outside_torch, unpacked_into
+from yolo_prune_check.channels.source import is_torch, outside_torch, unpacked_into
 
 _CHUNKS = (torch.chunk, torch.Tensor.chunk)
 _CUTS = (*_CHUNKS, torch.split, torch.Tensor.split, torch.unbind, torch.Tensor.unbind)
 _SHAPES = (torch.Tensor.shape.__get__, torch.Tensor.size)  # type: ignore[attr-defined]  # a C descriptor
+_NUMELS = (torch.numel, torch.Tensor.numel, torch.Tensor.nelement)
+_COUNTS = frozenset({*_SHAPES, *_NUMELS, torch.Tensor.__len__, torch.Tensor.stride})
 # Functions that ATen sees as several calls, with sizes between them that it computed from those of the operands.
 _COMPOSITES: dict[Any, str] = {
     torch.matmul: "matmul",
@@ -68,6 +72,18 @@ class Dispatch(TorchDispatchMode):  # type: ignore[no-untyped-call]  # its __ini
         return output
 
 
+class Writes(TorchDispatchMode):  # type: ignore[no-untyped-call]  # its __init_subclass__ has no annotations
+    """Has a recorder keep what is written into, and records nothing."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # torch leaves it unannotated
+        self.recorder = recorder
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.recorder.keep(func, args, kwargs or {})
+        return func(*args, **(kwargs or {}))
+
+
 class Functions(TorchFunctionMode):
     """Tells a recorder what ATen does not see: chunks, sizes that were read, and composite functions."""
 
@@ -80,23 +96,20 @@ class Functions(TorchFunctionMode):
         recorder = self.recorder
         if recorder.composite:
             return func(*args, **kwargs)
-        if func in _SHAPES and recorder.is_derived(args[0]):
-            return _sizes(func(*args, **kwargs), recorder.value_of(args[0]), *args[1:], **kwargs)
+        if func in _COUNTS and (recorder.is_derived(args[0]) or recorder.is_parameter(args[0])):
+            frame = sys._getframe(1)
+            if recorder.is_derived(args[0]) or not is_torch(frame):
+                return self._counted(frame, func, *args, **kwargs)
         whole = arranged(func, args, kwargs)
         target = _COMPOSITES.get(func) or _composite(func, *args, **kwargs)
-        sized = _has_dim(args) or _has_dim(kwargs.values())
-        if whole is not None or target is not None or sized or func in _INDEXING:
-            derived = any(map(recorder.is_derived, tensors_in((args, kwargs))))
-            if whole is not None and derived:
+        if (whole or target) and any(map(recorder.is_derived, tensors_in((args, kwargs)))):
+            if whole:
                 return self._arranged(*whole, func, args, kwargs)
-            if target is not None and derived:
-                return self._whole(target, func, args, kwargs)
-            for size in () if derived else _dims((args, kwargs)):
-                recorder.record_constant(size)
+            return self._whole(str(target), func, args, kwargs)
         if func in _CUTS:
             recorder.unpacked = unpacked_into(outside_torch(sys._getframe(1)))
             recorder.chunk = _chunk(*args, **kwargs) if func in _CHUNKS else None
-        recorder.dims = integers_in((args, kwargs)) if sized else None
+        recorder.dims = integers_in((args, kwargs)) if _has_dim(args) or _has_dim(kwargs.values()) else None
         if func in _INDEXING:
             recorder.bounds = _bounds(args[1])
         recorder.copying = func is torch.Tensor.copy_
@@ -122,6 +135,20 @@ class Functions(TorchFunctionMode):
             self.recorder.composite = False
         self.recorder.record_composite(target, given, named, output)
         return output
+
+    def _counted(self, frame: FrameType, func: Any, tensor: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
+        """What a tensor's shape, or a part of it, is, with where it comes from."""
+        result, value = func(tensor, *args, **kwargs), self.recorder.value_of(tensor)
+        if func in _SHAPES:
+            self.recorder.read(tensor, frame)
+            return _sizes(result, value, *args, **kwargs)
+        axes = _sizes(tensor.shape, value)
+        if func in _NUMELS:
+            self.recorder.read(tensor, frame)
+            return math.prod(axes) if axes else result
+        for size in axes if func is torch.Tensor.stride else axes[:1]:
+            self.recorder.use(size)
+        return result
 
     def _whole(self, target: str, func: Any, args: Any, kwargs: Any) -> Any:
         self.recorder.composite = True
@@ -161,16 +188,6 @@ def _memory(tensor: torch.Tensor) -> Memory:
     axes = sorted((axis for axis in range(tensor.ndim) if shape[axis] != 1), key=lambda axis: -strides[axis])
     inside = [strides[after] * shape[after] for after in axes[1:]] + [1]
     return tuple((axis, strides[axis] == size) for axis, size in zip(axes, inside, strict=False))
-
-
-def _dims(tree: Any) -> list[Dim]:
-    """Sizes with an origin in nested tuples, lists, dicts and slices."""
-    if type(tree) is Dim:
-        return [tree]
-    if isinstance(tree, slice):
-        tree = tree.start, tree.stop, tree.step
-    parts = tree.values() if isinstance(tree, dict) else tree if isinstance(tree, (list, tuple)) else ()
-    return [size for part in parts for size in _dims(part)]
 
 
 def _chunk(tensor: torch.Tensor, chunks: int, dim: int = 0) -> tuple[int, int]:

@@ -48,8 +48,7 @@ class Op:
         target: Canonical operator name: ATen's without overload and in-place mark; or a function that ATen does not see
             as such (``chunk``, ``matmul``, ``linear``, ``reshape``, …); or ``overwritten``: the first operand's memory
             was written into through the second, which is a view of it; or what Python code does with sizes: ``assert``
-            in an assertion, ``branch`` in any other comparison, ``size_as_number`` where it makes a fraction of one,
-            ``size_in_constant`` where it makes a constant of one.
+            in an assertion, ``branch`` in any other comparison, ``size_as_number`` where it makes of one what is not followed.
         module: Qualified name of the innermost module whose forward was running.
         args: Arguments in schema order; tensors as ``Ref``, sizes as ``sizes.Size``.
         inputs: Ids of all tensor arguments, in order, lists flattened.
@@ -136,6 +135,7 @@ class Program:
             as many names.
         computed: Module attributes, by module and name, that the pass used for more than the sizes of tensors.
         tied: For every name of a parameter or buffer that has several, the first of them.
+        unvisited: Modules with parameters of which the pass read none, in module order.
     """
 
     values: tuple[Value, ...]
@@ -149,3 +149,4 @@ class Program:
     sizes: dict[str, int]
     computed: frozenset[tuple[str, str]] = frozenset()
     tied: Mapping[str, str] = field(default_factory=dict)
+    unvisited: tuple[str, ...] = ()

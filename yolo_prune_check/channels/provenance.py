@@ -156,7 +156,9 @@ class Frozen:
 
 
 def operator_in(op: Op) -> str:
-    """``view in model.22``."""
+    """``view in model.22``; for what Python code does, also the line."""
+    if op.target == "size_as_number":
+        return f"a size used as a number in {op.module or 'model'} at {op.args[2]}"
     return f"{op.target} in {op.module or 'model'}"
 
 

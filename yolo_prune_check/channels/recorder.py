@@ -6,6 +6,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from operator import index
+from types import CodeType, FrameType
 from typing import Any
 
 import torch
@@ -13,24 +15,30 @@ from torch import nn
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 
 from yolo_prune_check.channels.program import FloatArray, ModuleCall, Op, Program, Ref, Value
-from yolo_prune_check.channels.rules import CONVOLUTIONS
+from yolo_prune_check.channels.rules import CONVOLUTIONS, FACTORIES, RULES
 from yolo_prune_check.channels.sizes import (
     Arithmetic,
     Attribute,
+    Axis,
     Dim,
+    Expression,
     as_size,
     compared,
     has_axis,
     mark_computed,
     measured,
+    sized,
 )
-from yolo_prune_check.channels.source import assertion, place
+from yolo_prune_check.channels.source import assertion, line_of, place, user_frame
 from yolo_prune_check.channels.unchanged import Overwritten
+from yolo_prune_check.channels.unheard import Read, attributes_unheard_in, unheard_in
 from yolo_prune_check.channels.weights import filter_of, numbers_of
 
 _PLAIN = frozenset({int, float, bool, str, type(None)})  # most arguments
 _SMALL = 65536  # entries of a constant that are worth keeping
 _END = 2**63 - 1  # where a slice without an end ends
+_BATCH_NORMS = frozenset({"aten::native_batch_norm", "aten::cudnn_batch_norm", "aten::miopen_batch_norm"})
+_CASTS = frozenset({"_to_copy", "clone"})
 _PARTS = frozenset({"slice", "select"})  # views that a write goes through, and that have an inverse
 
 
@@ -56,6 +64,9 @@ class Recorder:
         self.ids: dict[int, int] = {}
         self.derived: set[int] = set()
         self.written = Overwritten()
+        self.casts: list[torch.Tensor] = []
+        self.visited: set[str] = set()  # parameters that constants were computed from
+        self.fresh: set[int] = set()  # memory of constants that the pass made
         self.alive: list[torch.Tensor] = []  # ids are memory addresses: no tensor may die while they are in use
         self.ops: list[Op] = []
         self.calls: list[ModuleCall] = []
@@ -80,7 +91,7 @@ class Recorder:
 
     def add(self, tensor: torch.Tensor, *, derived: bool) -> int:
         """A number for a tensor; ``derived`` if it depends on the image."""
-        value = Value(len(self.values), tuple(map(int, tensor.shape)), self.parameters.get(id(tensor)), derived)
+        value = Value(len(self.values), tuple(map(index, tensor.shape)), self.parameters.get(id(tensor)), derived)
         self.values.append(value)
         self.ids[id(tensor)] = value.id
         self.alive.append(tensor)
@@ -111,6 +122,10 @@ class Recorder:
         """Whether a tensor depends on the image."""
         return id(tensor) in self.derived
 
+    def is_parameter(self, tensor: torch.Tensor) -> bool:
+        """Whether a tensor is a parameter or buffer of the model."""
+        return id(tensor) in self.parameters
+
     @contextmanager
     def module_calls(self) -> Iterator[None]:
         """Keep the stack of running modules; hooks on all modules at once, so that none is left on the model."""
@@ -135,6 +150,31 @@ class Recorder:
     def _enter(self, module: nn.Module, args: Any) -> None:
         self.stack.append(self.names.get(module, type(module).__name__))
         self.starts.append(len(self.ops))
+        kind: Any = type(module)  # mypy takes a module's class for unhashable
+        for read, code in attributes_unheard_in(kind):
+            self._unheard_attribute(module, read, code)
+
+    def _unheard_attribute(self, module: nn.Module, read: Read, code: CodeType) -> None:
+        found: Any = module
+        for name in read.path:
+            found = getattr(found, name, None)
+        for size in found if isinstance(found, (list, tuple)) else (found,):
+            if isinstance(size, Dim):
+                mark_computed(size.expression)
+                self.record_unheard(size.expression, index(size), code, read.used)
+
+    def record_unheard(self, size: Expression, number: int, code: CodeType, line: int) -> None:
+        """Add a size that a line of code computes with, which its number does not hear of."""
+        if not self.composite and has_axis(size):
+            self._append("size_as_number", (size, number, line_of(code.co_filename, line)), {}, [], [])
+
+    def read(self, tensor: torch.Tensor, frame: FrameType) -> None:
+        """Hear of a shape that code reads: what it does with that unheard is recorded."""
+        for read in unheard_in(frame.f_code):
+            if read.line == frame.f_lineno and not read.path:
+                for axis in read.axes(tensor.ndim):
+                    number = int(tensor.size(axis))
+                    self.record_unheard(Axis(self.value_of(tensor), axis), number, frame.f_code, read.used)
 
     def _leave(self, module: nn.Module, args: Any, output: Any) -> None:
         name, first = self.stack.pop(), self.starts.pop()
@@ -147,20 +187,30 @@ class Recorder:
         self.calls.append(ModuleCall(name, inputs, single, first, len(self.ops), leaf, kind.__name__, family, returned))
 
     def before(self, func: Any, args: Any, kwargs: Any) -> None:
-        """Hear of an ATen call that is about to run: one that writes into a parameter or buffer must be undone.
+        """Hear of an ATen call that is about to run: one that writes into what was there before must be undone.
 
-        What another constant holds is noted before it is written into.
+        What a constant holds is noted before it is written into.
         """
+        self.keep(func, args, kwargs)
         written = _written(func, args, kwargs)
-        if written is None:
-            return
-        if id(written) in self.parameters:
-            self.written.keep(written)
-        elif id(written) not in self.derived and not self.composite:
+        if written is not None and not self.composite and self.derived.isdisjoint((id(written),)):
+            if id(written) in self.parameters:
+                return
             for value in self._aliases(written):
                 other = self.alive[value]
                 if value not in self.held and other.numel() <= _SMALL:
                     self.held[value] = numbers_of(other)
+
+    def keep(self, func: Any, args: Any, kwargs: Any) -> None:
+        """Keep what an ATen call writes into, so that it can be put back; what the image made is the pass's own."""
+        for position, name in _writes(func):
+            written = args[position] if position < len(args) else kwargs.get(name)
+            for tensor in tensors_in((written,)):
+                if id(tensor) not in self.derived and _memory(tensor) not in self.fresh:
+                    self.written.keep(tensor)
+        if func._schema.name in _BATCH_NORMS and args[5]:  # it updates the statistics, and its schema does not say so
+            for tensor in tensors_in(args[3:5]):
+                self.written.keep(tensor)
 
     def record(self, func: Any, args: Any, kwargs: Any, output: Any) -> None:
         """Add an ATen call whose result depends on the image; all others are constants."""
@@ -169,18 +219,28 @@ class Recorder:
         tensors = tensors_in((args, kwargs)) if kwargs else tensors_in(args)
         target, in_place = _target(func)
         written = _written(func, args, kwargs)
+        if self.dims is not None and target in FACTORIES:
+            self._made(target, args, kwargs, output)
+            return
         if self.derived.isdisjoint(map(id, tensors)):
+            for size in (*(self.dims or ()), *_parts(self.bounds)):
+                self.use(size)
+            self.visited.update(self.parameters[id(t)] for t in tensors if id(t) in self.parameters)
+            if target in _CASTS and id(tensors[0]) in self.parameters:
+                self._cast(tensors[0], output)
+            if not _is_view(func):
+                self.fresh.update(map(_memory, tensors_in(output)))
             if written is not None and id(written) not in self.parameters:
                 for value in self._aliases(written):  # whoever reads them from now on reads other constants
                     del self.ids[id(self.alive[value])]
             elif target in _PARTS:
                 self._viewed(target, args, args, output)
             return
-        if target.startswith("new_"):  # takes only dtype and device from its operand
+        if target in FACTORIES:  # takes only dtype and device from its operand
             return
         arguments = self._converted(args) if self.dims is None else self._arguments(args)
         if target == "split" and self.chunk is not None:
-            count, axis = map(int, self.chunk)
+            count, axis = map(index, self.chunk)
             target, arguments, kwargs = "chunk", (arguments[0], count, axis), {}
         if target == "copy" and self.copying:
             kwargs = {**kwargs, "direct": True}
@@ -222,14 +282,43 @@ class Recorder:
         self._append("assert", (left, right, divisor, message), {}, [], [])
 
     def record_number(self, size: Dim) -> None:
-        """Add a size that Python code made a fraction of: what it does with that is not known."""
-        if not self.composite and not isinstance(size.expression, Attribute):
-            self._append("size_as_number", (size.expression,), {}, [], [])
+        """Add a size that Python code made something else of: what it does with that is not known."""
+        if not self.composite and has_axis(size.expression):
+            self._append("size_as_number", (size.expression, index(size), place(user_frame())), {}, [], [])
 
-    def record_constant(self, size: Dim) -> None:
-        """Add a size that a constant is made of: the trace holds that constant alone, not how it is made."""
-        if has_axis(size.expression):
-            self._append("size_in_constant", (size.expression, int(size)), {}, [], [])
+    def use(self, size: Any) -> None:
+        """Note that code does something with a number, or a constant, that is not known to follow the size."""
+        if isinstance(size, Dim):
+            mark_computed(size.expression)
+            self.record_number(size)
+
+    def _cast(self, tensor: torch.Tensor, output: torch.Tensor) -> None:
+        """A parameter in another type of number is that parameter: autocast makes such copies."""
+        self.ids[id(output)] = self.value_of(tensor)
+        self.casts.append(output)  # ids are memory addresses
+
+    def _made(self, target: str, args: Any, kwargs: Any, output: torch.Tensor) -> None:
+        """Add a constant of as many entries as a size says, if that may count channels; else only that it was used."""
+        dims = [size for size in self.dims or () if isinstance(size, Dim)]
+        for size in dims:
+            mark_computed(size.expression)
+        made = target.removeprefix("new_")
+        if made in RULES and any(self._may_count_channels(size.expression) for size in dims):
+            arguments = self._arguments(args[1:] if target.startswith("new_") else args)
+            if next(sized(arguments), None) is not None:  # else what was asked for is not what ATen was given
+                self._append(made, arguments, {}, [], [output])
+                return
+        for size in dims:
+            self.record_number(size)
+
+    def _may_count_channels(self, size: Expression) -> bool:
+        """Whether a size may be that of an axis of channels: heights and widths of pixels are none."""
+        if isinstance(size, Arithmetic):
+            parts = (part for part in (size.left, size.right) if not isinstance(part, int))
+            return any(map(self._may_count_channels, parts))
+        if not isinstance(size, Axis) or size.value == self.image:
+            return False
+        return len(self.values[size.value].shape) != 4 or size.axis == 1 or not self.values[size.value].derived
 
     def _append(
         self,
@@ -259,7 +348,9 @@ class Recorder:
         """Arguments of a slice or select, with the sizes that the index in Python code was computed from."""
         for number, item in enumerate(self.bounds):
             given = (item.start, item.stop, item.step) if isinstance(item, slice) else (item,)
-            plain = [default if part is None else int(part) for part, default in zip(given, (0, _END, 1), strict=False)]
+            plain = [
+                default if part is None else index(part) for part, default in zip(given, (0, _END, 1), strict=False)
+            ]
             if plain == list(args[2:]) + [1] * (len(plain) - len(args[2:])):
                 del self.bounds[: number + 1]
                 return tuple(p if part is None else as_size(part) for part, p in zip(given, plain, strict=False))
@@ -292,7 +383,7 @@ class Recorder:
     def _arguments(self, args: Any) -> tuple[Any, ...]:
         symbolic = iter(self.dims or ())
         concrete = integers_in(args)
-        matched = self.dims is not None and [int(n) for n in self.dims] == concrete
+        matched = self.dims is not None and list(map(index, self.dims)) == concrete
         if not matched:
             for dim in self.dims or ():
                 mark_computed(as_size(dim))
@@ -303,7 +394,7 @@ class Recorder:
             if isinstance(item, (list, tuple)):
                 return tuple(convert(part) for part in item)
             if isinstance(item, int) and not isinstance(item, bool):
-                return as_size(next(symbolic)) if matched else int(item)
+                return as_size(next(symbolic)) if matched else index(item)
             return item
 
         return tuple(convert(item) for item in args)
@@ -319,6 +410,23 @@ class Recorder:
         if isinstance(item, (list, tuple)):
             return tuple(map(self._converted, item))
         return as_size(item) if isinstance(item, int) else item
+
+    def _unvisited(self) -> tuple[str, ...]:
+        """Modules of whose parameters the pass read none."""
+        read = {self.values[value].parameter for op in self.ops for value in op.inputs} | self.visited
+        ran = {call.name for call in self.calls}
+        tied = {name: names for names in self.tied.values() for name in names}
+        unvisited = []
+        for module, owner in self.names.items():
+            held = [name for name, parameter in module._parameters.items() if parameter is not None]
+            names = [f"{owner}.{name}" if owner else name for name in held]
+            if (
+                names
+                and owner not in ran
+                and read.isdisjoint(other for name in names for other in tied.get(name, [name]))
+            ):
+                unvisited.append(owner)
+        return tuple(unvisited)
 
     def program(self, output: Any) -> Program:
         """Everything that was recorded.
@@ -353,6 +461,7 @@ class Recorder:
             self.sizes,
             frozenset(self.computed),
             {name: names[0] for names in self.tied.values() for name in names},
+            self._unvisited(),
         )
 
 
@@ -364,6 +473,19 @@ def _written(func: Any, args: Any, kwargs: Any) -> torch.Tensor | None:
     """The tensor that an ATen call writes into; None if it makes a new one."""
     written = args[0] if _target(func)[1] else kwargs.get("out") if kwargs else None
     return written if isinstance(written, torch.Tensor) else None
+
+
+@cache
+def _writes(func: Any) -> tuple[tuple[int, str], ...]:
+    """Arguments that an ATen operator writes into, by position and name."""
+    arguments = enumerate(func._schema.arguments)
+    return tuple((place, item.name) for place, item in arguments if item.alias_info and item.alias_info.is_write)
+
+
+@cache
+def _is_view(func: Any) -> bool:
+    """Whether what an ATen operator returns lies in the memory of an operand."""
+    return any(result.alias_info is not None for result in func._schema.returns)
 
 
 @cache
@@ -391,6 +513,12 @@ def _collect(tree: Any, found: list[torch.Tensor]) -> None:
             found.append(item)
         elif isinstance(item, (list, tuple, dict)):
             _collect(item, found)
+
+
+def _parts(bounds: list[Any]) -> Iterator[Any]:
+    """Numbers of an index."""
+    for item in bounds:
+        yield from (item.start, item.stop, item.step) if isinstance(item, slice) else (item,)
 
 
 def integers_in(tree: Any) -> list[int]:

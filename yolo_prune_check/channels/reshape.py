@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
 
 import numpy as np
 
@@ -185,18 +184,6 @@ def added(forms: Iterable[Form]) -> Form:
         for attribute, count in form.items():
             total[attribute] = total.get(attribute, 0) + count
     return total
-
-
-def sized(item: Any) -> Iterator[Axis]:
-    """Axes that an argument refers to."""
-    if isinstance(item, Axis):
-        yield item
-    elif isinstance(item, Arithmetic):
-        yield from sized(item.left)
-        yield from sized(item.right)
-    elif isinstance(item, tuple):
-        for part in item:
-            yield from sized(part)
 
 
 def linear(size: Size, program: Program, entries: Mapping[int, Ids]) -> tuple[Fraction, Axis | None] | None:

@@ -12,6 +12,7 @@ import operator
 from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
+from operator import index
 from typing import Any
 
 AttributeKey = tuple[str, str, int | None]
@@ -104,6 +105,18 @@ def attributes_in(item: Any) -> Iterator[Attribute]:
             yield from attributes_in(part)
 
 
+def sized(item: Any) -> Iterator[Axis]:
+    """Axes that an argument refers to."""
+    if isinstance(item, Axis):
+        yield item
+    elif isinstance(item, Arithmetic):
+        yield from sized(item.left)
+        yield from sized(item.right)
+    elif isinstance(item, tuple):
+        for part in item:
+            yield from sized(part)
+
+
 def has_axis(size: Size | float) -> bool:
     """Whether a size was computed from that of a tensor."""
     if isinstance(size, Arithmetic):
@@ -128,7 +141,7 @@ compared: ContextVar[Heard | None] = ContextVar("compared", default=None)
 
 
 measured: ContextVar[Callable[[Dim], None] | None] = ContextVar("measured", default=None)
-"""Told of every size that Python code makes a fraction of."""
+"""Told of every size that Python code makes something else of: a fraction, a plain number, a text."""
 
 
 class Remembered(int):
@@ -138,9 +151,8 @@ class Remembered(int):
 class Dim(int):
     """An ``int`` read from a tensor's shape, or computed from such, during tracing.
 
-    Operators that are not listed here give a plain ``int``: the number is then taken as a constant. Comparisons are
-    told to ``compared``, and whatever makes a fraction of it to ``measured``, if they are set. What Python does not
-    ask an ``int`` for goes unnoticed: ``int(n)``, ``math.log(n)``, a float on the left (``0.5 * n``).
+    Comparisons are told to ``compared``, and whatever makes another number or a text of it to ``measured``, if they are
+    set. What Python does not ask an ``int`` for is looked up in the source (``unheard``).
     """
 
     expression: Expression
@@ -151,12 +163,15 @@ class Dim(int):
         dim.expression = expression
         return dim
 
+    def __neg__(self) -> Dim:
+        return Dim(-index(self), Arithmetic("-", 0, self.expression))
+
     __hash__ = int.__hash__
 
 
 def as_size(number: int) -> Size:
     """The expression behind an int, or the int itself."""
-    return number.expression if isinstance(number, Dim) else int(number)
+    return number.expression if isinstance(number, Dim) else index(number)
 
 
 def _arithmetic(symbol: str, *, reflected: bool) -> Callable[[Dim, Any], Any]:
@@ -165,11 +180,11 @@ def _arithmetic(symbol: str, *, reflected: bool) -> Callable[[Dim, Any], Any]:
     def method(self: Dim, other: Any) -> Any:
         if not isinstance(other, int) or isinstance(other, bool):
             mark_computed(self.expression)
-            if isinstance(other, float):
+            if not hasattr(other, "__torch_function__"):  # an operator on tensors is recorded with this size
                 _measure(self)
             return NotImplemented
         left, right = (other, self) if reflected else (self, other)
-        return Dim(compute(int(left), int(right)), Arithmetic(symbol, as_size(left), as_size(right)))
+        return Dim(compute(index(left), index(right)), Arithmetic(symbol, as_size(left), as_size(right)))
 
     return method
 
@@ -185,24 +200,23 @@ def _measure(size: Dim) -> None:
         hear(size)
 
 
-_FRACTIONS = frozenset({"__pow__", "__rpow__", "__truediv__", "__rtruediv__", "__float__"})
-
-
 def _other_use(name: str) -> Callable[..., Any]:
     compute = getattr(int, name)
 
     def method(self: Dim, *operands: Any) -> Any:
         sizes = (self, *(operand for operand in operands if isinstance(operand, Dim)))
         mark_computed(tuple(size.expression for size in sizes))
-        if name in _FRACTIONS:
-            for size in sizes:
-                _measure(size)
+        for size in sizes:
+            _measure(size)
         return compute(self, *operands)
 
     return method
 
 
-for _name in ("pow", "rpow", "truediv", "rtruediv", "neg", "float"):
+for _name in (
+    *("pow", "rpow", "truediv", "rtruediv", "divmod", "rdivmod", "float", "int", "round", "trunc", "floor", "ceil"),
+    *("and", "rand", "or", "ror", "xor", "rxor", "lshift", "rlshift", "rshift", "rrshift", "invert", "str", "format"),
+):
     setattr(Dim, f"__{_name}__", _other_use(f"__{_name}__"))
 
 
@@ -215,7 +229,7 @@ def _comparison(symbol: str, name: str) -> Callable[..., Any]:
         other, hear = operands[0] if operands else 0, compared.get()
         if hear is not None and isinstance(other, (int, float)) and type(other) is not Remembered:
             known = outcome is not NotImplemented  # an int leaves it to a float
-            hear(self, symbol, other, bool(outcome) if known else bool(getattr(float(int(self)), name)(other)))
+            hear(self, symbol, other, bool(outcome) if known else bool(getattr(float(index(self)), name)(other)))
         return outcome
 
     return method

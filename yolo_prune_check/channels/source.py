@@ -5,13 +5,29 @@ from __future__ import annotations
 import ast
 import dis
 import linecache
+import sys
 from functools import lru_cache
 from types import CodeType, FrameType
+
+_TRACING = ("torch.", "yolo_prune_check.channels.")
 
 
 def outside_torch(frame: FrameType) -> FrameType:
     """The first caller that is not PyTorch's own: some of its functions are Python that calls another."""
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "torch":
+    while frame.f_back is not None and is_torch(frame):
+        frame = frame.f_back
+    return frame
+
+
+def is_torch(frame: FrameType) -> bool:
+    """Whether a frame runs PyTorch's own code."""
+    return bool(frame.f_globals.get("__name__", "").partition(".")[0] == "torch")
+
+
+def user_frame() -> FrameType:
+    """The first caller that is neither PyTorch's nor part of the tracing."""
+    frame = sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith(_TRACING):
         frame = frame.f_back
     return frame
 
@@ -36,7 +52,11 @@ def assertion(frame: FrameType) -> str | None:
 
 def place(frame: FrameType) -> str:
     """File, line and text of what a frame is at."""
-    file, number = frame.f_code.co_filename, frame.f_lineno
+    return line_of(frame.f_code.co_filename, frame.f_lineno)
+
+
+def line_of(file: str, number: int) -> str:
+    """File, line and text of a line of code."""
     return f"{file.rpartition('/')[2]}:{number} ({linecache.getline(file, number).strip()})"
 
 

@@ -10,21 +10,23 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from yolo_prune_check.channels.modes import Dispatch, Functions
+from yolo_prune_check.channels.modes import Dispatch, Functions, Writes
 from yolo_prune_check.channels.program import Program
 from yolo_prune_check.channels.recorder import Recorder
 from yolo_prune_check.channels.sizes import Attribute, Dim, Remembered
 from yolo_prune_check.channels.unchanged import unchanged
+from yolo_prune_check.channels.widths import name_widths
 from yolo_prune_check.errors import UserError
+from yolo_prune_check.images import image_channels
 
 
 def trace_program(model: nn.Module, imgsz: int) -> Program:
     """Run one image of zeros through the model and record the pass.
 
-    The model is left as it was: parameters, buffers, attributes, hooks and train/eval mode.
+    The model is left as it was: parameters, buffers, attributes, hooks and train/eval mode; and so are random numbers.
 
     Args:
-        model: Any module that takes an image batch ``(1, 3, imgsz, imgsz)``.
+        model: Any module that takes an image batch ``(1, C, imgsz, imgsz)``; ``images`` says which C.
         imgsz: Height and width of the image, in pixels.
 
     Raises:
@@ -40,32 +42,36 @@ def trace_program(model: nn.Module, imgsz: int) -> Program:
             with recorder.module_calls(), recorder.comparisons(), Dispatch(recorder), Functions(recorder):
                 output = model(image)
         except Exception as error:
-            _blame_the_model(model, imgsz, error)
+            _blame_the_model(model, imgsz, recorder, error)
             raise
     return recorder.program(output)
 
 
 def _image(model: nn.Module, imgsz: int) -> torch.Tensor:
     parameter = next(model.parameters(), torch.zeros(()))
-    return torch.zeros(1, 3, imgsz, imgsz, device=parameter.device, dtype=parameter.dtype)
+    return torch.zeros(1, image_channels(model), imgsz, imgsz, device=parameter.device, dtype=parameter.dtype)
 
 
-def _blame_the_model(model: nn.Module, imgsz: int, traced: Exception) -> None:
+def _blame_the_model(model: nn.Module, imgsz: int, recorder: Recorder, traced: Exception) -> None:
     """Raise a ``UserError`` if the model does not run without being traced, either; then it is no defect of ours."""
+    image = _image(model, imgsz)
     try:
-        model(_image(model, imgsz))
+        with Writes(recorder):
+            model(image)
     except Exception as error:  # noqa: BLE001  # whatever a model may raise
         said = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UserError(
             f"the model does not run on an image of {imgsz} x {imgsz} pixels ({said})",
             value=type(model).__name__,
-            hint="YOLO models need a multiple of 32, some of 64; a model that was pruned must run.",
+            hint=f"It was given {' x '.join(map(str, image.shape))} zeros. YOLO models need sizes that are multiples "
+            "of 32, some of 64; a model that was pruned must run.",
         ) from traced
 
 
 def _name_numbers(recorder: Recorder) -> None:
-    """Make the whole numbers that modules hold tell which attribute they are; PyTorch's own hold no sizes."""
+    """Make the whole numbers that modules hold tell which attribute they are, PyTorch's own their weight's width."""
     for module, owner in recorder.names.items():
+        name_widths(recorder, module)
         if type(module).__module__.startswith("torch."):
             continue
         for name, item in list(module.__dict__.items()):

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from yolo_prune_check.errors import UserError
+from yolo_prune_check.images import image_channels
 from yolo_prune_check.prune.borrowed import borrowed
 from yolo_prune_check.prune.oplog import NORMS, OpLog, is_layer
 from yolo_prune_check.prune.running import watch
@@ -36,7 +37,7 @@ def norms_of(model: nn.Module, layers: Iterable[str], *, imgsz: int = 64) -> dic
     if not wanted:
         return {}
     parameter = next(model.parameters())
-    image = torch.zeros(1, 3, imgsz, imgsz, device=parameter.device, dtype=parameter.dtype)
+    image = torch.zeros(1, image_channels(model), imgsz, imgsz, device=parameter.device, dtype=parameter.dtype)
     with borrowed(model), watch(model) as running, torch.no_grad():
         log = OpLog(model, running)
         with log:

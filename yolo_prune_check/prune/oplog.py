@@ -88,7 +88,8 @@ class OpLog(TorchDispatchMode):  # type: ignore[no-untyped-call]  # its __init_s
         self.readers: dict[int, list[int]] = {}
         self._running = running
         self._execution = execution or Execution()
-        self._owners = _owners(model)
+        self._owners = dict(_owners(model))
+        self._casts: list[torch.Tensor] = []
         self._values: dict[int, tuple[TensorWeakRef, int]] = {}
         self._count = 0
         self._paused = False
@@ -122,6 +123,9 @@ class OpLog(TorchDispatchMode):  # type: ignore[no-untyped-call]  # its __init_s
         self.calls.append(Call(name, module, owners, reads, None))
         output = self._execution.run(index, func, args, kwargs)
         outputs = _tensors(output)
+        if name == "_to_copy" and id(operands[0]) in self._owners:  # autocast: the same weight in another type
+            self._owners[id(output)] = self._owners[id(operands[0])]
+            self._casts.append(output)  # ids are memory addresses
         writes = tuple(self._write(tensor) for tensor in outputs)
         call = self.calls[index] = Call(name, module, owners, reads, writes)
         self._execution.wrote(index, call, outputs)

@@ -16,9 +16,8 @@ import numpy as np
 from yolo_prune_check.channels.flows.families import MATMUL, PERMUTING, SOFTMAX, UNARY, UNCHANGED
 from yolo_prune_check.channels.program import BoolArray, Op, Program, Ref
 from yolo_prune_check.channels.provenance import Balance, Ids
-from yolo_prune_check.channels.reshape import sized
 from yolo_prune_check.channels.rules import ELEMENTWISE, RULES
-from yolo_prune_check.channels.sizes import AttributeKey
+from yolo_prune_check.channels.sizes import AttributeKey, sized
 from yolo_prune_check.channels.tensors import Tensor
 
 HeadAxis = tuple[int, AttributeKey]

@@ -14,10 +14,10 @@ from yolo_prune_check.channels.heads import home_of
 from yolo_prune_check.channels.layers import GraphLayer
 from yolo_prune_check.channels.program import Op, Program, Ref
 from yolo_prune_check.channels.provenance import Frozen, Ids, Provenance, Scale
-from yolo_prune_check.channels.reshape import Form, along, sized
+from yolo_prune_check.channels.reshape import Form, along
 from yolo_prune_check.channels.rules import CONVOLUTIONS, RULES
 from yolo_prune_check.channels.silence import Silence
-from yolo_prune_check.channels.sizes import Arithmetic, AttributeKey, Axis, attributes_in, evaluate
+from yolo_prune_check.channels.sizes import Arithmetic, AttributeKey, Axis, attributes_in, evaluate, sized
 from yolo_prune_check.channels.tensors import Tensor
 from yolo_prune_check.channels.tensors import along as along_axis
 

@@ -16,6 +16,7 @@ from yolo_prune_check.channels.rules import (
     contraction,
     convolution,
     elementwise,
+    factory,
     indexing,
     join,
     layout,
@@ -34,6 +35,7 @@ RULES: Mapping[str, Rule] = {
     **activation.RULES,
     **assertion.RULES,
     **elementwise.RULES,
+    **factory.RULES,
     **join.RULES,
     **layout.RULES,
     **multi_head.RULES,
@@ -48,6 +50,7 @@ ACTIVATIONS = frozenset(activation.ACTIVATIONS)
 NORMS = frozenset(norm.NORMS)
 CONVOLUTIONS = frozenset(convolution.CONVOLUTIONS)
 POOLS = frozenset(pooling.POOLS)
+FACTORIES = frozenset({*factory.FACTORIES, *(f"new_{name}" for name in factory.RULES)})
 UPSAMPLES = frozenset(pooling.UPSAMPLES)
 LAYOUT = frozenset({*layout.RULES, *join.RULES, *tiling.RULES, *indexing.LAYOUT})
 ELEMENTWISE = frozenset(elementwise.TIES)
@@ -73,6 +76,7 @@ __all__ = [
     "BROADCASTING",
     "CONVOLUTIONS",
     "ELEMENTWISE",
+    "FACTORIES",
     "LAYOUT",
     "NORMS",
     "PASSING",

@@ -39,19 +39,14 @@ def branch(left: int, comparison: str, right: float, traced: bool, place: str) -
     return ()
 
 
-def number(size: int) -> tuple[()]:
-    """A fraction of a size; it changes no shape by itself."""
-    return ()
-
-
-def held(size: int, traced: int) -> tuple[()]:
-    """A size that a constant was made of, which was ``traced`` when the model was traced.
+def number(size: int, traced: int, place: str) -> tuple[()]:
+    """A size, which was ``traced`` when the model was traced, of which code at some place made something else.
 
     Raises:
-        Unknown: It is not any more.
+        Unknown: It is another.
     """
     if size != traced:
-        raise Unknown(f"a constant is made of a size that is {size} now, not {traced}: what it is then is not known")
+        raise Unknown(f"a size of {size}, no longer {traced}, is used as a number at {place}")
     return ()
 
 
@@ -59,5 +54,4 @@ RULES: dict[str, Callable[..., Any]] = {
     "assert": equal,
     "branch": branch,
     "size_as_number": number,
-    "size_in_constant": held,
 }

@@ -60,6 +60,7 @@ def document(model: str, graph: ChannelGraph, parts: Parts) -> Json:
             for number, group in enumerate(graph.groups)
         ],
         "unsupported": list(graph.unsupported),
+        "unvisited": list(graph.unvisited),
     }
 
 

@@ -11,6 +11,9 @@ from yolo_prune_check.cli.inspect.part_table import layer_part, part_part
 from yolo_prune_check.cli.inspect.parts import Parts
 from yolo_prune_check.cli.output import WIDTH, wrapped
 
+_NAMED = 3
+"""Modules that did not run, named before the rest is only counted."""
+
 
 def overview(model: str, graph: ChannelGraph, parts: Parts) -> str:
     """All parts of the output.
@@ -47,4 +50,10 @@ def summary(model: str, graph: ChannelGraph, parts: Parts) -> str:
         f"{many(counts.groups, 'dependency group')}: a channel alone, or channels that can only be removed together; "
         f"{counts.tied:,} hold more than one channel",
     ]
+    if graph.unvisited:
+        named = ", ".join(graph.unvisited[:_NAMED]) + (", …" if len(graph.unvisited) > _NAMED else "")
+        lines.append(
+            f"{many(len(graph.unvisited), 'module')} with parameters did not run in the trace, such as parts for "
+            f"training alone; group would leave them as wide as they are: {named}"
+        )
     return "\n".join(wrapped(line, WIDTH) for line in lines)
