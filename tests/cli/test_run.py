@@ -65,3 +65,14 @@ def test_json_is_one_event_a_line_and_ends_with_the_record(specs: Path, command_
     ]
     assert events[-1]["record"]["model"] == "yolov8s.yaml"
     assert events[-1]["record"]["verdict"] == "unsafe"
+
+
+def test_a_report_deletes_no_page_of_another_report_below_it(specs: Path, command_line: CommandLine) -> None:
+    command_line("run", "two.prune.yaml", "--report-dir", "out", "--predict-only")
+    command_line("report", "out/records", "-o", "out/june")
+    before = sorted((specs / "out/june").rglob("*.md"))
+    assert before
+    ran = command_line("run", "wrong.prune.yaml", "--report-dir", ".", "--predict-only")
+    assert "removed" not in ran.out
+    assert sorted((specs / "out/june").rglob("*.md")) == before
+    assert (specs / "out/two.md").exists()

@@ -105,7 +105,7 @@ def anchors(page: str) -> set[str]:
 
 
 def test_every_link_leads_to_a_heading_of_a_written_page(build: Build, tmp_path: Path) -> None:
-    written = write_reports(sample(build), tmp_path)
+    written = write_reports(sample(build), tmp_path).pages
     found = pages(tmp_path)
     assert set(found) == {path.relative_to(tmp_path).as_posix() for path in written}
     links = 0
@@ -316,11 +316,40 @@ def test_pages_whose_records_are_gone_are_deleted_and_foreign_files_are_not(buil
     write_reports(sample(build), tmp_path)
     (tmp_path / "README.md").write_text("somebody's own\n")
 
-    write_reports([build.record(spec="specs/quick.prune.yaml", suite="quick", tags=())], tmp_path)
+    written = write_reports([build.record(spec="specs/quick.prune.yaml", suite="quick", tags=())], tmp_path)
 
+    assert written.removal == (
+        "removed 3 pages that no record stands behind: claims.md, field_notes/other_notes.md, field_notes/sample.md"
+    )
     assert set(pages(tmp_path)) == {"index.md", "quick.md", "README.md"}
     assert not (tmp_path / "field_notes").exists()
     assert (tmp_path / "quick.md").read_text().startswith(MARKER)
+
+
+def test_pages_of_a_report_below_are_left_alone(build: Build, tmp_path: Path) -> None:
+    for june in ("june", "deep/er/june"):
+        write_reports(sample(build), tmp_path / june)
+    before = pages(tmp_path)
+    plain = build.record(spec="specs/quick.prune.yaml", suite="quick", tags=())
+
+    assert write_reports([plain], tmp_path).removed == ()
+    assert write_reports([replace(plain, spec="specs/june/other.prune.yaml")], tmp_path).removed == ("quick.md",)
+    assert write_reports([plain], tmp_path).removed == (), "june/other.md may belong to the report in june by now"
+    assert before.keys() <= pages(tmp_path).keys()
+
+
+@pytest.mark.parametrize("list_", ["", "[", "{}", '["../mine.md", 1]'])
+def test_pages_nobody_is_known_to_have_written_here_are_not_deleted(build: Build, tmp_path: Path, list_: str) -> None:
+    out = tmp_path / "out"
+    write_reports([build.record()], out)
+    (tmp_path / "mine.md").write_text(f"{MARKER}\n")
+    before = pages(out)
+    (out / ".pages.json").write_text(list_)
+
+    assert write_reports([build.record(spec="specs/quick.prune.yaml", tags=())], out).removed == ()
+
+    assert before.keys() <= pages(out).keys()
+    assert (tmp_path / "mine.md").exists()
 
 
 def test_nothing_to_report_and_contradictory_records_are_refused(build: Build, tmp_path: Path) -> None:
@@ -339,7 +368,7 @@ def test_nothing_to_report_and_contradictory_records_are_refused(build: Build, t
 
 def test_two_specs_of_one_name_get_two_pages_and_two_places(build: Build, tmp_path: Path) -> None:
     one, two = build.record(spec="/a/x.prune.yaml"), build.record(spec="/b/x.prune.yaml")
-    written = write_reports([one, two], tmp_path)
+    written = write_reports([one, two], tmp_path).pages
     assert len(written) == len(set(written)) == 4  # index, claims and the two
     assert record_path(one, tmp_path) != record_path(two, tmp_path)
 

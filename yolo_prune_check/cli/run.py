@@ -86,9 +86,9 @@ def run(
     if records and report_dir is not None:
         updated = update_report(records, report_dir, searched=[path for path in specs if path.is_dir()])
         tell = complain if as_json else say
-        tell(f"reports: {updated.pages[0]}")
-        if updated.removal is not None:
-            tell(updated.removal)
+        tell(f"reports: {updated.written.pages[0]}")
+        for line in updated.removals:
+            tell(line)
     code = exit_code(records, bad_input=refused)
     if code:
         raise typer.Exit(code)

@@ -13,17 +13,14 @@ from typing import TYPE_CHECKING
 
 from yolo_prune_check.errors import UserError
 from yolo_prune_check.plugin.names import SUFFIX
-from yolo_prune_check.report import RECORDS, counterexample_path, save_records, write_reports
+from yolo_prune_check.report import RECORDS, Written, counterexample_path, save_records, write_reports
+from yolo_prune_check.report.figures import named
 from yolo_prune_check.run.events import Event, ScenarioFinished, StepFinished
 from yolo_prune_check.run.record import Record, read_record
 
 if TYPE_CHECKING:
     from yolo_prune_check.progress import Progress
     from yolo_prune_check.spec import Scenario
-
-
-_MOST_NAMED = 5
-"""Removed scenarios that are named before the rest is only counted."""
 
 
 def spec_files(paths: Iterable[Path]) -> list[Path]:
@@ -112,21 +109,22 @@ class Updated:
     """What became of a report directory.
 
     Attributes:
-        pages: The pages written, index first.
+        written: The pages.
         removed: The scenarios whose records were removed, as ``spec::id``.
     """
 
-    pages: list[Path]
+    written: Written
     removed: tuple[str, ...]
 
     @property
-    def removal(self) -> str | None:
-        """One line that says what was removed, or None."""
-        if not self.removed:
-            return None
-        more = len(self.removed) - _MOST_NAMED
-        named = ", ".join(self.removed[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
-        return f"removed from the reports, as no spec declares them any more: {named}"
+    def removals(self) -> tuple[str, ...]:
+        """What was removed: scenarios and pages in one line each."""
+        scenarios = (
+            f"removed from the reports, as no spec declares them any more: {named(self.removed)}"
+            if self.removed
+            else None
+        )
+        return tuple(line for line in (scenarios, self.written.removal) if line is not None)
 
 
 def update_report(records: Sequence[Record], out: Path, *, searched: Iterable[Path] = ()) -> Updated:
