@@ -76,3 +76,42 @@ def test_a_report_deletes_no_page_of_another_report_below_it(specs: Path, comman
     assert "removed" not in ran.out
     assert sorted((specs / "out/june").rglob("*.md")) == before
     assert (specs / "out/two.md").exists()
+
+
+def test_a_report_no_longer_calls_safe_what_cannot_be_started(specs: Path, command_line: CommandLine) -> None:
+    spec = specs / "two.prune.yaml"
+    good = spec.read_text("utf-8")
+    again = ("run", "two.prune.yaml", "--report-dir", "out", "--predict-only")
+    assert command_line(*again).code == 0
+    assert "safe" in row(specs, "masked")
+    for wrong, message in (
+        (good.replace("layer: 1.0", "layer: 77.0", 1), "block 77: the model has blocks 0-22"),
+        (good.replace("steps:", "step:", 1), "unknown key `step`"),
+    ):
+        spec.write_text(wrong, encoding="utf-8")
+        ran = command_line(*again)
+        assert ran.code == 2
+        assert message in ran.err
+        assert "not started" in row(specs, "masked")
+        assert message.replace("`", "") in row(specs, "masked").replace("`", "")
+        spec.write_text(good, encoding="utf-8")
+        assert command_line(*again).code == 0
+        assert "not started" not in row(specs, "masked")
+
+
+def test_what_could_not_be_started_is_told_with_the_rest(specs: Path, command_line: CommandLine) -> None:
+    spec = specs / "two.prune.yaml"
+    spec.write_text(spec.read_text("utf-8").replace("layer: 1.0", "layer: 77.0", 1), encoding="utf-8")
+    ran = command_line("run", "two.prune.yaml", "--predict-only")
+    assert ran.code == 2
+    assert "✗   two::masked  not started" in ran.out
+    assert "2 scenarios: 1 unsafe, 1 could not be started (bad input); 1 as expected, 0 not;" in ran.out
+    told = command_line("run", "two.prune.yaml", "--predict-only", "--json")
+    records = [event["record"] for line in told.out.splitlines() if "record" in (event := json.loads(line))]
+    assert [record["verdict"] for record in records] == ["not-started", "unsafe"]
+
+
+def row(folder: Path, scenario: str) -> str:
+    """The line of a scenario on the index."""
+    index = (folder / "out/index.md").read_text("utf-8")
+    return next(line for line in index.splitlines() if f"[`{scenario}`]" in line)

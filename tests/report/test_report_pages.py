@@ -17,7 +17,7 @@ from yolo_prune_check.report.markdown import MARKER, NONE, slugs
 from yolo_prune_check.report.site import page_of, relative, slug_of
 from yolo_prune_check.report.tally import Tally
 from yolo_prune_check.report.wording import advice, headline, reason
-from yolo_prune_check.run.record import MetricsRecord, Record
+from yolo_prune_check.run.record import MetricsRecord, Record, not_started
 
 if TYPE_CHECKING:
     from tests.report.conftest import Build
@@ -449,6 +449,34 @@ def test_a_scenario_that_was_not_run_says_nothing(build: Build, tmp_path: Path, 
     assert "This is what the spec expects" not in notes
     assert f"The spec expects: {expected}. Nothing tells yet whether that is so." in notes
     assert "| ended as expected, of those that ran | 1 of 1 |" in re.sub(" +", " ", index)
+
+
+def test_the_report_begins_with_what_could_not_be_started(build: Build, tmp_path: Path) -> None:
+    message = "specs/sample.prune.yaml:4: unknown block: got 77. yolov8n-digits has blocks 0 to 22."
+    bad = not_started(build.record("typo"), message)
+    for records, words in (
+        ([bad], "**The scenario could not be started, because its input is wrong: nothing is known of its safety.**"),
+        ([bad, replace(bad, id="b")], "**None of the 2 scenarios could be started, because their input is wrong:"),
+        (
+            [bad, build.record()],
+            "**1 of 2 scenarios could not be started, because its input is wrong: nothing is known of it.** "
+            "**The plan is safe to use.**",
+        ),
+    ):
+        assert headline(records).startswith(words)
+    write_reports([bad, build.record()], tmp_path)
+    index, notes = (tmp_path / "index.md").read_text(), (tmp_path / "field_notes/sample.md").read_text()
+    summary, suites, scenarios = tables(index)[:3]
+    assert ["not started", "1"] in summary
+    assert ["ended as expected, of those that ran", "1 of 1"] in summary
+    assert suites[1][suites[0].index("not started")] == "1"
+    row = next(row for row in scenarios if "typo" in row[1])
+    assert row[3:] == ["not started", "✗", message]
+    assert "**not started** ones could not be started" in index
+    assert "[`typo`](#typo): could not be started; correct the input that its message names." in notes
+    part = notes[notes.index("## `typo`") :]
+    assert f"**Not started**. The scenario could not be started, because its input is wrong. {message}" in part
+    assert part.count(message) == 1
 
 
 def test_a_page_of_nothing_but_waiting_scenarios_claims_nothing(build: Build, tmp_path: Path) -> None:

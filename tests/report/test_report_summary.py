@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from yolo_prune_check.report import scenario_failure_text, terminal_summary
+from yolo_prune_check.run.record import not_started
 
 if TYPE_CHECKING:
     from tests.report.conftest import Build
@@ -24,6 +25,24 @@ def test_the_summary_has_a_line_for_each_scenario_and_one_that_adds_up(build: Bu
 def test_the_summary_stays_narrow(build: Build) -> None:
     records = [build.unsafe(verdict="partial", reasons=("word " * 60,))]
     assert max(map(len, terminal_summary(records).splitlines())) < 120
+
+
+def test_the_reason_has_all_the_space_there_is_and_no_path(build: Build) -> None:
+    words = "no such layer: got '99.0'. yolov8n-digits has the layers 0.0 to 22.10, and none of them is it."
+    at = "specs/field_notes/sample.prune.yaml:38:7: "
+    records = [build.record("x", verdict="refused", reasons=(at + words,)), not_started(build.record("y"), at + words)]
+    lines = terminal_summary(records).splitlines()
+    assert [line.count(words[:60]) for line in lines[2:4]] == [1, 1]
+    assert max(map(len, lines)) < 120
+
+
+def test_scenarios_that_could_not_be_started_are_rows_and_counted(build: Build) -> None:
+    records = [build.record("first"), not_started(build.record("typo"), "a.prune.yaml:4: unknown block: got 77.")]
+    lines = terminal_summary(records).splitlines()
+    assert lines[3].split() == ["✗", "sample::typo", "not", "started", "–", "unknown", "block:", "got", "77."]
+    assert lines[-1] == (
+        "2 scenarios: 1 safe, 1 could not be started (bad input); 1 as expected, 0 not; 1 of 1 steps as predicted"
+    )
 
 
 def test_the_summary_of_nothing_says_so() -> None:

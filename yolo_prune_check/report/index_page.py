@@ -20,10 +20,14 @@ feature and say nothing. What a plan costs in accuracy is told beside its verdic
 *As expected* says whether that is what the scenario's author declared: an experiment meant to show a failure is ✓ \
 when it fails."""
 
+_NOT_STARTED = """\
+**not started** ones could not be started, because their input is wrong: whatever was known of them before holds no \
+longer."""
+
 
 def index_page(site: Site) -> str:
     """The whole page."""
-    parts = ["# Pruning safety reports", headline(site.records), _WHAT, _counts(site), _suites(site)]
+    parts = ["# Pruning safety reports", headline(site.records), _what(site), _counts(site), _suites(site)]
     if site.field_notes:
         rulings = [ruling for _, ruling in decide_all(site.field_notes)]
         verdicts = ", ".join(f"{number} {word}" for word, number in count_verdicts(rulings) if number)
@@ -35,6 +39,10 @@ def index_page(site: Site) -> str:
         )
     parts.extend([_scenarios(site), glossary(site.records)])
     return page(*parts)
+
+
+def _what(site: Site) -> str:
+    return f"{_WHAT} {_NOT_STARTED}" if Tally.of(site.records).not_started else _WHAT
 
 
 def _counts(site: Site) -> str:
@@ -54,15 +62,12 @@ def _counts(site: Site) -> str:
 
 
 def _suites(site: Site) -> str:
+    verdicts = [name for name, _ in Tally.of(site.records).by_verdict()]
     names = [
         "suite",
         "model · data · image size",
         "scenarios",
-        "safe",
-        "partial",
-        "unsafe",
-        "refused",
-        "not run",
+        *map(verdict_name, verdicts),
         "as expected",
         "steps as predicted",
     ]
@@ -74,7 +79,7 @@ def _suites(site: Site) -> str:
                 link(text(suite.title), suite.page),
                 settings(suite.records),
                 figures.count(tally.scenarios),
-                *(figures.count(number) for _, number in tally.by_verdict()),
+                *(figures.count(dict(tally.by_verdict()).get(name, 0)) for name in verdicts),
                 figures.of(tally.passed, tally.ran) if tally.ran else NONE,
                 figures.of(tally.confirmed, tally.predictions) if tally.predictions else NONE,
             ]

@@ -16,9 +16,28 @@ _REASONS = 3
 
 def headline(records: Sequence[Record]) -> str:
     """The verdict over several scenarios in one or two sentences a manager understands. Markdown."""
-    plans = [record for record in records if record.fuzz is None]
-    random = random_headline(records)
-    return " ".join(part for part in (_headline(plans) if plans else "", random) if part)
+    started = [record for record in records if record.verdict != "not-started"]
+    plans = [record for record in started if record.fuzz is None]
+    parts = (_not_started(len(records), len(started)), _headline(plans) if plans else "", random_headline(started))
+    return " ".join(part for part in parts if part)
+
+
+def _not_started(scenarios: int, started: int) -> str:
+    if started == scenarios:
+        return ""
+    if scenarios == 1:
+        return "**The scenario could not be started, because its input is wrong: nothing is known of its safety.**"
+    if not started:
+        return (
+            f"**None of the {scenarios} scenarios could be started, because their input is wrong: "
+            "nothing is known of their safety.**"
+        )
+    number = scenarios - started
+    whose, them = ("its", "it") if number == 1 else ("their", "them")
+    return (
+        f"**{of(number, scenarios)} scenarios could not be started, because {whose} input is wrong: "
+        f"nothing is known of {them}.**"
+    )
 
 
 def _headline(records: Sequence[Record]) -> str:
@@ -54,7 +73,6 @@ def _alone(record: Record) -> str:
         "unsafe": "The plan must not be used as it is written.",
         "partial": "The plan can only be carried out in part.",
         "refused": "The plan was refused, because its input is wrong.",
-        "not-run": "The plan was not run, so nothing is known of its safety.",
     }[record.verdict]
 
 
@@ -190,6 +208,8 @@ def explanation(record: Record) -> str:
         sentences.append("The input cannot be used, and the plan was refused before anything was pruned.")
     elif record.verdict == "not-run":
         sentences.append("The scenario was not carried out.")
+    elif record.verdict == "not-started":
+        sentences.append("The scenario could not be started, because its input is wrong.")
     elif not steps:
         sentences.append("No layer was pruned.")
     elif any(step.status == "predicted" for step in steps):
@@ -257,6 +277,8 @@ def advice(record: Record) -> str:
         return f"nothing: these are random plans that try this tool, and {what}"
     if record.verdict == "refused":
         return "cannot be run; correct the input that its message names"
+    if record.verdict == "not-started":
+        return "could not be started; correct the input that its message names"
     if record.verdict == "not-run":
         return "nothing was executed, so nothing is known yet"
     breaks = first_failure(record) is not None

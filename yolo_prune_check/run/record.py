@@ -17,7 +17,7 @@ from yolo_prune_check.run.fuzz_record import FuzzRecord
 FORMAT = 1
 _AGAIN = "Run the scenario again, or delete the file."
 
-RecordVerdict = Literal["safe", "unsafe", "partial", "refused", "not-run"]
+RecordVerdict = Literal["safe", "unsafe", "partial", "refused", "not-run", "not-started"]
 StepStatus = Literal["pruned", "predicted", "skipped", "failed"]
 T = TypeVar("T")
 
@@ -192,8 +192,9 @@ class Record:
 
     Attributes:
         verdict: ``safe``, ``unsafe``, ``partial`` (some steps were skipped), ``refused`` (bad input, as the scenario
-            expects) or ``not-run`` (predicted, but not carried out in this version). Of random plans ``safe`` says that
-            no prediction was refuted; one that was makes it ``unsafe``.
+            expects), ``not-run`` (predicted, but not carried out in this version) or ``not-started`` (bad input, which
+            nobody expected). Of random plans ``safe`` says that no prediction was refuted; one that was makes it
+            ``unsafe``.
         reasons: Why, one sentence each.
         passed: Whether the verdict and every budget in ``expect`` hold and no prediction was refuted.
         failures: Why not, one sentence each.
@@ -244,6 +245,31 @@ class Record:
     def skipped(self) -> int:
         """Number of steps that were skipped."""
         return sum(step.status == "skipped" for step in self.steps)
+
+
+def not_started(record: Record, message: str) -> Record:
+    """The record of the same scenario once it cannot be started any more: nothing that was known of it holds.
+
+    Args:
+        record: What an earlier version of the spec gave.
+        message: What is wrong with the input.
+    """
+    return dataclasses.replace(
+        record,
+        verdict="not-started",
+        reasons=(message,),
+        passed=False,
+        failures=(message,),
+        agrees=None,
+        notes=(),
+        steps=(),
+        edges=(),
+        hazards=(),
+        metrics=MetricsRecord(),
+        facts=ModelFacts(),
+        fuzz=None,
+        checkpoint=None,
+    )
 
 
 def write_record(record: Record, path: Path) -> None:
