@@ -528,6 +528,27 @@ def test_a_plan_whose_accuracy_was_not_measured_is_not_called_safe_to_use(build:
     assert (numbers["safe, accuracy not measured"], numbers["safe, mAP50 measured"]) == ("2", "1")
 
 
+def test_a_plan_is_not_called_safe_to_use_where_there_was_no_accuracy_to_lose(build: Build, tmp_path: Path) -> None:
+    nothing = MetricsRecord(map50_before=0.0004, map50_after=0.0004)
+    blind = [build.record(name, metrics=nothing) for name in ("a", "b")]
+    write_reports(blind[:1], tmp_path)
+    page = (tmp_path / "field_notes/sample.md").read_text()
+    assert "**The plan fits, but this data cannot show what it costs in accuracy.**" in page
+    assert "**Safe**, but this data cannot show what the plan costs in accuracy." in page
+    assert "[`a`](#a): fits, but the untouched model finds next to nothing in this data; measure it" in page
+    assert "mAP50 0.000 → 0.000, which says nothing: there was none to lose" in page
+    assert "safe to use" not in page
+    for records, words in (
+        (blind, "All 2 plans fit, but the data cannot show what any of them costs."),
+        ([blind[0], build.record()], "All 2 plans fit, but the data cannot show what 1 of them costs."),
+        ([blind[0], build.unsafe()], "1 of 2 plans fits, but the data cannot show what it costs; 1 must not be"),
+    ):
+        assert f"**{words}" in headline(records)
+    write_reports([*blind, build.record()], tmp_path)
+    numbers = dict(row[:2] for row in tables((tmp_path / "index.md").read_text())[0])
+    assert (numbers["safe, mAP50 of the untouched model about 0"], numbers["safe, mAP50 measured"]) == ("2", "1")
+
+
 def test_safe_and_a_notable_loss_stand_in_one_sentence(build: Build, tmp_path: Path) -> None:
     write_reports([build.record("ruin", metrics=MetricsRecord(map50_before=0.99, map50_after=0.87))], tmp_path)
     page = (tmp_path / "field_notes/sample.md").read_text()

@@ -49,9 +49,12 @@ def _counts(site: Site) -> str:
     tally = Tally.of(site.records)
     rows = [["scenarios", figures.count(tally.scenarios)]]
     rows.extend([verdict_name(name), figures.count(number)] for name, number in tally.by_verdict())
-    rows.append(["safe, mAP50 measured", figures.count(tally.safe - tally.unmeasured - tally.fuzzed_safe)])
+    usable = tally.safe - tally.unmeasured - tally.blind - tally.fuzzed_safe
+    rows.append(["safe, mAP50 measured", figures.count(usable)])
     rows.append(["safe, but at a notable loss of mAP50", figures.count(tally.costly)])
     rows.append(["safe, accuracy not measured", figures.count(tally.unmeasured)])
+    if tally.blind:
+        rows.append(["safe, mAP50 of the untouched model about 0", figures.count(tally.blind)])
     if tally.fuzzed:
         rows.append(["safe, random plans that went as predicted", figures.count(tally.fuzzed_safe)])
     rows.append(["ended as expected, of those that ran", figures.of(tally.passed, tally.ran)])

@@ -24,7 +24,8 @@ class Tally:
     scenarios that try such plans, which are no plans themselves, ``fuzzed_safe`` those in which nothing was refuted.
     ``ran`` are the scenarios that were carried out or refused, ``passed`` those of them that ended as expected: one
     that was not run, or could not be started, says nothing. ``costly`` are the safe ones that lose notably many
-    detections, ``unmeasured`` the safe ones whose accuracy is not known.
+    detections, ``unmeasured`` the safe ones whose accuracy is not known, ``blind`` those measured on data in which the
+    untouched model finds nothing that could be lost.
     """
 
     scenarios: int = 0
@@ -41,6 +42,7 @@ class Tally:
     edges_confirmed: int = 0
     costly: int = 0
     unmeasured: int = 0
+    blind: int = 0
     refuted: int = 0
     fuzzed: int = 0
     fuzzed_safe: int = 0
@@ -68,6 +70,7 @@ class Tally:
             edges_confirmed=sum(edge.agrees for edge in edges),
             costly=sum(record.verdict == "safe" and costly(record) for record in members),
             unmeasured=sum(record.verdict == "safe" and not measured(record) for record in members),
+            blind=sum(record.verdict == "safe" and measured(record) and record.metrics.blind for record in members),
             refuted=sum(record.agrees is False for record in members),
             fuzzed=sum(record.fuzz is not None for record in members),
             fuzzed_safe=sum(record.fuzz is not None and record.verdict == "safe" for record in members),

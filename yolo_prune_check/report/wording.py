@@ -68,6 +68,8 @@ def _alone(record: Record) -> str:
         return f"The plan fits, but it loses more than {NOTABLE_LOSS:.2f} mAP50."
     if record.verdict == "safe" and not measured(record):
         return "The plan fits, but its accuracy was not measured."
+    if record.verdict == "safe" and record.metrics.blind:
+        return "The plan fits, but this data cannot show what it costs in accuracy."
     return {
         "safe": "The plan is safe to use.",
         "unsafe": "The plan must not be used as it is written.",
@@ -106,6 +108,10 @@ def _but(tally: Tally) -> str:
         whose = "none of them" if tally.unmeasured == tally.safe else f"{tally.unmeasured} of them"
         verb = "was" if tally.unmeasured in (1, tally.safe) else "were"
         parts.append(f"{whose} {verb} {'' if tally.unmeasured == tally.safe else 'not '}measured for accuracy")
+    if tally.blind and tally.blind == tally.safe:
+        parts.append("the data cannot show what " + ("it costs" if tally.safe == 1 else "any of them costs"))
+    elif tally.blind:
+        parts.append(f"the data cannot show what {tally.blind} of them {'costs' if tally.blind == 1 else 'cost'}")
     return _listing(parts) if parts else ""
 
 
@@ -181,6 +187,7 @@ def _safe(record: Record) -> str:
         done += f", {change(metrics.params_before, metrics.params_after)} parameters"
     if metrics.map50_before is not None and metrics.map50_after is not None:
         done += f", mAP50 {score(metrics.map50_before)} → {score(metrics.map50_after)}"
+        done += ", which says nothing: there was none to lose" if metrics.blind else ""
     else:
         done += ", accuracy not measured"
     return done
@@ -241,6 +248,8 @@ def _provided(record: Record) -> str:
         return f", but mAP50 went {scores}, a loss of more than {NOTABLE_LOSS:.2f}"
     if record.verdict == "safe" and not measured(record):
         return ", but accuracy was not measured"
+    if record.verdict == "safe" and metrics.blind:
+        return ", but this data cannot show what the plan costs in accuracy"
     return ""
 
 
@@ -291,6 +300,9 @@ def advice(record: Record) -> str:
                 "every operator fits, but accuracy was not measured; measure it on trained weights and data before use"
                 + ("; read its warnings" if warned else "")
             )
+        if record.metrics.blind:
+            found = "the untouched model finds next to nothing in this data"
+            return f"fits, but {found}; measure it on data that the model was trained for"
         return "can be used as written" + ("; read its warnings" if warned else "")
     remedies = _remedies(record.hazards)
     if breaks and record.activations == "sliced":

@@ -83,7 +83,12 @@ def _over_budget(expect: Expect, metrics: MetricsRecord, *, executed: bool) -> I
     for name, budget, value, at_least in checks:
         if budget is None or (not executed and name in _MEASURED):
             continue
-        if value is None:
+        if name == "max_map_drop" and metrics.blind:
+            yield (
+                f"{name} {budget:g} could not be judged, because the untouched model finds next to nothing in this "
+                f"data (mAP50 {metrics.map50_before:.3f})"
+            )
+        elif value is None:
             yield f"{name} {budget:g} could not be checked, because the plan did not run"
         elif value < budget if at_least else value > budget:
             yield f"{name} is {budget:g}, but the plan gives {value:.4g}"

@@ -15,6 +15,8 @@ from yolo_prune_check.run.atomic import written_whole
 from yolo_prune_check.run.fuzz_record import FuzzRecord
 
 FORMAT = 1
+_BLIND = 0.05
+"""mAP50 of the untouched model below which pruning has next to nothing to lose."""
 _AGAIN = "Run the scenario again, or delete the file."
 
 RecordVerdict = Literal["safe", "unsafe", "partial", "refused", "not-run", "not-started"]
@@ -153,6 +155,11 @@ class MetricsRecord:
     active: int | None = None
     weight_norm_count: int | None = None
     latency_ratio: float | None = None
+
+    @property
+    def blind(self) -> bool:
+        """Whether the untouched model finds so little in the data that a loss of mAP means nothing."""
+        return self.map50_before is not None and self.map50_before < _BLIND
 
 
 @dataclass(frozen=True)
