@@ -49,7 +49,7 @@ def _counts(site: Site) -> str:
     tally = Tally.of(site.records)
     rows = [["scenarios", figures.count(tally.scenarios)]]
     rows.extend([verdict_name(name), figures.count(number)] for name, number in tally.by_verdict())
-    usable = tally.safe - tally.unmeasured - tally.blind - tally.fuzzed_safe
+    usable = tally.safe - tally.unmeasured - tally.blind - tally.fuzzed_safe - tally.fuzzed_unrun
     rows.append(["safe, mAP50 measured", figures.count(usable)])
     rows.append(["safe, but at a notable loss of mAP50", figures.count(tally.costly)])
     rows.append(["safe, accuracy not measured", figures.count(tally.unmeasured)])
@@ -57,11 +57,17 @@ def _counts(site: Site) -> str:
         rows.append(["safe, mAP50 of the untouched model about 0", figures.count(tally.blind)])
     if tally.fuzzed:
         rows.append(["safe, random plans that went as predicted", figures.count(tally.fuzzed_safe)])
-    rows.append(["ended as expected, of those that ran", figures.of(tally.passed, tally.ran)])
+    if tally.fuzzed_unrun:
+        rows.append(["safe, random plans that were only predicted", figures.count(tally.fuzzed_unrun)])
+    rows.append(["ended as expected, of those that ran", _share(tally.passed, tally.ran)])
     units = "steps and random plans" if tally.fuzzed else "steps"
-    rows.append([f"{units} that went as predicted", figures.of(tally.confirmed, tally.predictions)])
-    rows.append(["concat, split and residual edges as predicted", figures.of(tally.edges_confirmed, tally.edges)])
+    rows.append([f"{units} that went as predicted", _share(tally.confirmed, tally.predictions)])
+    rows.append(["concat, split and residual edges as predicted", _share(tally.edges_confirmed, tally.edges)])
     return f"## Summary\n\n{table(['', 'number'], rows, right=['number'])}"
+
+
+def _share(part: int, whole: int) -> str:
+    return figures.of(part, whole) if whole else NONE
 
 
 def _suites(site: Site) -> str:
@@ -83,8 +89,8 @@ def _suites(site: Site) -> str:
                 settings(suite.records),
                 figures.count(tally.scenarios),
                 *(figures.count(dict(tally.by_verdict()).get(name, 0)) for name in verdicts),
-                figures.of(tally.passed, tally.ran) if tally.ran else NONE,
-                figures.of(tally.confirmed, tally.predictions) if tally.predictions else NONE,
+                _share(tally.passed, tally.ran),
+                _share(tally.confirmed, tally.predictions),
             ]
         )
     return f"## Suites\n\n{table(names, rows, right=names[2:])}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Sequence
 
 from tabulate import tabulate
@@ -20,6 +21,8 @@ _WIDTH = 118
 """Columns that the short table may take, …"""
 _REASON = 60
 """… unless there is less left than this for the reasons."""
+_LINES = 2
+"""A reason takes no more lines than this."""
 _PLACE = re.compile(r"^\S[^\n]*?\.ya?ml(:\d+){1,2}: ")
 """Where a mistake is; the row has the scenario's name, and needs the space for what the mistake is."""
 _ENDINGS = {"not-started": "could not be started (bad input)"}
@@ -27,7 +30,7 @@ _ENDINGS = {"not-started": "could not be started (bad input)"}
 
 
 def terminal_summary(records: Sequence[Record]) -> str:
-    """One line per scenario, sorted, and one that adds them up."""
+    """One row per scenario, sorted, and one line that adds them up."""
     if not records:
         return "no scenario was run"
     ordered = sorted(records, key=lambda record: (record.spec, record.id))
@@ -40,9 +43,10 @@ def terminal_summary(records: Sequence[Record]) -> str:
     counts = [(number, _ENDINGS.get(name, verdict_name(name))) for name, number in total.by_verdict()]
     verdicts = ", ".join(f"{number} {words}" for number, words in counts if number)
     units = "steps and random plans" if total.fuzzed else "steps"
+    proof = f"{figures.of(total.confirmed, total.predictions)} {units} as predicted"
     ending = (
         f"{figures.many(total.scenarios, 'scenario')}: {verdicts}; {total.passed} as expected, "
-        f"{total.ran - total.passed} not; {figures.of(total.confirmed, total.predictions)} {units} as predicted"
+        f"{total.ran - total.passed} not; {proof if total.predictions else 'nothing was carried out'}"
     )
     return f"{_plain_table(_COLUMNS, rows)}\n{ending}"
 
@@ -150,9 +154,8 @@ def _what(words: str, failure: MismatchRecord | None) -> str:
     return f"breaks in {failure.module}" if failure is not None else words or NONE
 
 
-def _short(words: str, most: int) -> str:
-    words = " ".join(words.split()).replace("`", "")
-    return words if len(words) <= most else f"{words[: most - 1].rstrip()}…"
+def _short(words: str, width: int) -> str:
+    return textwrap.fill(words.replace("`", ""), width, max_lines=_LINES, placeholder="…", break_on_hyphens=False)
 
 
 def _titled(title: str, body: str) -> str:

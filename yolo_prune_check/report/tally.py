@@ -21,7 +21,8 @@ class Tally:
     ``predictions`` are the steps that were predicted and carried out, ``confirmed`` those of them that went as
     predicted; ``edges`` and ``edges_confirmed`` count the concat, split and residual operands in the same way.
     A random plan that was predicted and carried out counts among the ``predictions`` as a step does; ``fuzzed`` are the
-    scenarios that try such plans, which are no plans themselves, ``fuzzed_safe`` those in which nothing was refuted.
+    scenarios that try such plans, which are no plans themselves, ``fuzzed_safe`` those in which nothing was refuted,
+    ``fuzzed_unrun`` those whose plans were only predicted.
     ``ran`` are the scenarios that were carried out or refused, ``passed`` those of them that ended as expected: one
     that was not run, or could not be started, says nothing. ``costly`` are the safe ones that lose notably many
     detections, ``unmeasured`` the safe ones whose accuracy is not known, ``blind`` those measured on data in which the
@@ -46,6 +47,7 @@ class Tally:
     refuted: int = 0
     fuzzed: int = 0
     fuzzed_safe: int = 0
+    fuzzed_unrun: int = 0
 
     @classmethod
     def of(cls, records: Iterable[Record]) -> Tally:
@@ -73,7 +75,8 @@ class Tally:
             blind=sum(record.verdict == "safe" and measured(record) and record.metrics.blind for record in members),
             refuted=sum(record.agrees is False for record in members),
             fuzzed=sum(record.fuzz is not None for record in members),
-            fuzzed_safe=sum(record.fuzz is not None and record.verdict == "safe" for record in members),
+            fuzzed_safe=sum(record.fuzz is not None and record.agrees is True for record in members),
+            fuzzed_unrun=sum(record.fuzz is not None and record.agrees is None for record in members),
         )
 
     @property

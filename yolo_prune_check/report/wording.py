@@ -177,6 +177,9 @@ def _failed_step(record: Record) -> StepRecord | None:
 
 
 def _safe(record: Record) -> str:
+    predicted = sum(step.status == "predicted" for step in record.steps)
+    if predicted:
+        return f"{many(predicted, 'layer')} predicted, nothing carried out{_unjudged(record)}"
     pruned = [step for step in record.steps if step.status == "pruned"]
     if record.execution == "mask":
         done = f"{many(len(pruned), 'layer')} masked, every operator fits"
@@ -191,6 +194,10 @@ def _safe(record: Record) -> str:
     else:
         done += ", accuracy not measured"
     return done
+
+
+def _unjudged(record: Record) -> str:
+    return f"; {', '.join(record.unjudged)} not judged" if record.unjudged else ""
 
 
 def first_failure(record: Record) -> MismatchRecord | None:

@@ -62,12 +62,8 @@ def _budgets(expect: Expect) -> list[tuple[str, float | None]]:
 
 
 def unjudged(expect: Expect) -> tuple[str, ...]:
-    """Budgets that only an execution can judge, one sentence each."""
-    return tuple(
-        f"{name} was not judged, because nothing was executed"
-        for name, budget in _budgets(expect)
-        if budget is not None and name in _MEASURED
-    )
+    """Names of the budgets that only an execution can judge."""
+    return tuple(name for name, budget in _budgets(expect) if budget is not None and name in _MEASURED)
 
 
 def _over_budget(expect: Expect, metrics: MetricsRecord, *, executed: bool) -> Iterator[str]:

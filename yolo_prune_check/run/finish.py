@@ -44,6 +44,7 @@ def make_record(state: State, notes: tuple[str, ...], *, executed: bool) -> Reco
     failures = [f"a prediction was refuted, which is a defect of this tool: {text}" for text in state.disagreements]
     expect = state.scenario.expect
     failures += unmet(expect, verdict, state.steps, hazards, metrics, executed=executed)
+    left = () if executed else unjudged(expect)
     checked = any(step.agrees is not None for step in state.steps)
     return blank_record(
         state.scenario,
@@ -51,7 +52,8 @@ def make_record(state: State, notes: tuple[str, ...], *, executed: bool) -> Reco
         reasons=reasons,
         failures=tuple(failures),
         agrees=not state.disagreements if executed and checked else None,
-        notes=(*notes, *_basis(metrics)) if executed else (*notes, *_assumed(state), *unjudged(expect)),
+        notes=(*notes, *_basis(metrics)) if executed else (*notes, *_assumed(state), *_left(left)),
+        unjudged=left,
         steps=tuple(state.steps),
         edges=_edges(state.prediction, state.confirmation if executed else None),
         hazards=hazards,
@@ -146,6 +148,10 @@ def _assumed(state: State) -> tuple[str, ...]:
     stand_ins = dict.fromkeys(str(step.selection["stand_in"]) for step in state.steps if "stand_in" in step.selection)
     chosen = tuple(f"channels were chosen by {name}, because separability would run the model" for name in stand_ins)
     return ("nothing was carried out: the steps were predicted", *chosen)
+
+
+def _left(unjudged: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(f"{name} was not judged, because nothing was executed" for name in unjudged)
 
 
 def _skips(skipped: Sequence[StepRecord]) -> list[str]:

@@ -206,6 +206,7 @@ class Record:
         passed: Whether the verdict and every budget in ``expect`` hold and no prediction was refuted.
         failures: Why not, one sentence each.
         agrees: Whether every prediction was confirmed; None when nothing was executed.
+        unjudged: Names of the budgets that nothing was said about, because only an execution can tell.
         fuzz: What came of random plans; None for a scenario that is a plan itself.
         rerun: Command that reproduces the record.
     """
@@ -239,6 +240,7 @@ class Record:
     layers: str = ""
     fine_tune: str | None = None
     notes: tuple[str, ...] = ()
+    unjudged: tuple[str, ...] = ()
     steps: tuple[StepRecord, ...] = ()
     edges: tuple[EdgeRecord, ...] = ()
     hazards: tuple[HazardRecord, ...] = ()
@@ -269,6 +271,7 @@ def not_started(record: Record, message: str) -> Record:
         failures=(message,),
         agrees=None,
         notes=(),
+        unjudged=(),
         steps=(),
         edges=(),
         hazards=(),
