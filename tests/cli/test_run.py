@@ -1,12 +1,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.cli.conftest import CommandLine
 from tests.plugin.workspace import BROKEN, TWO, WRONG
+from yolo_prune_check.run.events import Event, PlanTried
+from yolo_prune_check.run.record import Record
+from yolo_prune_check.spec import Scenario
 
 SPECS = {"two": TWO, "wrong": WRONG, "broken": BROKEN}
 
@@ -109,6 +114,39 @@ def test_what_could_not_be_started_is_told_with_the_rest(specs: Path, command_li
     told = command_line("run", "two.prune.yaml", "--predict-only", "--json")
     records = [event["record"] for line in told.out.splitlines() if "record" in (event := json.loads(line))]
     assert [record["verdict"] for record in records] == ["not-started", "unsafe"]
+
+
+def test_ctrl_c_keeps_and_tells_what_is_finished(
+    specs: Path, command_line: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import yolo_prune_check.cli.run as module
+
+    original = module.run_scenario
+    ran: list[Scenario] = []
+
+    def second_is_interrupted(scenario: Scenario, *, on_event: Callable[[Event], None], **known: Any) -> Record:
+        ran.append(scenario)
+        if len(ran) == 2:
+            for index in range(18):
+                on_event(PlanTried(index, 5000, "mask", "safe", True))
+            raise KeyboardInterrupt
+        return original(scenario, on_event=on_event, **known)
+
+    monkeypatch.setattr(module, "run_scenario", second_is_interrupted)
+    said = command_line("run", "two.prune.yaml", "wrong.prune.yaml", "--report-dir", "out", "--predict-only")
+    assert said.code == 130
+    assert said.out.splitlines()[-2:] == [
+        "1 scenario: 1 safe; 1 as expected, 0 not; nothing was carried out",
+        "reports: out/index.md",
+    ]
+    assert "`masked`" in (specs / "out/two.md").read_text("utf-8")
+    assert said.err.splitlines()[-2:] == [
+        "two.prune.yaml::cut: interrupted after 18 of 5,000 plans, all 18 as predicted",
+        "interrupted: 1 of 3 scenarios finished",
+    ]
+    del ran[1:]
+    none = command_line("run", "two.prune.yaml", "--report-dir", "none", "--predict-only")
+    assert (none.code, none.out, (specs / "none").exists()) == (130, "", False)
 
 
 def row(folder: Path, scenario: str) -> str:
