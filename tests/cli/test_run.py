@@ -153,3 +153,11 @@ def row(folder: Path, scenario: str) -> str:
     """The line of a scenario on the index."""
     index = (folder / "out/index.md").read_text("utf-8")
     return next(line for line in index.splitlines() if f"[`{scenario}`]" in line)
+
+
+def test_an_index_somebody_else_wrote_is_refused_before_anything_runs(specs: Path, command_line: CommandLine) -> None:
+    (specs / "index.md").write_text("# My project\n", encoding="utf-8")
+    ran = command_line("run", "two.prune.yaml", "--report-dir", ".")
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err.startswith("yolo-prune-check: index.md: a page would overwrite a file that is no report of ours.")
+    assert not (specs / "records").exists()

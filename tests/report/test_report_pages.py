@@ -338,6 +338,16 @@ def test_pages_of_a_report_below_are_left_alone(build: Build, tmp_path: Path) ->
     assert before.keys() <= pages(tmp_path).keys()
 
 
+def test_a_file_somebody_else_wrote_is_not_overwritten(build: Build, tmp_path: Path) -> None:
+    mine = tmp_path / "field_notes/sample.md"
+    mine.parent.mkdir()
+    mine.write_text("my notes\n")
+    with pytest.raises(UserError, match=r"sample\.md: a page would overwrite a file that is no report of ours\. Name"):
+        write_reports([build.record()], tmp_path)
+    assert set(pages(tmp_path)) == {"field_notes/sample.md"}, "nothing is half-written"
+    assert mine.read_text() == "my notes\n"
+
+
 @pytest.mark.parametrize("list_", ["", "[", "{}", '["../mine.md", 1]'])
 def test_pages_nobody_is_known_to_have_written_here_are_not_deleted(build: Build, tmp_path: Path, list_: str) -> None:
     out = tmp_path / "out"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -61,7 +62,9 @@ class BrokenSpec(pytest.Item):
             raise self._error
         report_dir = self.config.stash[STATE].report_dir
         if report_dir is not None:
-            self.user_properties += [(RECORD, str(path)) for path in mark_broken(self.path, self._error, report_dir)]
+            with contextlib.suppress(UserError):  # of a record that cannot be read, which the end of the session names
+                marked = mark_broken(self.path, self._error, report_dir)
+                self.user_properties += [(RECORD, str(path)) for path in marked]
         pytest.fail(str(self._error), pytrace=False)
 
     def reportinfo(self) -> tuple[Path, int | None, str]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
+from yolo_prune_check.errors import UserError
 from yolo_prune_check.report.markdown import MARKER
 from yolo_prune_check.report.site import INDEX
 from yolo_prune_check.run.record import write_atomically
@@ -44,6 +46,22 @@ def _is_ours(out: Path, name: str) -> bool:
     folders = [out.joinpath(*parts[:depth]) for depth in range(1, len(parts))]
     if any((folder / mark).exists() for folder in folders for mark in (OWNED, INDEX, "records")):
         return False
+    return _has_marker(path)
+
+
+def refuse_foreign(paths: Iterable[Path]) -> None:
+    """See that no page would take the place of a file that somebody else wrote.
+
+    Raises:
+        UserError: It would.
+    """
+    for path in paths:
+        if path.is_file() and not _has_marker(path):
+            hint = "Name another folder for the report, or move the file."
+            raise UserError("a page would overwrite a file that is no report of ours", where=str(path), hint=hint)
+
+
+def _has_marker(path: Path) -> bool:
     with path.open(encoding="utf-8", errors="replace") as file:
         return file.readline().rstrip("\n") == MARKER
 

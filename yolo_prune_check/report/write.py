@@ -11,7 +11,7 @@ from yolo_prune_check.errors import UserError
 from yolo_prune_check.report.claims_page import claims_page
 from yolo_prune_check.report.figures import many, named
 from yolo_prune_check.report.index_page import index_page
-from yolo_prune_check.report.owned import remove_stale
+from yolo_prune_check.report.owned import refuse_foreign, remove_stale
 from yolo_prune_check.report.site import CLAIMS, INDEX, Site, page_of, slug_of
 from yolo_prune_check.report.suite_page import suite_page
 from yolo_prune_check.run.record import Record, read_record, write_atomically, write_record
@@ -56,7 +56,8 @@ def write_reports(records: Sequence[Record], out: Path) -> Written:
         The pages written and removed.
 
     Raises:
-        UserError: No record at all, two different records of one scenario, or a stored one that cannot be read.
+        UserError: No record at all, two different records of one scenario, a stored one that cannot be read, or a file
+            in the place of a page that is none.
     """
     found = {_key(record): record for record in load_records(out / RECORDS)} if (out / RECORDS).is_dir() else {}
     found.update(_distinct(records))
@@ -67,6 +68,7 @@ def write_reports(records: Sequence[Record], out: Path) -> Written:
     pages.update({suite.page: suite_page(suite, site) for suite in site.suites})
     if site.field_notes:
         pages[CLAIMS] = claims_page(site)
+    refuse_foreign(out / name for name in pages)
     for name, content in pages.items():
         write_atomically(out / name, content)
     return Written([out / name for name in pages], remove_stale(out, set(pages)))
