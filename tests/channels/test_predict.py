@@ -215,6 +215,15 @@ def test_a_local_plan_is_repaired_by_removing_the_whole_group() -> None:
     assert "model.4.m.0.cv2.conv[16:32]" in repair.message
 
 
+def test_a_message_counts_one_as_one() -> None:
+    assert one("model.1.conv", range(32)).hazards[0].message == "the plan's only step removes no channel"
+    assert (
+        one("model.1.conv", range(1), "mask", "weights")
+        .hazards[0]
+        .message.endswith(": 1 channel is kept, 32 of 32 are active")
+    )
+
+
 def test_a_group_that_symmetry_gives_back_is_masked_instead() -> None:
     """One half of a chunk cannot lose channels alone."""
     prediction = one("model.2.m.0.cv2.conv", range(8), "group")

@@ -19,8 +19,12 @@ def test_run_refuses_it_with_one_message(case: BadInput, command_line: CommandLi
         f"yolo-prune-check: {case.message_at('')}"
     ]
     assert "Traceback" not in ran.err
-    assert not ran.out
-    assert not (tmp_path / "out").exists()
+    if case.needs_model:
+        assert "1 scenario: 1 could not be started (bad input);" in ran.out
+        assert "could not be started" in (tmp_path / "out/index.md").read_text("utf-8")
+    else:
+        assert not ran.out
+        assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if not case.needs_model], ids=lambda case: case.name)

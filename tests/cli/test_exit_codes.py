@@ -8,26 +8,27 @@ from tests.cli.conftest import CommandLine
 from tests.plugin.records import PASSED
 from yolo_prune_check.cli.exits import Exit, exit_code
 from yolo_prune_check.plugin.names import WORK_DIR
-from yolo_prune_check.run.record import Record
+from yolo_prune_check.run.record import Record, not_started
 
 WRONG = dataclasses.replace(PASSED, passed=False)
 REFUTED = dataclasses.replace(PASSED, passed=False, agrees=False)
 NOT_RUN = dataclasses.replace(PASSED, agrees=None)
+NOT_STARTED = not_started(PASSED, "no such block")
 
 
 @pytest.mark.parametrize(
-    ("records", "bad_input", "code"),
+    ("records", "code"),
     [
-        ([PASSED, NOT_RUN], False, 0),
-        ([PASSED, WRONG], False, 1),
-        ([PASSED, WRONG], True, 2),
-        ([], True, 2),
-        ([WRONG, REFUTED], False, 3),
-        ([REFUTED], True, 3),
+        ([PASSED, NOT_RUN], 0),
+        ([PASSED, WRONG], 1),
+        ([PASSED, NOT_STARTED, WRONG], 2),
+        ([NOT_STARTED], 2),
+        ([WRONG, REFUTED], 3),
+        ([REFUTED, NOT_STARTED], 3),
     ],
 )
-def test_the_gravest_outcome_decides(records: list[Record], bad_input: bool, code: int) -> None:
-    assert exit_code(records, bad_input=bad_input) == code
+def test_the_gravest_outcome_decides(records: list[Record], code: int) -> None:
+    assert exit_code(records) == code
 
 
 def test_a_defect_of_ours_is_no_verdict(command_line: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:

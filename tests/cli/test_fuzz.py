@@ -3,11 +3,17 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from torch import nn
 
 from tests.cli.conftest import CommandLine
 from tests.fuzz.wrong import make_silu_wrong
-from yolo_prune_check.channels.plan import EXECUTIONS
+from yolo_prune_check.channels.graph import ChannelGraph
+from yolo_prune_check.channels.plan import EXECUTIONS, Plan
+from yolo_prune_check.channels.prediction import Prediction
 from yolo_prune_check.cli import fuzz as command
+from yolo_prune_check.cli.interrupted import TriedSoFar
+from yolo_prune_check.confirm.compare import Confirmation
+from yolo_prune_check.confirm.confirm import confirm
 from yolo_prune_check.spec import load_spec
 
 FAST = ("fuzz", "yolov8n-digits", "--imgsz", "32")
@@ -43,6 +49,44 @@ def test_predict_only_counts_predictions_and_carries_nothing_out(
     assert (row["execution"], row["tried"], row["agreed"]) == ("local", 30, None)
     assert row["safe"] + row["breaks"] + row["wrong"] == 30
     assert ran.json["agreed"] is None
+
+
+def test_ctrl_c_says_whether_the_plans_tried_went_as_predicted(
+    command_line: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries: list[Plan] = []
+
+    def confirmed(model: nn.Module, plan: Plan, prediction: Prediction, *, graph: ChannelGraph) -> Confirmation:
+        tries.append(plan)
+        if len(tries) in (4, 5):
+            raise KeyboardInterrupt
+        return confirm(model, plan, prediction, graph=graph)
+
+    monkeypatch.setattr("yolo_prune_check.fuzz.trial.confirm", confirmed)
+    ran = command_line(*FAST, "--examples", "8", "--execution", "local")
+    assert (ran.code, ran.out) == (130, "")
+    assert ran.err.splitlines()[-1] == "interrupted after 3 of 8 plans, all 3 as predicted"
+    ran = command_line(*FAST, "--examples", "8", "--execution", "local")
+    assert ran.err.splitlines()[-1] == "interrupted before the first plan was tried"
+
+
+@pytest.mark.parametrize(
+    ("agrees", "says"),
+    [
+        ((True, True), "interrupted after 2 of 9 plans, all 2 as predicted"),
+        ((None,), "interrupted after 1 of 9 plans, all only predicted"),
+        (
+            (True, False),
+            "interrupted after 2 of 9 plans, 1 not as predicted: a defect of this tool; "
+            "run it again with the same seed to have the plan written down",
+        ),
+    ],
+)
+def test_what_is_said_of_plans_tried_until_ctrl_c(agrees: tuple[bool | None, ...], says: str) -> None:
+    tried = TriedSoFar()
+    for each in agrees:
+        tried.add(each, of=9)
+    assert tried.interrupted() == says
 
 
 def test_max_steps_and_layers_bound_the_plans(command_line: CommandLine) -> None:

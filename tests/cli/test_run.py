@@ -1,12 +1,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.cli.conftest import CommandLine
 from tests.plugin.workspace import BROKEN, TWO, WRONG
+from yolo_prune_check.run.events import Event, PlanTried
+from yolo_prune_check.run.record import Record
+from yolo_prune_check.spec import Scenario
 
 SPECS = {"two": TWO, "wrong": WRONG, "broken": BROKEN}
 
@@ -65,3 +70,94 @@ def test_json_is_one_event_a_line_and_ends_with_the_record(specs: Path, command_
     ]
     assert events[-1]["record"]["model"] == "yolov8s.yaml"
     assert events[-1]["record"]["verdict"] == "unsafe"
+
+
+def test_a_report_deletes_no_page_of_another_report_below_it(specs: Path, command_line: CommandLine) -> None:
+    command_line("run", "two.prune.yaml", "--report-dir", "out", "--predict-only")
+    command_line("report", "out/records", "-o", "out/june")
+    before = sorted((specs / "out/june").rglob("*.md"))
+    assert before
+    ran = command_line("run", "wrong.prune.yaml", "--report-dir", ".", "--predict-only")
+    assert "removed" not in ran.out
+    assert sorted((specs / "out/june").rglob("*.md")) == before
+    assert (specs / "out/two.md").exists()
+
+
+def test_a_report_no_longer_calls_safe_what_cannot_be_started(specs: Path, command_line: CommandLine) -> None:
+    spec = specs / "two.prune.yaml"
+    good = spec.read_text("utf-8")
+    again = ("run", "two.prune.yaml", "--report-dir", "out", "--predict-only")
+    assert command_line(*again).code == 0
+    assert "safe" in row(specs, "masked")
+    for wrong, message in (
+        (good.replace("layer: 1.0", "layer: 77.0", 1), "block 77: the model has blocks 0-22"),
+        (good.replace("steps:", "step:", 1), "unknown key `step`"),
+    ):
+        spec.write_text(wrong, encoding="utf-8")
+        ran = command_line(*again)
+        assert ran.code == 2
+        assert message in ran.err
+        assert "not started" in row(specs, "masked")
+        assert message.replace("`", "") in row(specs, "masked").replace("`", "")
+        spec.write_text(good, encoding="utf-8")
+        assert command_line(*again).code == 0
+        assert "not started" not in row(specs, "masked")
+
+
+def test_what_could_not_be_started_is_told_with_the_rest(specs: Path, command_line: CommandLine) -> None:
+    spec = specs / "two.prune.yaml"
+    spec.write_text(spec.read_text("utf-8").replace("layer: 1.0", "layer: 77.0", 1), encoding="utf-8")
+    ran = command_line("run", "two.prune.yaml", "--predict-only")
+    assert ran.code == 2
+    assert "✗   two::masked  not started" in ran.out
+    assert "2 scenarios: 1 unsafe, 1 could not be started (bad input); 1 as expected, 0 not;" in ran.out
+    told = command_line("run", "two.prune.yaml", "--predict-only", "--json")
+    records = [event["record"] for line in told.out.splitlines() if "record" in (event := json.loads(line))]
+    assert [record["verdict"] for record in records] == ["not-started", "unsafe"]
+
+
+def test_ctrl_c_keeps_and_tells_what_is_finished(
+    specs: Path, command_line: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import yolo_prune_check.cli.run as module
+
+    original = module.run_scenario
+    ran: list[Scenario] = []
+
+    def second_is_interrupted(scenario: Scenario, *, on_event: Callable[[Event], None], **known: Any) -> Record:
+        ran.append(scenario)
+        if len(ran) == 2:
+            for index in range(18):
+                on_event(PlanTried(index, 5000, "mask", "safe", True))
+            raise KeyboardInterrupt
+        return original(scenario, on_event=on_event, **known)
+
+    monkeypatch.setattr(module, "run_scenario", second_is_interrupted)
+    said = command_line("run", "two.prune.yaml", "wrong.prune.yaml", "--report-dir", "out", "--predict-only")
+    assert said.code == 130
+    assert said.out.splitlines()[-2:] == [
+        "1 scenario: 1 safe; 1 as expected, 0 not; nothing was carried out",
+        "reports: out/index.md",
+    ]
+    assert "`masked`" in (specs / "out/two.md").read_text("utf-8")
+    assert said.err.splitlines()[-2:] == [
+        "two.prune.yaml::cut: interrupted after 18 of 5,000 plans, all 18 as predicted",
+        "interrupted: 1 of 3 scenarios finished",
+    ]
+    del ran[1:]
+    none = command_line("run", "two.prune.yaml", "--report-dir", "none", "--predict-only")
+    assert (none.code, none.out, (specs / "none").exists()) == (130, "", False)
+
+
+def row(folder: Path, scenario: str) -> str:
+    """The line of a scenario on the index."""
+    index = (folder / "out/index.md").read_text("utf-8")
+    return next(line for line in index.splitlines() if f"[`{scenario}`]" in line)
+
+
+def test_an_index_somebody_else_wrote_is_refused_before_anything_runs(specs: Path, command_line: CommandLine) -> None:
+    (specs / "index.md").write_text("# My project\n", encoding="utf-8")
+    ran = command_line("run", "two.prune.yaml", "--report-dir", ".")
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err.startswith("yolo-prune-check: index.md: a page would overwrite a file that is no report of ours.")
+    assert not (specs / "records").exists()

@@ -96,3 +96,17 @@ def test_a_record_that_cannot_be_read_is_named_and_fails_the_run(two: Workspace)
     result = two.pytest("--prune-predict-only", "--prune-report-dir", "out", "specs")
     assert result.ret != 0
     result.stdout.fnmatch_lines(["no report was written: out/records/old/x.json: cannot read the record*"])
+
+
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_a_report_no_longer_calls_safe_what_cannot_be_started(two: Workspace, workers: str) -> None:
+    again = ("-n", workers, "--prune-predict-only", "--prune-report-dir", "out", "specs")
+    two.pytest(*again)
+    for wrong in (TWO.replace("layer: 1.0", "layer: 77.0"), TWO.replace("steps:", "step:")):
+        two.write("specs/two.prune.yaml", wrong)
+        result = two.pytest(*again)
+        assert result.ret == pytest.ExitCode.TESTS_FAILED
+        result.stdout.fnmatch_lines(["✗*two::masked*not started*", "2 scenarios: 2 could not be started (bad input);*"])
+        index = (two.path / "out/index.md").read_text("utf-8")
+        assert "None of the 2 scenarios could be started" in index
+        assert "| safe " not in index.partition("## All scenarios")[2]

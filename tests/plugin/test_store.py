@@ -43,9 +43,10 @@ def test_undeclared_scenarios_and_lost_specs_go(folder: Path) -> None:
     update_report([record("specs/two.prune.yaml", "old"), record("specs/lost.prune.yaml", "x")], Path("out"))
     updated = update_report([record("specs/two.prune.yaml", "cut")], Path("out"), searched=[Path("specs")])
     assert stored(Path("out")) == ["specs/two.prune.yaml::cut"]
-    assert updated.removal == (
+    assert updated.removals == (
         "removed from the reports, as no spec declares them any more: specs/lost.prune.yaml::x, "
-        "specs/two.prune.yaml::old"
+        "specs/two.prune.yaml::old",
+        "removed 1 page that no record stands behind: lost.md",
     )
     assert not list(Path("out/records").glob("*lost*")), "no empty folder is left"
 
@@ -54,7 +55,7 @@ def test_a_spec_that_nobody_looked_for_is_not_taken_as_deleted(folder: Path) -> 
     update_report([record("elsewhere/lost.prune.yaml", "x")], Path("out"))
     updated = update_report([record("specs/two.prune.yaml", "cut")], Path("out"), searched=[Path("specs")])
     assert "elsewhere/lost.prune.yaml::x" in stored(Path("out"))
-    assert updated.removal is None
+    assert updated.removals == ()
 
 
 def test_two_projects_share_a_report_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

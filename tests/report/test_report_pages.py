@@ -17,7 +17,7 @@ from yolo_prune_check.report.markdown import MARKER, NONE, slugs
 from yolo_prune_check.report.site import page_of, relative, slug_of
 from yolo_prune_check.report.tally import Tally
 from yolo_prune_check.report.wording import advice, headline, reason
-from yolo_prune_check.run.record import MetricsRecord, Record
+from yolo_prune_check.run.record import MetricsRecord, Record, not_started
 
 if TYPE_CHECKING:
     from tests.report.conftest import Build
@@ -105,7 +105,7 @@ def anchors(page: str) -> set[str]:
 
 
 def test_every_link_leads_to_a_heading_of_a_written_page(build: Build, tmp_path: Path) -> None:
-    written = write_reports(sample(build), tmp_path)
+    written = write_reports(sample(build), tmp_path).pages
     found = pages(tmp_path)
     assert set(found) == {path.relative_to(tmp_path).as_posix() for path in written}
     links = 0
@@ -316,11 +316,50 @@ def test_pages_whose_records_are_gone_are_deleted_and_foreign_files_are_not(buil
     write_reports(sample(build), tmp_path)
     (tmp_path / "README.md").write_text("somebody's own\n")
 
-    write_reports([build.record(spec="specs/quick.prune.yaml", suite="quick", tags=())], tmp_path)
+    written = write_reports([build.record(spec="specs/quick.prune.yaml", suite="quick", tags=())], tmp_path)
 
+    assert written.removal == (
+        "removed 3 pages that no record stands behind: claims.md, field_notes/other_notes.md, field_notes/sample.md"
+    )
     assert set(pages(tmp_path)) == {"index.md", "quick.md", "README.md"}
     assert not (tmp_path / "field_notes").exists()
     assert (tmp_path / "quick.md").read_text().startswith(MARKER)
+
+
+def test_pages_of_a_report_below_are_left_alone(build: Build, tmp_path: Path) -> None:
+    for june in ("june", "deep/er/june"):
+        write_reports(sample(build), tmp_path / june)
+    before = pages(tmp_path)
+    plain = build.record(spec="specs/quick.prune.yaml", suite="quick", tags=())
+
+    assert write_reports([plain], tmp_path).removed == ()
+    assert write_reports([replace(plain, spec="specs/june/other.prune.yaml")], tmp_path).removed == ("quick.md",)
+    assert write_reports([plain], tmp_path).removed == (), "june/other.md may belong to the report in june by now"
+    assert before.keys() <= pages(tmp_path).keys()
+
+
+def test_a_file_somebody_else_wrote_is_not_overwritten(build: Build, tmp_path: Path) -> None:
+    mine = tmp_path / "field_notes/sample.md"
+    mine.parent.mkdir()
+    mine.write_text("my notes\n")
+    with pytest.raises(UserError, match=r"sample\.md: a page would overwrite a file that is no report of ours\. Name"):
+        write_reports([build.record()], tmp_path)
+    assert set(pages(tmp_path)) == {"field_notes/sample.md"}, "nothing is half-written"
+    assert mine.read_text() == "my notes\n"
+
+
+@pytest.mark.parametrize("list_", ["", "[", "{}", '["../mine.md", 1]'])
+def test_pages_nobody_is_known_to_have_written_here_are_not_deleted(build: Build, tmp_path: Path, list_: str) -> None:
+    out = tmp_path / "out"
+    write_reports([build.record()], out)
+    (tmp_path / "mine.md").write_text(f"{MARKER}\n")
+    before = pages(out)
+    (out / ".pages.json").write_text(list_)
+
+    assert write_reports([build.record(spec="specs/quick.prune.yaml", tags=())], out).removed == ()
+
+    assert before.keys() <= pages(out).keys()
+    assert (tmp_path / "mine.md").exists()
 
 
 def test_nothing_to_report_and_contradictory_records_are_refused(build: Build, tmp_path: Path) -> None:
@@ -339,7 +378,7 @@ def test_nothing_to_report_and_contradictory_records_are_refused(build: Build, t
 
 def test_two_specs_of_one_name_get_two_pages_and_two_places(build: Build, tmp_path: Path) -> None:
     one, two = build.record(spec="/a/x.prune.yaml"), build.record(spec="/b/x.prune.yaml")
-    written = write_reports([one, two], tmp_path)
+    written = write_reports([one, two], tmp_path).pages
     assert len(written) == len(set(written)) == 4  # index, claims and the two
     assert record_path(one, tmp_path) != record_path(two, tmp_path)
 
@@ -422,6 +461,34 @@ def test_a_scenario_that_was_not_run_says_nothing(build: Build, tmp_path: Path, 
     assert "| ended as expected, of those that ran | 1 of 1 |" in re.sub(" +", " ", index)
 
 
+def test_the_report_begins_with_what_could_not_be_started(build: Build, tmp_path: Path) -> None:
+    message = "specs/sample.prune.yaml:4: unknown block: got 77. yolov8n-digits has blocks 0 to 22."
+    bad = not_started(build.record("typo"), message)
+    for records, words in (
+        ([bad], "**The scenario could not be started, because its input is wrong: nothing is known of its safety.**"),
+        ([bad, replace(bad, id="b")], "**None of the 2 scenarios could be started, because their input is wrong:"),
+        (
+            [bad, build.record()],
+            "**1 of 2 scenarios could not be started, because its input is wrong: nothing is known of it.** "
+            "**The plan is safe to use.**",
+        ),
+    ):
+        assert headline(records).startswith(words)
+    write_reports([bad, build.record()], tmp_path)
+    index, notes = (tmp_path / "index.md").read_text(), (tmp_path / "field_notes/sample.md").read_text()
+    summary, suites, scenarios = tables(index)[:3]
+    assert ["not started", "1"] in summary
+    assert ["ended as expected, of those that ran", "1 of 1"] in summary
+    assert suites[1][suites[0].index("not started")] == "1"
+    row = next(row for row in scenarios if "typo" in row[1])
+    assert row[3:] == ["not started", "✗", message]
+    assert "**not started** ones could not be started" in index
+    assert "[`typo`](#typo): could not be started; correct the input that its message names." in notes
+    part = notes[notes.index("## `typo`") :]
+    assert f"**Not started**. The scenario could not be started, because its input is wrong. {message}" in part
+    assert part.count(message) == 1
+
+
 def test_a_page_of_nothing_but_waiting_scenarios_claims_nothing(build: Build, tmp_path: Path) -> None:
     write_reports([waiting(build)], tmp_path / "one")
     write_reports([waiting(build), waiting(build, "last")], tmp_path / "two")
@@ -469,6 +536,27 @@ def test_a_plan_whose_accuracy_was_not_measured_is_not_called_safe_to_use(build:
     write_reports([*blind, build.record()], tmp_path)
     numbers = dict(row[:2] for row in tables((tmp_path / "index.md").read_text())[0])
     assert (numbers["safe, accuracy not measured"], numbers["safe, mAP50 measured"]) == ("2", "1")
+
+
+def test_a_plan_is_not_called_safe_to_use_where_there_was_no_accuracy_to_lose(build: Build, tmp_path: Path) -> None:
+    nothing = MetricsRecord(map50_before=0.0004, map50_after=0.0004)
+    blind = [build.record(name, metrics=nothing) for name in ("a", "b")]
+    write_reports(blind[:1], tmp_path)
+    page = (tmp_path / "field_notes/sample.md").read_text()
+    assert "**The plan fits, but this data cannot show what it costs in accuracy.**" in page
+    assert "**Safe**, but this data cannot show what the plan costs in accuracy." in page
+    assert "[`a`](#a): fits, but the untouched model finds next to nothing in this data; measure it" in page
+    assert "mAP50 0.000 → 0.000, which says nothing: there was none to lose" in page
+    assert "safe to use" not in page
+    for records, words in (
+        (blind, "All 2 plans fit, but the data cannot show what any of them costs."),
+        ([blind[0], build.record()], "All 2 plans fit, but the data cannot show what 1 of them costs."),
+        ([blind[0], build.unsafe()], "1 of 2 plans fits, but the data cannot show what it costs; 1 must not be"),
+    ):
+        assert f"**{words}" in headline(records)
+    write_reports([*blind, build.record()], tmp_path)
+    numbers = dict(row[:2] for row in tables((tmp_path / "index.md").read_text())[0])
+    assert (numbers["safe, mAP50 of the untouched model about 0"], numbers["safe, mAP50 measured"]) == ("2", "1")
 
 
 def test_safe_and_a_notable_loss_stand_in_one_sentence(build: Build, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from yolo_prune_check.report import scenario_failure_text, terminal_summary
+from yolo_prune_check.run.record import MetricsRecord, not_started
 
 if TYPE_CHECKING:
     from tests.report.conftest import Build
@@ -13,17 +14,52 @@ if TYPE_CHECKING:
 def test_the_summary_has_a_line_for_each_scenario_and_one_that_adds_up(build: Build) -> None:
     records = [build.unsafe("cut"), build.record("first", passed=False, failures=("mAP fell too far",))]
     lines = terminal_summary(records).splitlines()
-    assert len(lines) == 2 + len(records) + 1
-    assert lines[2].split()[:3] == ["✓", "sample::cut", "unsafe"]
-    assert lines[3].split()[:3] == ["✗", "sample::first", "safe"]
-    assert lines[3].endswith("mAP fell too far")
+    rows = [line for line in lines[2:-1] if not line.startswith(" ")]  # a long reason goes on in a second line
+    assert len(rows) == len(records)
+    assert rows[0].split()[:3] == ["✓", "sample::cut", "unsafe"]
+    assert rows[1].split()[:3] == ["✗", "sample::first", "safe"]
+    assert rows[1].endswith("mAP fell too far")
     assert lines[-1] == "2 scenarios: 1 safe, 1 unsafe; 1 as expected, 1 not; 2 of 2 steps as predicted"
     assert terminal_summary(records[::-1]) == "\n".join(lines)
 
 
 def test_the_summary_stays_narrow(build: Build) -> None:
     records = [build.unsafe(verdict="partial", reasons=("word " * 60,))]
-    assert max(map(len, terminal_summary(records).splitlines())) < 120
+    lines = terminal_summary(records).splitlines()
+    assert max(map(len, lines)) < 120
+    assert len(lines) == 2 + 2 + 1
+    assert lines[3].endswith("word…")
+
+
+def test_the_reason_has_all_the_space_there_is_and_no_path(build: Build) -> None:
+    words = "no such layer: got '99.0'. yolov8n-digits has the layers 0.0 to 22.10, and none of them is it."
+    at = "specs/field_notes/sample.prune.yaml:38:7: "
+    records = [build.record("x", verdict="refused", reasons=(at + words,)), not_started(build.record("y"), at + words)]
+    lines = terminal_summary(records).splitlines()
+    assert [line.count(words[:60]) for line in lines[2:-1]] == [1, 0, 1, 0]
+    assert lines[3].endswith(words[-20:])
+    assert max(map(len, lines)) < 120
+
+
+def test_scenarios_that_could_not_be_started_are_rows_and_counted(build: Build) -> None:
+    records = [build.record("first"), not_started(build.record("typo"), "a.prune.yaml:4: unknown block: got 77.")]
+    lines = terminal_summary(records).splitlines()
+    assert lines[3].split() == ["✗", "sample::typo", "not", "started", "–", "unknown", "block:", "got", "77."]
+    assert lines[-1] == (
+        "2 scenarios: 1 safe, 1 could not be started (bad input); 1 as expected, 0 not; 1 of 1 steps as predicted"
+    )
+
+
+def test_what_was_only_predicted_is_not_said_to_be_done(build: Build) -> None:
+    steps = tuple(build.step(i, f"model.{i}.conv", status="predicted", agrees=None, active=None) for i in range(12))
+    record = build.record(
+        agrees=None, steps=steps, metrics=MetricsRecord(), unjudged=("max_map_drop", "max_latency_ratio")
+    )
+    lines = terminal_summary([record]).splitlines()
+    start = "✓   sample::plan  safe       –               "
+    assert lines[2] == f"{start}12 layers predicted, nothing carried out; max_map_drop, max_latency_ratio"
+    assert lines[3] == f"{' ' * len(start)}not judged"
+    assert lines[-1] == "1 scenario: 1 safe; 1 as expected, 0 not; nothing was carried out"
 
 
 def test_the_summary_of_nothing_says_so() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from yolo_prune_check.data import shipped_data
 from yolo_prune_check.errors import UserError
 from yolo_prune_check.model.load import load_model
 from yolo_prune_check.run import run
@@ -106,6 +107,15 @@ def test_a_model_of_another_task_is_pruned_without_data(tmp_path: Path) -> None:
     text = PLAIN.replace("yolov8n.yaml", "yolov8n-seg.yaml")
     record = record_of(tmp_path, text + "    blocks: [1, 2, 4]\n    layers: first\n")
     assert (record.verdict, record.passed, record.agrees) == ("safe", True, True)
+
+
+def test_data_of_other_classes_than_the_model_was_trained_for_are_refused(tmp_path: Path) -> None:
+    yaml, images = tmp_path / "three.yaml", shipped_data("digits").parent / "images"
+    yaml.write_text(f"train: {images}/train\nval: {images}/val\nnames: [a, b, c]\n", encoding="utf-8")
+    text = DIGITS.replace("data: digits", f"data: {yaml}") + "    blocks: [1]\n    layers: first\n"
+    says = r"x\.prune\.yaml:5: .*three\.yaml: 3 classes, but yolov8n-digits was trained for 10\. Name the data set it"
+    with pytest.raises(UserError, match=says):
+        record_of(tmp_path, text)
 
 
 def test_data_are_refused_for_a_model_of_another_task_before_anything_runs(tmp_path: Path) -> None:

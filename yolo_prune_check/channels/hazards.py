@@ -54,7 +54,7 @@ def _hazard(code: str, layer: str, message: str) -> Hazard:
 def _no_op(graph: ChannelGraph, plan: Plan) -> Iterator[Hazard]:
     named = plan.steps[0].layer if plan.steps else "(no layer)"
     if all(len(keep) == graph.layers[name].out_channels for name, keep in plan.kept().items()):
-        yield _hazard("no-op", named, f"none of the plan's {len(plan.steps)} steps removes a channel")
+        yield _hazard("no-op", named, _none_removed(plan))
     elif plan.execution == "mask" and not any(_masks_anything(graph, *step) for step in plan.kept().items()):
         yield _hazard("no-op", named, "all channels that the plan masks were masked before")
 
@@ -64,10 +64,17 @@ def _nothing_goes(plan: Plan, removal: Removal) -> Iterator[Hazard]:
         return
     named = plan.steps[0].layer if plan.steps else "(no layer)"
     if removal.returned:
-        words = f"all {sum(part.stop - part.start for part in removal.returned)} channels are kept for symmetry"
+        count = sum(part.stop - part.start for part in removal.returned)
+        words = f"{'1 channel is' if count == 1 else f'all {count} channels are'} kept for symmetry"
     else:
-        words = f"none of the plan's {len(plan.steps)} steps removes a channel"
+        words = _none_removed(plan)
     yield _hazard("no-op", named, words)
+
+
+def _none_removed(plan: Plan) -> str:
+    if len(plan.steps) == 1:
+        return "the plan's only step removes no channel"
+    return f"none of the plan's {len(plan.steps)} steps removes a channel"
 
 
 def _masks_anything(graph: ChannelGraph, name: str, keep: tuple[int, ...]) -> bool:
@@ -162,7 +169,8 @@ def _phantoms(graph: ChannelGraph, plan: Plan, result: Interpretation) -> Iterat
         gone = removed(keep, layer.out_channels)
         count = int((emitted.emits & gone).sum())
         if count:
-            words = f"{count} of {int(gone.sum())} zeroed filters still emit a constant: {len(keep)} channels are kept"
+            kept = "1 channel is kept" if len(keep) == 1 else f"{len(keep)} channels are kept"
+            words = f"{count} of {int(gone.sum())} zeroed filters still emit a constant: {kept}"
             if not result.is_unclear(layer.emission):
                 words += f", {emitted.active} of {layer.out_channels} are active"
             yield _hazard("phantom-channel", name, words)

@@ -25,10 +25,10 @@ class Exit(IntEnum):
     """Ctrl-C."""
 
 
-def exit_code(records: Sequence[Record], *, bad_input: bool) -> Exit:
+def exit_code(records: Sequence[Record]) -> Exit:
     """The gravest of what happened."""
     if any(record.agrees is False for record in records):
         return Exit.REFUTED
-    if bad_input:
+    if any(record.verdict == "not-started" for record in records):
         return Exit.BAD_INPUT
     return Exit.EXPECTED if all(record.passed for record in records) else Exit.DIFFERS

@@ -12,6 +12,7 @@ import typer
 from yolo_prune_check.channels.plan import EXECUTIONS
 from yolo_prune_check.cli.exits import Exit
 from yolo_prune_check.cli.image_size import is_image_size
+from yolo_prune_check.cli.interrupted import TriedSoFar
 from yolo_prune_check.cli.numbers import parse_numbers
 from yolo_prune_check.cli.output import complain, say, say_json
 from yolo_prune_check.errors import UserError
@@ -95,8 +96,17 @@ def fuzz(
         layers=_layers(loaded, graph, numbers, layers),
         execute=not predict_only,
     )
-    *_, record = fuzz_plans(loaded, graph, task, progress())
-    if not isinstance(record, FuzzRecord):
+    tried, record = TriedSoFar(), None
+    try:
+        for happened in fuzz_plans(loaded, graph, task, progress()):
+            if isinstance(happened, FuzzRecord):
+                record = happened
+            else:
+                tried.add(happened.agrees, of=examples)
+    except KeyboardInterrupt:
+        complain(tried.interrupted() if tried.plans else "interrupted before the first plan was tried")
+        raise typer.Exit(Exit.INTERRUPTED) from None
+    if record is None:
         raise TypeError("the last thing that fuzz gives is its record")
     found = record.counterexample
     if found is not None:

@@ -23,4 +23,7 @@ def report(
     Example:  yolo-prune-check report reports/records -o reports
     """
     check_report_dir(out)
-    say(f"reports: {write_reports(load_records(records), out)[0]}")
+    written = write_reports(load_records(records), out)
+    say(f"reports: {written.pages[0]}")
+    if written.removal is not None:
+        say(written.removal)

@@ -10,15 +10,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from yolo_prune_check.cli.exits import Exit, exit_code
+from yolo_prune_check.cli.interrupted import TriedSoFar
 from yolo_prune_check.cli.output import complain, hear_ultralytics, say, say_json
 from yolo_prune_check.errors import UserError
 from yolo_prune_check.plugin.names import WORK_DIR
 from yolo_prune_check.plugin.places import check_model, check_report_dir
-from yolo_prune_check.plugin.store import run_scenario, spec_files, update_report
+from yolo_prune_check.plugin.store import mark_broken, run_scenario, spec_files, update_report
 from yolo_prune_check.plugin.text import failure_text
 from yolo_prune_check.progress import progress
-from yolo_prune_check.report import save_records, terminal_summary
-from yolo_prune_check.run.events import Event, ScenarioStarted, StepFinished
+from yolo_prune_check.report import save_records, terminal_summary, write_reports
+from yolo_prune_check.report.figures import many
+from yolo_prune_check.run.events import Event, PlanTried, ScenarioStarted, StepFinished
 from yolo_prune_check.run.record import Record
 
 if TYPE_CHECKING:
@@ -54,58 +56,64 @@ def run(
     """
     if model is not None:
         check_model(model)
-    scenarios = _load_all(spec_files(specs))
     if report_dir is not None:
         check_report_dir(report_dir)
+    scenarios = _load_all(spec_files(specs), report_dir)
     if verbose:
         hear_ultralytics()
     shown = progress()
     done: list[tuple[Record, Scenario]] = []
-    refused = False
-    for number, scenario in enumerate(scenarios, start=1):
-        shown.line(f"[{number}/{len(scenarios)}] {scenario.spec}::{scenario.id}")
-        try:
+    tried = TriedSoFar()
+    interrupted = False
+    try:
+        for number, scenario in enumerate(scenarios, start=1):
+            shown.line(f"[{number}/{len(scenarios)}] {scenario.spec}::{scenario.id}")
+            tried = TriedSoFar()
             record = run_scenario(
                 scenario,
                 work_dir=None if report_dir is None else WORK_DIR,
                 progress=shown,
                 model=model,
                 predict_only=predict_only,
-                on_event=_print_json(scenario) if as_json else _narrate(shown),
+                on_event=_each(_print_json(scenario) if as_json else _narrate(shown), _count(tried)),
             )
-        except UserError as error:
-            complain(f"yolo-prune-check: {error}")
-            refused = True
-            continue
-        done.append((record, scenario))
-        if report_dir is not None:
-            save_records([record], report_dir)  # at once: an interrupted run keeps what is done
-    records = [record for record, _ in done]
-    if records and not as_json:
-        _conclude(done)
-    if records and report_dir is not None:
-        updated = update_report(records, report_dir, searched=[path for path in specs if path.is_dir()])
-        tell = complain if as_json else say
-        tell(f"reports: {updated.pages[0]}")
-        if updated.removal is not None:
-            tell(updated.removal)
-    code = exit_code(records, bad_input=refused)
+            if record.verdict == "not-started":
+                complain(f"yolo-prune-check: {record.reasons[0]}")
+            done.append((record, scenario))
+            if report_dir is not None:
+                save_records([record], report_dir)  # at once: a run that is killed keeps what is done
+    except KeyboardInterrupt:
+        interrupted = True
+    if done:
+        _conclude(done, as_json=as_json, report_dir=report_dir, searched=[path for path in specs if path.is_dir()])
+    if interrupted:
+        if tried.plans and len(done) < len(scenarios):
+            complain(f"{scenarios[len(done)].spec}::{scenarios[len(done)].id}: {tried.interrupted()}")
+        complain(f"interrupted: {len(done)} of {many(len(scenarios), 'scenario')} finished")
+        raise typer.Exit(Exit.INTERRUPTED)
+    code = exit_code([record for record, _ in done])
     if code:
         raise typer.Exit(code)
 
 
-def _load_all(paths: list[Path]) -> list[Scenario]:
-    """All scenarios; every broken spec is named before the run is given up."""
+def _load_all(paths: list[Path], report_dir: Path | None) -> list[Scenario]:
+    """All scenarios; every broken spec is named before the run is given up, and reports on it no longer stand."""
     from yolo_prune_check.spec import load_spec
 
     scenarios: list[Scenario] = []
     broken = False
+    marked: list[Path] = []
     for path in paths:
         try:
             scenarios += load_spec(path).scenarios
         except UserError as error:
             complain(f"yolo-prune-check: {error}")
             broken = True
+            if report_dir is not None:
+                marked += mark_broken(path, error, report_dir)
+    if report_dir is not None and marked:
+        index = write_reports([], report_dir).pages[0]
+        complain(f"reports: {index} says that {many(len(marked), 'scenario')} could not be started")
     if broken:
         raise typer.Exit(Exit.BAD_INPUT)
     return scenarios
@@ -139,8 +147,35 @@ def _narrate(shown: Progress) -> Callable[[Event], None]:
     return tell
 
 
-def _conclude(done: list[tuple[Record, Scenario]]) -> None:
-    for record, scenario in done:
-        if not record.passed:
-            say(f"{failure_text(record, scenario)}\n")
-    say(terminal_summary([record for record, _ in done]))
+def _each(*listeners: Callable[[Event], None]) -> Callable[[Event], None]:
+    def tell(event: Event) -> None:
+        for listener in listeners:
+            listener(event)
+
+    return tell
+
+
+def _count(tried: TriedSoFar) -> Callable[[Event], None]:
+    def tell(event: Event) -> None:
+        if isinstance(event, PlanTried):
+            tried.add(event.agrees, of=event.total)
+
+    return tell
+
+
+def _conclude(
+    done: list[tuple[Record, Scenario]], *, as_json: bool, report_dir: Path | None, searched: list[Path]
+) -> None:
+    """Tell what came of the scenarios, and bring the reports up to date."""
+    records = [record for record, _ in done]
+    if not as_json:
+        for record, scenario in done:
+            if not record.passed and record.verdict != "not-started":  # of which it was said why at once
+                say(f"{failure_text(record, scenario)}\n")
+        say(terminal_summary(records))
+    if report_dir is None:
+        return
+    updated = update_report(records, report_dir, searched=searched)
+    tell = complain if as_json else say
+    for line in (f"reports: {updated.written.pages[0]}", *updated.removals):
+        tell(line)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,12 +10,11 @@ import pytest
 
 from yolo_prune_check.errors import UserError
 from yolo_prune_check.plugin.names import BROKEN, RECORD, VERDICT
-from yolo_prune_check.plugin.options import STATE, State
-from yolo_prune_check.plugin.store import run_scenario
+from yolo_prune_check.plugin.options import STATE
+from yolo_prune_check.plugin.store import mark_broken, run_scenario
 from yolo_prune_check.plugin.terminal import hear_ultralytics, progress_of
 from yolo_prune_check.plugin.text import failure_text, refusal_text
 from yolo_prune_check.report import save_records
-from yolo_prune_check.run.record import Record
 from yolo_prune_check.spec import Scenario, load_spec
 
 
@@ -58,9 +58,14 @@ class BrokenSpec(pytest.Item):
 
     def runtest(self) -> None:
         """Fail with the spec's error; a defect of ours keeps its traceback."""
-        if isinstance(self._error, UserError):
-            pytest.fail(refusal_text(self._error), pytrace=False)
-        raise self._error
+        if not isinstance(self._error, UserError):
+            raise self._error
+        report_dir = self.config.stash[STATE].report_dir
+        if report_dir is not None:
+            with contextlib.suppress(UserError):  # of a record that cannot be read, which the end of the session names
+                marked = mark_broken(self.path, self._error, report_dir)
+                self.user_properties += [(RECORD, str(path)) for path in marked]
+        pytest.fail(str(self._error), pytrace=False)
 
     def reportinfo(self) -> tuple[Path, int | None, str]:
         """Where the item comes from."""
@@ -85,28 +90,22 @@ class ScenarioItem(pytest.Item):
     def runtest(self) -> None:
         """Run the scenario, keep its record, and skip, fail or pass."""
         state = self.config.stash[STATE]
-        record = self._run(state)
-        if isinstance(record, UserError):  # told here and not where it was caught: pytest would show both
-            pytest.fail(refusal_text(record, self.scenario), pytrace=False)
+        hear_ultralytics(self.config)
+        record = run_scenario(
+            self.scenario,
+            work_dir=state.work_dir,
+            progress=progress_of(self.config),
+            model=state.model,
+            predict_only=state.predict_only,
+        )
         (path,) = save_records([record], state.records_root)
         self.user_properties += [(VERDICT, record.verdict), (RECORD, str(path))]
+        if record.verdict == "not-started":
+            pytest.fail(refusal_text(record, self.scenario), pytrace=False)
         if not record.passed:
             pytest.fail(failure_text(record, self.scenario), pytrace=False)
         if record.verdict == "not-run":  # declared for a later version: neither passed nor failed
             pytest.skip("; ".join(record.reasons))
-
-    def _run(self, state: State) -> Record | UserError:
-        hear_ultralytics(self.config)
-        try:
-            return run_scenario(
-                self.scenario,
-                work_dir=state.work_dir,
-                progress=progress_of(self.config),
-                model=state.model,
-                predict_only=state.predict_only,
-            )
-        except UserError as error:
-            return error
 
     def reportinfo(self) -> tuple[Path, int | None, str]:
         """Where the item comes from; the line counts from 0."""

@@ -53,7 +53,7 @@ class State:
         record_files: Where the records of the finished items lie.
         records: They, read, once the session is over.
         pages: The report pages written.
-        removal: What was removed from the report directory, in one line.
+        removals: What was removed from the report directory, one line each.
         problem: Why the report could not be written.
     """
 
@@ -65,7 +65,7 @@ class State:
     record_files: list[Path] = field(default_factory=list)
     records: list[Record] = field(default_factory=list)
     pages: list[Path] = field(default_factory=list)
-    removal: str | None = None
+    removals: tuple[str, ...] = ()
     problem: str | None = None
     _scratch: tempfile.TemporaryDirectory[str] | None = None
 

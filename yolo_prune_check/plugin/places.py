@@ -12,8 +12,12 @@ def check_report_dir(out: Path) -> None:
     """See that reports can be written; nothing is left behind, not even the folder.
 
     Raises:
-        UserError: The path, or one above it, is no folder, or one that cannot be written to.
+        UserError: The path, or one above it, is no folder, or one that cannot be written to; or the folder has an
+            index that is not ours.
     """
+    from yolo_prune_check.report.owned import refuse_foreign  # here: pytest loads this module in runs without specs
+    from yolo_prune_check.report.site import INDEX
+
     for path in (out, out / "records"):
         try:
             there = next(place for place in (path, *path.absolute().parents) if place.exists())
@@ -23,6 +27,7 @@ def check_report_dir(out: Path) -> None:
             hint = "Name a folder that can be written to; it is made if it is not there."
             what = f"cannot write reports there ({error.strerror or error})"
             raise UserError(what, where=str(out), hint=hint) from error
+    refuse_foreign([out / INDEX])
 
 
 def check_model(model: str) -> None:

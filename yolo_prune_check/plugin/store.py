@@ -13,17 +13,14 @@ from typing import TYPE_CHECKING
 
 from yolo_prune_check.errors import UserError
 from yolo_prune_check.plugin.names import SUFFIX
-from yolo_prune_check.report import RECORDS, counterexample_path, save_records, write_reports
+from yolo_prune_check.report import RECORDS, Written, counterexample_path, save_records, write_reports
+from yolo_prune_check.report.figures import named
 from yolo_prune_check.run.events import Event, ScenarioFinished, StepFinished
-from yolo_prune_check.run.record import Record, read_record
+from yolo_prune_check.run.record import Record, not_started, read_record
 
 if TYPE_CHECKING:
     from yolo_prune_check.progress import Progress
     from yolo_prune_check.spec import Scenario
-
-
-_MOST_NAMED = 5
-"""Removed scenarios that are named before the rest is only counted."""
 
 
 def spec_files(paths: Iterable[Path]) -> list[Path]:
@@ -59,7 +56,7 @@ def run_scenario(
     predict_only: bool = False,
     on_event: Callable[[Event], None] | None = None,
 ) -> Record:
-    """Run one scenario to its record. This is where torch is imported.
+    """Run one scenario to its record, which says so if it could not be started. This is where torch is imported.
 
     Args:
         scenario: From ``load_spec``.
@@ -68,23 +65,32 @@ def run_scenario(
         model: Run on this model instead of the spec's.
         predict_only: Predict every step and carry nothing out.
         on_event: Called with each event as it comes.
-
-    Raises:
-        UserError: The scenario does not fit the model or the data.
     """
     from yolo_prune_check.run.engine import run
+    from yolo_prune_check.run.finish import blank_record
 
     if model is not None:
         scenario = scenario.model_copy(update={"model": model})
     record: Record | None = None
     with TemporaryDirectory(prefix="yolo-prune-check-") as scratch:
         folder = Path(scratch) if work_dir is None else work_dir
-        for event in run(scenario, work_dir=folder, progress=progress, predict_only=predict_only):
+
+        def tell(event: Event) -> None:
+            nonlocal record
             told = _told(event, model=model, predict_only=predict_only, keeps_models=work_dir is not None)
             if isinstance(told, ScenarioFinished):
                 record = told.record
             if on_event is not None:
                 on_event(told)
+
+        try:
+            for event in run(scenario, work_dir=folder, progress=progress, predict_only=predict_only):
+                tell(event)
+        except UserError as error:
+            why = (str(error),)
+            tell(
+                ScenarioFinished(blank_record(scenario, verdict="not-started", reasons=why, failures=why, agrees=None))
+            )
     if record is None:
         raise RuntimeError(f"{scenario.id} ended without a record")
     return record
@@ -112,21 +118,22 @@ class Updated:
     """What became of a report directory.
 
     Attributes:
-        pages: The pages written, index first.
+        written: The pages.
         removed: The scenarios whose records were removed, as ``spec::id``.
     """
 
-    pages: list[Path]
+    written: Written
     removed: tuple[str, ...]
 
     @property
-    def removal(self) -> str | None:
-        """One line that says what was removed, or None."""
-        if not self.removed:
-            return None
-        more = len(self.removed) - _MOST_NAMED
-        named = ", ".join(self.removed[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
-        return f"removed from the reports, as no spec declares them any more: {named}"
+    def removals(self) -> tuple[str, ...]:
+        """What was removed: scenarios and pages in one line each."""
+        scenarios = (
+            f"removed from the reports, as no spec declares them any more: {named(self.removed)}"
+            if self.removed
+            else None
+        )
+        return tuple(line for line in (scenarios, self.written.removal) if line is not None)
 
 
 def update_report(records: Sequence[Record], out: Path, *, searched: Iterable[Path] = ()) -> Updated:
@@ -148,6 +155,26 @@ def update_report(records: Sequence[Record], out: Path, *, searched: Iterable[Pa
     fresh = {(record.spec, record.id) for record in records}
     removed = tuple(_remove_stale(out, fresh, [folder.resolve() for folder in searched]))
     return Updated(write_reports(records, out), removed)
+
+
+def mark_broken(spec: Path, error: UserError, out: Path) -> list[Path]:
+    """Say of every stored record of a spec that cannot be read any more that its scenario could not be started.
+
+    Args:
+        spec: The spec.
+        error: Why it cannot be read.
+        out: The report directory.
+
+    Returns:
+        The records.
+
+    Raises:
+        UserError: A stored record cannot be read.
+    """
+    from yolo_prune_check.spec.reader import shown
+
+    stored = (read_record(path) for path in sorted((out / RECORDS).rglob("*.json")))
+    return save_records([not_started(record, str(error)) for record in stored if record.spec == shown(spec)], out)
 
 
 def _remove_stale(out: Path, fresh: set[tuple[str, str]], searched: list[Path]) -> Iterator[str]:

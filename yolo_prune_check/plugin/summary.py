@@ -31,7 +31,7 @@ def finish(session: pytest.Session) -> None:
         state.records = [read_record(path) for path in dict.fromkeys(state.record_files)]
         if state.report_dir is not None:
             updated = update_report(state.records, state.report_dir, searched=_searched(session.config))
-            state.pages, state.removal = updated.pages, updated.removal
+            state.pages, state.removals = updated.written.pages, updated.removals
     except UserError as error:
         state.problem = str(error)
         session.exitstatus = pytest.ExitCode.USAGE_ERROR
@@ -56,5 +56,5 @@ def show(reporter: pytest.TerminalReporter, state: State) -> None:
         reporter.write_line(f"no report was written: {state.problem}", red=True)
     elif state.pages:
         reporter.write_line(f"reports: {state.pages[0]}")
-    if state.removal is not None:
-        reporter.write_line(state.removal)
+    for line in state.removals:
+        reporter.write_line(line)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from yolo_prune_check.report import scenario_failure_text
 
 if TYPE_CHECKING:
-    from yolo_prune_check.errors import UserError
     from yolo_prune_check.run.record import Record
     from yolo_prune_check.spec import Scenario
 
@@ -21,10 +20,8 @@ def failure_text(record: Record, scenario: Scenario) -> str:
     return f"{heading}\n\n{scenario_failure_text(record, scenario.source.text)}"
 
 
-def refusal_text(error: UserError, scenario: Scenario | None = None) -> str:
-    """Why a spec or scenario cannot be run: the one message, and the scenario's lines where there are any."""
-    if scenario is None:
-        return str(error)
+def refusal_text(record: Record, scenario: Scenario) -> str:
+    """Why a scenario could not be started: the one message, and the scenario's lines."""
     source = scenario.source
     lines = "\n".join(f"    {line}".rstrip() for line in source.text.rstrip().splitlines())
-    return f"{error}\n\n{source.file}:{source.first_line}:\n{lines}"
+    return f"{record.reasons[0]}\n\n{source.file}:{source.first_line}:\n{lines}"

@@ -3,6 +3,7 @@
 from yolo_prune_check.report.summary import scenario_failure_text, terminal_summary
 from yolo_prune_check.report.write import (
     RECORDS,
+    Written,
     counterexample_path,
     load_records,
     record_path,
@@ -12,6 +13,7 @@ from yolo_prune_check.report.write import (
 
 __all__ = [
     "RECORDS",
+    "Written",
     "counterexample_path",
     "load_records",
     "record_path",

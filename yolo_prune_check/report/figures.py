@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from yolo_prune_check.report.markdown import NO, NONE, YES
 
 
@@ -58,6 +60,16 @@ def many(number: int, noun: str, plural: str | None = None) -> str:
     """A number with its noun: ``1 plan``, ``3 plans``, ``no plans``."""
     word = noun if number == 1 else (plural or f"{noun}s")
     return f"{count(number) if number else 'no'} {word}"
+
+
+_MOST_NAMED = 5
+"""Things that are named before the rest is only counted."""
+
+
+def named(names: Sequence[str]) -> str:
+    """The first few names, and how many there are besides."""
+    more = len(names) - _MOST_NAMED
+    return ", ".join(names[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _fixed(value: float, decimals: int) -> str:

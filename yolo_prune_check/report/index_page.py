@@ -20,10 +20,14 @@ feature and say nothing. What a plan costs in accuracy is told beside its verdic
 *As expected* says whether that is what the scenario's author declared: an experiment meant to show a failure is ✓ \
 when it fails."""
 
+_NOT_STARTED = """\
+**not started** ones could not be started, because their input is wrong: whatever was known of them before holds no \
+longer."""
+
 
 def index_page(site: Site) -> str:
     """The whole page."""
-    parts = ["# Pruning safety reports", headline(site.records), _WHAT, _counts(site), _suites(site)]
+    parts = ["# Pruning safety reports", headline(site.records), _what(site), _counts(site), _suites(site)]
     if site.field_notes:
         rulings = [ruling for _, ruling in decide_all(site.field_notes)]
         verdicts = ", ".join(f"{number} {word}" for word, number in count_verdicts(rulings) if number)
@@ -37,32 +41,42 @@ def index_page(site: Site) -> str:
     return page(*parts)
 
 
+def _what(site: Site) -> str:
+    return f"{_WHAT} {_NOT_STARTED}" if Tally.of(site.records).not_started else _WHAT
+
+
 def _counts(site: Site) -> str:
     tally = Tally.of(site.records)
     rows = [["scenarios", figures.count(tally.scenarios)]]
     rows.extend([verdict_name(name), figures.count(number)] for name, number in tally.by_verdict())
-    rows.append(["safe, mAP50 measured", figures.count(tally.safe - tally.unmeasured - tally.fuzzed_safe)])
+    usable = tally.safe - tally.unmeasured - tally.blind - tally.fuzzed_safe - tally.fuzzed_unrun
+    rows.append(["safe, mAP50 measured", figures.count(usable)])
     rows.append(["safe, but at a notable loss of mAP50", figures.count(tally.costly)])
     rows.append(["safe, accuracy not measured", figures.count(tally.unmeasured)])
+    if tally.blind:
+        rows.append(["safe, mAP50 of the untouched model about 0", figures.count(tally.blind)])
     if tally.fuzzed:
         rows.append(["safe, random plans that went as predicted", figures.count(tally.fuzzed_safe)])
-    rows.append(["ended as expected, of those that ran", figures.of(tally.passed, tally.ran)])
+    if tally.fuzzed_unrun:
+        rows.append(["safe, random plans that were only predicted", figures.count(tally.fuzzed_unrun)])
+    rows.append(["ended as expected, of those that ran", _share(tally.passed, tally.ran)])
     units = "steps and random plans" if tally.fuzzed else "steps"
-    rows.append([f"{units} that went as predicted", figures.of(tally.confirmed, tally.predictions)])
-    rows.append(["concat, split and residual edges as predicted", figures.of(tally.edges_confirmed, tally.edges)])
+    rows.append([f"{units} that went as predicted", _share(tally.confirmed, tally.predictions)])
+    rows.append(["concat, split and residual edges as predicted", _share(tally.edges_confirmed, tally.edges)])
     return f"## Summary\n\n{table(['', 'number'], rows, right=['number'])}"
 
 
+def _share(part: int, whole: int) -> str:
+    return figures.of(part, whole) if whole else NONE
+
+
 def _suites(site: Site) -> str:
+    verdicts = [name for name, _ in Tally.of(site.records).by_verdict()]
     names = [
         "suite",
         "model · data · image size",
         "scenarios",
-        "safe",
-        "partial",
-        "unsafe",
-        "refused",
-        "not run",
+        *map(verdict_name, verdicts),
         "as expected",
         "steps as predicted",
     ]
@@ -74,9 +88,9 @@ def _suites(site: Site) -> str:
                 link(text(suite.title), suite.page),
                 settings(suite.records),
                 figures.count(tally.scenarios),
-                *(figures.count(number) for _, number in tally.by_verdict()),
-                figures.of(tally.passed, tally.ran) if tally.ran else NONE,
-                figures.of(tally.confirmed, tally.predictions) if tally.predictions else NONE,
+                *(figures.count(dict(tally.by_verdict()).get(name, 0)) for name in verdicts),
+                _share(tally.passed, tally.ran),
+                _share(tally.confirmed, tally.predictions),
             ]
         )
     return f"## Suites\n\n{table(names, rows, right=names[2:])}"

@@ -72,7 +72,7 @@ def scenario_part(record: Record) -> str:
     if record.why:
         parts.append(f"> {text(record.why)}")
     parts.append(explanation(record))
-    if not record.passed:
+    if not record.passed and record.verdict != "not-started":  # of which the paragraph above has said all
         lines = [f"- {text(failure)}" for failure in record.failures] or ["- no reason was recorded"]
         expected = f" Expected: {text(record.expected)}." if record.expected else ""
         parts.append(f"**This scenario failed.**{expected}\n\n" + "\n".join(lines))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import textwrap
 from collections.abc import Sequence
 
 from tabulate import tabulate
@@ -13,35 +15,51 @@ from yolo_prune_check.report.tally import Tally, ended
 from yolo_prune_check.report.wording import reason, verdict_name
 from yolo_prune_check.run.record import MismatchRecord, Record, StepRecord
 
-_WIDTH = 60
-"""Longest reason in the short table."""
+_COLUMNS = ("", "scenario", "verdict", "as predicted", "why")
+
+_WIDTH = 118
+"""Columns that the short table may take, …"""
+_REASON = 60
+"""… unless there is less left than this for the reasons."""
+_LINES = 2
+"""A reason takes no more lines than this."""
+_PLACE = re.compile(r"^\S[^\n]*?\.ya?ml(:\d+){1,2}: ")
+"""Where a mistake is; the row has the scenario's name, and needs the space for what the mistake is."""
+_ENDINGS = {"not-started": "could not be started (bad input)"}
+"""Verdicts that are not told by their name where they are added up."""
 
 
 def terminal_summary(records: Sequence[Record]) -> str:
-    """One line per scenario, sorted, and one that adds them up."""
+    """One row per scenario, sorted, and one line that adds them up."""
     if not records:
         return "no scenario was run"
     ordered = sorted(records, key=lambda record: (record.spec, record.id))
-    rows = []
-    for record in ordered:
-        tally = Tally.of([record])
-        rows.append(
-            [
-                figures.tick(ended(record)),
-                f"{record.suite}::{record.id}",
-                verdict_name(record.verdict),
-                figures.of(tally.confirmed, tally.predictions) if tally.predictions else NONE,
-                _short(reason(record)),
-            ]
-        )
+    rows = [[*_cells(record), _PLACE.sub("", reason(record))] for record in ordered]
+    columns = list(zip(*rows, strict=True))[:-1]
+    widths = [max(len(name) + 2, *map(len, cells)) for name, cells in zip(_COLUMNS, columns, strict=False)]
+    taken = sum(widths) + 2 * len(widths)  # tabulate pads headers and parts columns by two
+    rows = [[*cells, _short(why, max(_REASON, _WIDTH - taken))] for *cells, why in rows]
     total = Tally.of(ordered)
-    verdicts = ", ".join(f"{number} {verdict_name(name)}" for name, number in total.by_verdict() if number)
+    counts = [(number, _ENDINGS.get(name, verdict_name(name))) for name, number in total.by_verdict()]
+    verdicts = ", ".join(f"{number} {words}" for number, words in counts if number)
     units = "steps and random plans" if total.fuzzed else "steps"
+    proof = f"{figures.of(total.confirmed, total.predictions)} {units} as predicted"
     ending = (
         f"{figures.many(total.scenarios, 'scenario')}: {verdicts}; {total.passed} as expected, "
-        f"{total.ran - total.passed} not; {figures.of(total.confirmed, total.predictions)} {units} as predicted"
+        f"{total.ran - total.passed} not; {proof if total.predictions else 'nothing was carried out'}"
     )
-    return f"{_plain_table(['', 'scenario', 'verdict', 'as predicted', 'why'], rows)}\n{ending}"
+    return f"{_plain_table(_COLUMNS, rows)}\n{ending}"
+
+
+def _cells(record: Record) -> list[str]:
+    """All of a row but the reason."""
+    tally = Tally.of([record])
+    return [
+        figures.tick(ended(record)),
+        f"{record.suite}::{record.id}",
+        verdict_name(record.verdict),
+        figures.of(tally.confirmed, tally.predictions) if tally.predictions else NONE,
+    ]
 
 
 def scenario_failure_text(record: Record, source_text: str) -> str:
@@ -136,9 +154,8 @@ def _what(words: str, failure: MismatchRecord | None) -> str:
     return f"breaks in {failure.module}" if failure is not None else words or NONE
 
 
-def _short(words: str) -> str:
-    words = " ".join(words.split()).replace("`", "")
-    return words if len(words) <= _WIDTH else f"{words[: _WIDTH - 1].rstrip()}…"
+def _short(words: str, width: int) -> str:
+    return textwrap.fill(words.replace("`", ""), width, max_lines=_LINES, placeholder="…", break_on_hyphens=False)
 
 
 def _titled(title: str, body: str) -> str:

@@ -10,7 +10,7 @@ from yolo_prune_check.run.record import Record, StepRecord
 NOTABLE_LOSS = 0.10
 """Loss of mAP50 from which a plan that fits is called costly: a report must not call it good without saying so."""
 
-VERDICTS = ("safe", "partial", "unsafe", "refused", "not-run")
+VERDICTS = ("safe", "partial", "unsafe", "refused", "not-run", "not-started")
 """Verdicts in the order in which tables list them."""
 
 
@@ -21,10 +21,12 @@ class Tally:
     ``predictions`` are the steps that were predicted and carried out, ``confirmed`` those of them that went as
     predicted; ``edges`` and ``edges_confirmed`` count the concat, split and residual operands in the same way.
     A random plan that was predicted and carried out counts among the ``predictions`` as a step does; ``fuzzed`` are the
-    scenarios that try such plans, which are no plans themselves, ``fuzzed_safe`` those in which nothing was refuted.
+    scenarios that try such plans, which are no plans themselves, ``fuzzed_safe`` those in which nothing was refuted,
+    ``fuzzed_unrun`` those whose plans were only predicted.
     ``ran`` are the scenarios that were carried out or refused, ``passed`` those of them that ended as expected: one
-    that was not run says nothing. ``costly`` are the safe ones that lose notably many detections, ``unmeasured`` the
-    safe ones whose accuracy is not known.
+    that was not run, or could not be started, says nothing. ``costly`` are the safe ones that lose notably many
+    detections, ``unmeasured`` the safe ones whose accuracy is not known, ``blind`` those measured on data in which the
+    untouched model finds nothing that could be lost.
     """
 
     scenarios: int = 0
@@ -34,15 +36,18 @@ class Tally:
     unsafe: int = 0
     refused: int = 0
     not_run: int = 0
+    not_started: int = 0
     predictions: int = 0
     confirmed: int = 0
     edges: int = 0
     edges_confirmed: int = 0
     costly: int = 0
     unmeasured: int = 0
+    blind: int = 0
     refuted: int = 0
     fuzzed: int = 0
     fuzzed_safe: int = 0
+    fuzzed_unrun: int = 0
 
     @classmethod
     def of(cls, records: Iterable[Record]) -> Tally:
@@ -60,25 +65,29 @@ class Tally:
             unsafe=verdicts.count("unsafe"),
             refused=verdicts.count("refused"),
             not_run=verdicts.count("not-run"),
+            not_started=verdicts.count("not-started"),
             predictions=len(compared) + sum(fuzz.tried for fuzz in random),
             confirmed=sum(step.agrees is True for step in compared) + sum(fuzz.agreed or 0 for fuzz in random),
             edges=len(edges),
             edges_confirmed=sum(edge.agrees for edge in edges),
             costly=sum(record.verdict == "safe" and costly(record) for record in members),
             unmeasured=sum(record.verdict == "safe" and not measured(record) for record in members),
+            blind=sum(record.verdict == "safe" and measured(record) and record.metrics.blind for record in members),
             refuted=sum(record.agrees is False for record in members),
             fuzzed=sum(record.fuzz is not None for record in members),
-            fuzzed_safe=sum(record.fuzz is not None and record.verdict == "safe" for record in members),
+            fuzzed_safe=sum(record.fuzz is not None and record.agrees is True for record in members),
+            fuzzed_unrun=sum(record.fuzz is not None and record.agrees is None for record in members),
         )
 
     @property
     def ran(self) -> int:
         """Scenarios that say something."""
-        return self.scenarios - self.not_run
+        return self.scenarios - self.not_run - self.not_started
 
     def by_verdict(self) -> tuple[tuple[str, int], ...]:
-        """Verdicts with their counts, in the order of ``VERDICTS``."""
-        return tuple(zip(VERDICTS, (self.safe, self.partial, self.unsafe, self.refused, self.not_run), strict=True))
+        """Verdicts with their counts, in the order of ``VERDICTS``; scenarios that could not be started, if any."""
+        counts = (self.safe, self.partial, self.unsafe, self.refused, self.not_run, self.not_started)
+        return tuple(zip(VERDICTS, counts, strict=True))[: None if self.not_started else -1]
 
 
 def ended(record: Record) -> bool | None:

@@ -16,9 +16,28 @@ _REASONS = 3
 
 def headline(records: Sequence[Record]) -> str:
     """The verdict over several scenarios in one or two sentences a manager understands. Markdown."""
-    plans = [record for record in records if record.fuzz is None]
-    random = random_headline(records)
-    return " ".join(part for part in (_headline(plans) if plans else "", random) if part)
+    started = [record for record in records if record.verdict != "not-started"]
+    plans = [record for record in started if record.fuzz is None]
+    parts = (_not_started(len(records), len(started)), _headline(plans) if plans else "", random_headline(started))
+    return " ".join(part for part in parts if part)
+
+
+def _not_started(scenarios: int, started: int) -> str:
+    if started == scenarios:
+        return ""
+    if scenarios == 1:
+        return "**The scenario could not be started, because its input is wrong: nothing is known of its safety.**"
+    if not started:
+        return (
+            f"**None of the {scenarios} scenarios could be started, because their input is wrong: "
+            "nothing is known of their safety.**"
+        )
+    number = scenarios - started
+    whose, them = ("its", "it") if number == 1 else ("their", "them")
+    return (
+        f"**{of(number, scenarios)} scenarios could not be started, because {whose} input is wrong: "
+        f"nothing is known of {them}.**"
+    )
 
 
 def _headline(records: Sequence[Record]) -> str:
@@ -49,12 +68,13 @@ def _alone(record: Record) -> str:
         return f"The plan fits, but it loses more than {NOTABLE_LOSS:.2f} mAP50."
     if record.verdict == "safe" and not measured(record):
         return "The plan fits, but its accuracy was not measured."
+    if record.verdict == "safe" and record.metrics.blind:
+        return "The plan fits, but this data cannot show what it costs in accuracy."
     return {
         "safe": "The plan is safe to use.",
         "unsafe": "The plan must not be used as it is written.",
         "partial": "The plan can only be carried out in part.",
         "refused": "The plan was refused, because its input is wrong.",
-        "not-run": "The plan was not run, so nothing is known of its safety.",
     }[record.verdict]
 
 
@@ -88,6 +108,10 @@ def _but(tally: Tally) -> str:
         whose = "none of them" if tally.unmeasured == tally.safe else f"{tally.unmeasured} of them"
         verb = "was" if tally.unmeasured in (1, tally.safe) else "were"
         parts.append(f"{whose} {verb} {'' if tally.unmeasured == tally.safe else 'not '}measured for accuracy")
+    if tally.blind and tally.blind == tally.safe:
+        parts.append("the data cannot show what " + ("it costs" if tally.safe == 1 else "any of them costs"))
+    elif tally.blind:
+        parts.append(f"the data cannot show what {tally.blind} of them {'costs' if tally.blind == 1 else 'cost'}")
     return _listing(parts) if parts else ""
 
 
@@ -153,6 +177,9 @@ def _failed_step(record: Record) -> StepRecord | None:
 
 
 def _safe(record: Record) -> str:
+    predicted = sum(step.status == "predicted" for step in record.steps)
+    if predicted:
+        return f"{many(predicted, 'layer')} predicted, nothing carried out{_unjudged(record)}"
     pruned = [step for step in record.steps if step.status == "pruned"]
     if record.execution == "mask":
         done = f"{many(len(pruned), 'layer')} masked, every operator fits"
@@ -163,9 +190,14 @@ def _safe(record: Record) -> str:
         done += f", {change(metrics.params_before, metrics.params_after)} parameters"
     if metrics.map50_before is not None and metrics.map50_after is not None:
         done += f", mAP50 {score(metrics.map50_before)} → {score(metrics.map50_after)}"
+        done += ", which says nothing: there was none to lose" if metrics.blind else ""
     else:
         done += ", accuracy not measured"
     return done
+
+
+def _unjudged(record: Record) -> str:
+    return f"; {', '.join(record.unjudged)} not judged" if record.unjudged else ""
 
 
 def first_failure(record: Record) -> MismatchRecord | None:
@@ -190,6 +222,8 @@ def explanation(record: Record) -> str:
         sentences.append("The input cannot be used, and the plan was refused before anything was pruned.")
     elif record.verdict == "not-run":
         sentences.append("The scenario was not carried out.")
+    elif record.verdict == "not-started":
+        sentences.append("The scenario could not be started, because its input is wrong.")
     elif not steps:
         sentences.append("No layer was pruned.")
     elif any(step.status == "predicted" for step in steps):
@@ -221,6 +255,8 @@ def _provided(record: Record) -> str:
         return f", but mAP50 went {scores}, a loss of more than {NOTABLE_LOSS:.2f}"
     if record.verdict == "safe" and not measured(record):
         return ", but accuracy was not measured"
+    if record.verdict == "safe" and metrics.blind:
+        return ", but this data cannot show what the plan costs in accuracy"
     return ""
 
 
@@ -257,6 +293,8 @@ def advice(record: Record) -> str:
         return f"nothing: these are random plans that try this tool, and {what}"
     if record.verdict == "refused":
         return "cannot be run; correct the input that its message names"
+    if record.verdict == "not-started":
+        return "could not be started; correct the input that its message names"
     if record.verdict == "not-run":
         return "nothing was executed, so nothing is known yet"
     breaks = first_failure(record) is not None
@@ -269,6 +307,9 @@ def advice(record: Record) -> str:
                 "every operator fits, but accuracy was not measured; measure it on trained weights and data before use"
                 + ("; read its warnings" if warned else "")
             )
+        if record.metrics.blind:
+            found = "the untouched model finds next to nothing in this data"
+            return f"fits, but {found}; measure it on data that the model was trained for"
         return "can be used as written" + ("; read its warnings" if warned else "")
     remedies = _remedies(record.hazards)
     if breaks and record.activations == "sliced":

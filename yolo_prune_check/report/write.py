@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from yolo_prune_check.errors import UserError
 from yolo_prune_check.report.claims_page import claims_page
+from yolo_prune_check.report.figures import many, named
 from yolo_prune_check.report.index_page import index_page
-from yolo_prune_check.report.markdown import MARKER
+from yolo_prune_check.report.owned import refuse_foreign, remove_stale
 from yolo_prune_check.report.site import CLAIMS, INDEX, Site, page_of, slug_of
 from yolo_prune_check.report.suite_page import suite_page
 from yolo_prune_check.run.record import Record, read_record, write_atomically, write_record
@@ -18,23 +20,44 @@ RECORDS = "records"
 """Folder of the record files within a report directory."""
 
 
-def write_reports(records: Sequence[Record], out: Path) -> list[Path]:
+@dataclass(frozen=True)
+class Written:
+    """What became of the pages of a report directory.
+
+    Attributes:
+        pages: The pages written, index first.
+        removed: The pages removed, relative to the report directory.
+    """
+
+    pages: list[Path]
+    removed: tuple[str, ...]
+
+    @property
+    def removal(self) -> str | None:
+        """One line that says which pages were removed, or None."""
+        if not self.removed:
+            return None
+        return f"removed {many(len(self.removed), 'page')} that no record stands behind: {named(self.removed)}"
+
+
+def write_reports(records: Sequence[Record], out: Path) -> Written:
     """Write the index, one page per suite and, if any record belongs to the field notes, the page of claims.
 
     Records that lie in ``out/records`` from earlier runs keep their place beside the given ones, which win where
-    both know a scenario; so a run of one suite leaves the pages of the others and their lines on the index. Pages of
-    ours whose records are gone are deleted; files somebody else wrote are left alone. The pages depend on nothing
-    but the records: neither on their order nor on the machine or the hour.
+    both know a scenario; so a run of one suite leaves the pages of the others and their lines on the index. Pages that
+    were written here before and whose records are gone are deleted; all other files are left alone. The pages depend on
+    nothing but the records: neither on their order nor on the machine or the hour.
 
     Args:
         records: What is known of each scenario.
         out: Report directory; made if it is missing.
 
     Returns:
-        The pages written, index first.
+        The pages written and removed.
 
     Raises:
-        UserError: No record at all, two different records of one scenario, or a stored one that cannot be read.
+        UserError: No record at all, two different records of one scenario, a stored one that cannot be read, or a file
+            in the place of a page that is none.
     """
     found = {_key(record): record for record in load_records(out / RECORDS)} if (out / RECORDS).is_dir() else {}
     found.update(_distinct(records))
@@ -45,10 +68,10 @@ def write_reports(records: Sequence[Record], out: Path) -> list[Path]:
     pages.update({suite.page: suite_page(suite, site) for suite in site.suites})
     if site.field_notes:
         pages[CLAIMS] = claims_page(site)
+    refuse_foreign(out / name for name in pages)
     for name, content in pages.items():
         write_atomically(out / name, content)
-    _delete_stale(out, set(pages))
-    return [out / name for name in pages]
+    return Written([out / name for name in pages], remove_stale(out, set(pages)))
 
 
 def record_path(record: Record, out: Path) -> Path:
@@ -111,20 +134,3 @@ def _distinct(records: Sequence[Record]) -> dict[tuple[str, str], Record]:
             )
         found[_key(record)] = record
     return found
-
-
-def _delete_stale(out: Path, current: set[str]) -> None:
-    """Delete pages of ours that are not among the current ones, and folders that this leaves empty."""
-    for path in sorted(out.rglob("*.md")):
-        name = path.relative_to(out).as_posix()
-        if name in current or not path.is_file():
-            continue
-        with path.open(encoding="utf-8", errors="replace") as file:
-            ours = file.readline().rstrip("\n") == MARKER
-        if not ours:
-            continue
-        path.unlink()
-        folder = path.parent
-        while folder != out and not any(folder.iterdir()):
-            folder.rmdir()
-            folder = folder.parent

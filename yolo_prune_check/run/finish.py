@@ -18,9 +18,6 @@ from yolo_prune_check.run.record import EdgeRecord, MetricsRecord, ModelFacts, R
 from yolo_prune_check.run.state import State
 from yolo_prune_check.spec.schema import Scenario
 
-_BLIND = 0.05
-"""mAP50 of the untouched model below which a loss of mAP means nothing."""
-
 
 def confirm_final(state: State) -> None:
     """Check the final model against the whole plan, if fine-tuning changed it since the last check."""
@@ -47,6 +44,7 @@ def make_record(state: State, notes: tuple[str, ...], *, executed: bool) -> Reco
     failures = [f"a prediction was refuted, which is a defect of this tool: {text}" for text in state.disagreements]
     expect = state.scenario.expect
     failures += unmet(expect, verdict, state.steps, hazards, metrics, executed=executed)
+    left = () if executed else unjudged(expect)
     checked = any(step.agrees is not None for step in state.steps)
     return blank_record(
         state.scenario,
@@ -54,7 +52,8 @@ def make_record(state: State, notes: tuple[str, ...], *, executed: bool) -> Reco
         reasons=reasons,
         failures=tuple(failures),
         agrees=not state.disagreements if executed and checked else None,
-        notes=(*notes, *_basis(state)) if executed else (*notes, *_assumed(state), *unjudged(expect)),
+        notes=(*notes, *_basis(metrics)) if executed else (*notes, *_assumed(state), *_left(left)),
+        unjudged=left,
         steps=tuple(state.steps),
         edges=_edges(state.prediction, state.confirmation if executed else None),
         hazards=hazards,
@@ -134,12 +133,12 @@ def _verdict(state: State) -> tuple[RecordVerdict, tuple[str, ...]]:
     return "safe", (f"{'the only step fits' if done == 1 else f'all {done} steps fit'}, and nothing is silently wrong",)
 
 
-def _basis(state: State) -> tuple[str, ...]:
-    """What makes the mAP of this scenario say little."""
-    if state.before is None or state.before.map50 >= _BLIND:
+def _basis(metrics: MetricsRecord) -> tuple[str, ...]:
+    """What makes the mAP of this scenario say nothing."""
+    if not metrics.blind:
         return ()
     return (
-        f"the untouched model finds next to nothing in this data (mAP50 {state.before.map50:.3f}): "
+        f"the untouched model finds next to nothing in this data (mAP50 {metrics.map50_before:.3f}): "
         "what pruning costs cannot be seen here",
     )
 
@@ -149,6 +148,10 @@ def _assumed(state: State) -> tuple[str, ...]:
     stand_ins = dict.fromkeys(str(step.selection["stand_in"]) for step in state.steps if "stand_in" in step.selection)
     chosen = tuple(f"channels were chosen by {name}, because separability would run the model" for name in stand_ins)
     return ("nothing was carried out: the steps were predicted", *chosen)
+
+
+def _left(unjudged: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(f"{name} was not judged, because nothing was executed" for name in unjudged)
 
 
 def _skips(skipped: Sequence[StepRecord]) -> list[str]:

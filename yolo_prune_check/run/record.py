@@ -15,9 +15,11 @@ from yolo_prune_check.run.atomic import written_whole
 from yolo_prune_check.run.fuzz_record import FuzzRecord
 
 FORMAT = 1
+_BLIND = 0.05
+"""mAP50 of the untouched model below which pruning has next to nothing to lose."""
 _AGAIN = "Run the scenario again, or delete the file."
 
-RecordVerdict = Literal["safe", "unsafe", "partial", "refused", "not-run"]
+RecordVerdict = Literal["safe", "unsafe", "partial", "refused", "not-run", "not-started"]
 StepStatus = Literal["pruned", "predicted", "skipped", "failed"]
 T = TypeVar("T")
 
@@ -154,6 +156,11 @@ class MetricsRecord:
     weight_norm_count: int | None = None
     latency_ratio: float | None = None
 
+    @property
+    def blind(self) -> bool:
+        """Whether the untouched model finds so little in the data that a loss of mAP means nothing."""
+        return self.map50_before is not None and self.map50_before < _BLIND
+
 
 @dataclass(frozen=True)
 class BlockFacts:
@@ -192,12 +199,14 @@ class Record:
 
     Attributes:
         verdict: ``safe``, ``unsafe``, ``partial`` (some steps were skipped), ``refused`` (bad input, as the scenario
-            expects) or ``not-run`` (predicted, but not carried out in this version). Of random plans ``safe`` says that
-            no prediction was refuted; one that was makes it ``unsafe``.
+            expects), ``not-run`` (predicted, but not carried out in this version) or ``not-started`` (bad input, which
+            nobody expected). Of random plans ``safe`` says that no prediction was refuted; one that was makes it
+            ``unsafe``.
         reasons: Why, one sentence each.
         passed: Whether the verdict and every budget in ``expect`` hold and no prediction was refuted.
         failures: Why not, one sentence each.
         agrees: Whether every prediction was confirmed; None when nothing was executed.
+        unjudged: Names of the budgets that nothing was said about, because only an execution can tell.
         fuzz: What came of random plans; None for a scenario that is a plan itself.
         rerun: Command that reproduces the record.
     """
@@ -231,6 +240,7 @@ class Record:
     layers: str = ""
     fine_tune: str | None = None
     notes: tuple[str, ...] = ()
+    unjudged: tuple[str, ...] = ()
     steps: tuple[StepRecord, ...] = ()
     edges: tuple[EdgeRecord, ...] = ()
     hazards: tuple[HazardRecord, ...] = ()
@@ -244,6 +254,32 @@ class Record:
     def skipped(self) -> int:
         """Number of steps that were skipped."""
         return sum(step.status == "skipped" for step in self.steps)
+
+
+def not_started(record: Record, message: str) -> Record:
+    """The record of the same scenario once it cannot be started any more: nothing that was known of it holds.
+
+    Args:
+        record: What an earlier version of the spec gave.
+        message: What is wrong with the input.
+    """
+    return dataclasses.replace(
+        record,
+        verdict="not-started",
+        reasons=(message,),
+        passed=False,
+        failures=(message,),
+        agrees=None,
+        notes=(),
+        unjudged=(),
+        steps=(),
+        edges=(),
+        hazards=(),
+        metrics=MetricsRecord(),
+        facts=ModelFacts(),
+        fuzz=None,
+        checkpoint=None,
+    )
 
 
 def write_record(record: Record, path: Path) -> None:

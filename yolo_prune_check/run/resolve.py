@@ -5,9 +5,11 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from torch import nn
 
+from yolo_prune_check.data.resolve import read_data
 from yolo_prune_check.errors import UserError
 from yolo_prune_check.model.addresses import find_layer
 from yolo_prune_check.model.blocks import Block, blocks_of
@@ -46,10 +48,11 @@ def resolve(scenario: Scenario, model: nn.Module) -> Resolved:
 
 
 def refuse_data(scenario: Scenario, model: nn.Module) -> None:
-    """Refuse what only detectors can do with data, before hours go into anything else.
+    """Refuse what only detectors can do with data, and data of other classes, before hours go into anything else.
 
     Raises:
-        UserError: The scenario names data and the model is no YOLO detector, or is to be fine-tuned and cannot be.
+        UserError: The scenario names data and the model is no YOLO detector, is to be fine-tuned and cannot be, or was
+            trained for another number of classes.
     """
     if scenario.data is None:
         return
@@ -58,6 +61,19 @@ def refuse_data(scenario: Scenario, model: nn.Module) -> None:
     require_detector(model, where=where, hint=hint)
     if scenario.fine_tune is not None:
         require_trainable(model, where=where, hint="Leave out `fine_tune`.")
+    if not scenario.model.endswith((".yaml", ".yml")):  # what is built from a description was trained for nothing yet
+        _refuse_classes(scenario, scenario.data, model)
+
+
+def _refuse_classes(scenario: Scenario, data: str, model: nn.Module) -> None:
+    network: Any = model
+    trained, there = int(network.model[-1].nc), len(read_data(data).names)
+    if trained != there:
+        raise UserError(
+            f"{data}: {there} class{'' if there == 1 else 'es'}, but {scenario.model} was trained for {trained}",
+            where=_where(scenario),
+            hint="Name the data set it was trained on.",
+        )
 
 
 def _resolved(scenario: Scenario, model: nn.Module) -> Resolved:
