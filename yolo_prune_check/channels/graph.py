@@ -24,6 +24,7 @@ from yolo_prune_check.channels.groups import (
 from yolo_prune_check.channels.heads import find_head_layers
 from yolo_prune_check.channels.interpret import Interpretation, Interpreter
 from yolo_prune_check.channels.layers import GraphLayer, consumers_of, find_layers
+from yolo_prune_check.channels.network import network_in
 from yolo_prune_check.channels.parameters import untouched
 from yolo_prune_check.channels.plan import Plan
 from yolo_prune_check.channels.prediction import Mismatch
@@ -57,13 +58,21 @@ class ChannelGraph:
         """Trace one image of zeros through the model; the model is left exactly as it was.
 
         Args:
-            model: Any module that takes a batch of images ``(1, 3, imgsz, imgsz)``.
+            model: Any module that takes a batch of images ``(1, 3, imgsz, imgsz)``; an Ultralytics ``YOLO`` stands for
+                its network.
             imgsz: Height and width in pixels.
 
         Raises:
-            UserError: The model does not run on such an image.
+            UserError: It is no model, or does not run on such an image.
         """
-        program = trace_program(model, imgsz)
+        network = network_in(model, caller="trace")
+        if type(imgsz) is not int or imgsz < 1:
+            raise UserError(
+                "imgsz must be a positive whole number of pixels",
+                value=imgsz,
+                hint="Give one number: images are square.",
+            )
+        program = trace_program(network, imgsz)
         return cls(program, imgsz, find_layers(program, consumers_of(program)))
 
     def __repr__(self) -> str:
