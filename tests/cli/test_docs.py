@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from tests.cli.conftest import CommandLine
 
@@ -33,6 +35,22 @@ def test_the_python_examples_in_the_readme_run(capsys: pytest.CaptureFixture[str
     assert len(said) == len(promised) == 8
     for line, promise in zip(said, promised, strict=True):
         assert line.startswith(promise.removesuffix("…").rstrip())
+
+
+def test_the_hypothesis_example_in_the_readme_runs_as_pasted(tmp_path: Path) -> None:
+    """Under hypothesis' own time limit, or a shorter one: the profiles of this suite have none."""
+    profile = settings.get_current_profile_name()
+    settings.register_profile("pasted", settings(max_examples=3, deadline=1, derandomize=True, database=None))
+    settings.load_profile("pasted")
+    try:
+        names: dict[str, Any] = {}
+        first, *_, last = blocks(README, "python")
+        pasted = tmp_path / "pasted.py"  # hypothesis reads the source of a test
+        pasted.write_text(first + last, encoding="utf-8")
+        exec(compile(first + last, str(pasted), "exec"), names)
+        names["test_predictions_are_confirmed"]()
+    finally:
+        settings.load_profile(profile)
 
 
 @pytest.mark.parametrize("example", [*blocks(README, "yaml"), blocks(SPECS, "yaml")[0]])
