@@ -72,9 +72,9 @@ def _refuse_twice(scenario: Scenario, targets: Sequence[Target]) -> None:
     names = [target.layer.name for target in targets]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
-        raise UserError(
-            "a layer is pruned twice", where=_where(scenario), value=twice, hint="Make one step of the two."
-        )
+        written = [step.layer for step, name in zip(scenario.steps or (), names, strict=True) if name == twice]
+        what = f"{twice} is named twice ({', '.join(written)})"
+        raise UserError(what, where=_where(scenario), hint="Make one step of the two.")
 
 
 def _refuse_joins(scenario: Scenario, model: nn.Module, targets: Sequence[Target]) -> None:
