@@ -31,7 +31,7 @@ def find_hazards(graph: ChannelGraph, plan: Plan, changes: Changes, result: Inte
     if changes.removal is None:
         found = [*_no_op(graph, plan), *_empty_layers(plan), *_head(graph, plan)]
     else:
-        found = [*_nothing_goes(plan, changes.removal), *changes.removal.hazards]
+        found = [*_nothing_goes(graph, plan, changes.removal), *changes.removal.hazards]
     found += [*_unknown(graph, plan, result), *_broadcasts(result)]
     if plan.execution == "local":
         found += [*_uneven(graph, plan, result), *_frozen(graph, result)]
@@ -56,12 +56,13 @@ def _no_op(graph: ChannelGraph, plan: Plan) -> Iterator[Hazard]:
         yield _hazard("no-op", named, "all channels that the plan masks were masked before")
 
 
-def _nothing_goes(plan: Plan, removal: Removal) -> Iterator[Hazard]:
+def _nothing_goes(graph: ChannelGraph, plan: Plan, removal: Removal) -> Iterator[Hazard]:
     if not removal.stays.all() or removal.hazards:
         return
     named = plan.steps[0].layer if plan.steps else "(no layer)"
     if removal.returned:
-        words = f"all {sum(part.stop - part.start for part in removal.returned)} channels are kept for symmetry"
+        asked = sum(graph.layers[name].out_channels - len(keep) for name, keep in plan.kept().items())
+        words = f"all {asked} channels that the plan names are kept for symmetry"
     else:
         words = f"none of the plan's {len(plan.steps)} steps removes a channel"
     yield _hazard("no-op", named, words)

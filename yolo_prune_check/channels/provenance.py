@@ -29,6 +29,20 @@ class ChannelRange:
         return f"{self.layer}[{self.start}:{self.stop}]"
 
 
+_LISTED = 3
+
+
+def listed(ranges: Sequence[ChannelRange]) -> str:
+    """Ranges in words; of many the first ones.
+
+    >>> listed([ChannelRange("conv", start, start + 1) for start in (0, 2, 4, 6)])
+    'conv[0:1], conv[2:3], conv[4:5] and 1 more range'
+    """
+    more = len(ranges) - _LISTED
+    rest = f" and {more} more range{'' if more == 1 else 's'}" if more > 0 else ""
+    return ", ".join(map(str, ranges[:_LISTED])) + rest
+
+
 @dataclass(frozen=True)
 class Segment:
     """Neighbouring entries of a value.

@@ -60,7 +60,9 @@ def predict(
 
 
 def _describe(graph: ChannelGraph, plan: Plan, prediction: Prediction) -> str:
-    lines = explain(prediction)
+    from yolo_prune_check.cli.removal import removal_lines
+
+    lines = [*explain(prediction), *removal_lines(graph, prediction)]
     whole = graph.predict_many([Plan()])[0]
     lines.append(f"parameters: {whole.params:,} before, {prediction.params:,} after")
     macs = "not known, as it breaks" if prediction.macs is None else f"{prediction.macs:,} after"
