@@ -169,9 +169,19 @@ class Frozen:
         return operator_in(self.op)
 
 
+_ON_SIZES = {
+    "assert": "a comparison of sizes",
+    "branch": "an `if` on sizes",
+    "size_as_number": "arithmetic on sizes",
+}
+
+
 def operator_in(op: Op) -> str:
-    """``view in model.22``."""
-    return f"{op.target} in {op.module or 'model'}"
+    """``view in model.22``; in words what Python code does with sizes, which is no operator of PyTorch."""
+    module = op.module or "model"
+    if op.target in _ON_SIZES:
+        return f"{_ON_SIZES[op.target]} in the code of {module}"
+    return f"{op.target} in {module}"
 
 
 @dataclass(frozen=True)
