@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +16,7 @@ from tests.cli.conftest import CommandLine
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+INSPECT = (ROOT / "docs/inspect.md").read_text(encoding="utf-8")
 SPECS = (ROOT / "docs/specs.md").read_text(encoding="utf-8")
 
 
@@ -51,6 +55,28 @@ def test_the_hypothesis_example_in_the_readme_runs_as_pasted(tmp_path: Path) -> 
         names["test_predictions_are_confirmed"]()
     finally:
         settings.load_profile(profile)
+
+
+def test_the_python_example_of_the_guide_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    (example,) = blocks(INSPECT, "python")
+    exec(compile(example, "inspect.md", "exec"), {})
+    assert "layer1.0.conv1[0:64] can be removed" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_the_test_run_in_the_readme_is_what_is_printed(tmp_path: Path) -> None:
+    (shown,) = [block for block in blocks(README, "console") if "$ pytest first.prune.yaml" in block]
+    command, *lines = shown.splitlines()
+    spec = next(block for block in blocks(README, "yaml") if "id: mask-half" in block)
+    (tmp_path / "first.prune.yaml").write_text(spec, encoding="utf-8")
+    ran = subprocess.run(
+        [sys.executable, "-m", *command.split()[1:]], cwd=tmp_path, capture_output=True, text=True, encoding="utf-8",
+        env={**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "80"},
+    )  # fmt: skip
+    *lines, last = [line for line in lines if line != "…"]
+    assert set(lines) <= set(ran.stdout.splitlines())
+    assert re.search(r"1 failed, 1 passed in [\d.]+s", last)
+    assert "1 failed, 1 passed in" in ran.stdout
 
 
 @pytest.mark.parametrize("example", [*blocks(README, "yaml"), blocks(SPECS, "yaml")[0]])
