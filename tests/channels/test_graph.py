@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import Counter, OrderedDict
+from typing import Any
 
 import pytest
+import torch
+from torch import nn
 
 from benchmarks.zoo import FAMILIES, TORCHVISION, build
 from tests.models import graph_of, stock
@@ -15,6 +18,7 @@ from yolo_prune_check.channels.predict import predict
 from yolo_prune_check.channels.rules import RULES
 from yolo_prune_check.channels.tensors import Tensor
 from yolo_prune_check.errors import UserError
+from yolo_prune_check.model.layers import layers_of
 
 SMALL = re.compile(r"\d[nt]\b|tiny")
 SIZES = ("yolov8n.yaml", "yolov8s.yaml", "yolov8m.yaml", "yolov8l.yaml", "yolov8x.yaml")
@@ -94,6 +98,44 @@ def test_an_unknown_layer_is_refused_with_a_suggestion() -> None:
         UserError, match=r"no such Conv2d in the model: got 'model.2.cv1'. Did you mean model.2.cv1.conv"
     ):
         graph_of().layer("model.2.cv1")
+
+
+@pytest.mark.parametrize(
+    ("model", "address", "here"),
+    [
+        ("yolov8n.yaml", "2.0", "write 'model.2.cv1.conv'"),
+        ("yolov8n.yaml", "2.3", "write 'model.2.m.0.cv2.conv'"),
+        ("yolov8n.yaml", 2.1, "write 'model.2.cv2.conv'"),
+        ("yolov8n.yaml", "2.4", "write a qualified name such as 'model.0.conv'"),
+    ],
+)
+def test_an_address_is_refused_with_the_name_that_it_stands_for(model: str, address: Any, here: str) -> None:
+    with pytest.raises(UserError) as caught:
+        predict(graph_of(model), Plan([Step(address, range(8))], "local"))
+    assert str(caught.value) == (
+        f"no such Conv2d in the model: got '{address}'. Addresses work in specs and on the command line; here {here}."
+    )
+
+
+def test_every_address_of_a_model_whose_layers_all_run_is_resolved() -> None:
+    for layer in layers_of(stock()):
+        with pytest.raises(UserError, match=re.escape(f"here write '{layer.name}'.")):
+            graph_of().layer(layer.address)
+
+
+def test_an_address_beside_a_layer_that_did_not_run_is_not_guessed() -> None:
+    class Block(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.idle, self.conv = nn.Conv2d(3, 4, 1), nn.Conv2d(3, 4, 1)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            result: torch.Tensor = self.conv(x)
+            return result
+
+    graph = ChannelGraph.trace(nn.Sequential(OrderedDict(model=nn.Sequential(Block()))), imgsz=8)
+    with pytest.raises(UserError, match=r"here write a qualified name such as 'model\.0\.conv'"):
+        graph.layer("0.0")
 
 
 def test_image_size_changes_no_edge() -> None:

@@ -228,7 +228,7 @@ def test_a_group_that_symmetry_gives_back_is_masked_instead() -> None:
     """One half of a chunk cannot lose channels alone."""
     prediction = one("model.2.m.0.cv2.conv", range(8), "group")
     assert codes(prediction) == {"no-op"}
-    assert prediction.hazards[0].message == "all 16 channels are kept for symmetry"
+    assert prediction.hazards[0].message == "all 8 channels that the plan names are kept for symmetry"
     assert prediction.repair is not None
     assert prediction.repair.plan.execution == "mask"
 

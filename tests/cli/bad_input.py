@@ -117,6 +117,19 @@ CASES = (
         needs_model=True,
     ),
     BadInput(
+        "channel-out-of-range",
+        _spec("steps: [{layer: 2.0, keep: [999]}]"),
+        "{at}bad.prune.yaml:4: model.2.cv1.conv has no such channel: got 999. It has channels 0 to 31.",
+        needs_model=True,
+    ),
+    BadInput(
+        "missing-data",
+        _spec(f"{LAYERS}\n    data: nothing.yaml", model="yolov8n-digits"),
+        "{at}bad.prune.yaml:4: no such data set: got 'nothing.yaml'. "
+        "Give a dataset YAML in Ultralytics' format, or a shipped set: digits.",
+        needs_model=True,
+    ),
+    BadInput(
         "data-for-another-task",
         _spec(f"{LAYERS}\n    data: digits", model="yolov8n-seg.yaml"),
         "{at}bad.prune.yaml:4: only YOLO detection models can be evaluated, fine-tuned or read object by object: "

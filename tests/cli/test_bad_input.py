@@ -67,6 +67,14 @@ def test_validate_refuses_it_with_the_same_message(case: BadInput, command_line:
             "model.1.conv: channel out of range: got 32. The layer has channels 0 to 31.",
         ),
         (
+            ("predict", "yolov8n.yaml", "--step", "2.0=0-15", "--step", "1.0=0-7", "--step", "model.2.cv1.conv=0-7"),
+            "--step: model.2.cv1.conv is named twice (2.0=0-15, model.2.cv1.conv=0-7). Make one step of the two.",
+        ),
+        (
+            ("predict", "yolov8n.yaml", "--step", "2.0=0-7", "--step", "2.0=l1:0.5"),
+            "--step: model.2.cv1.conv is named twice (2.0=0-7, 2.0=l1:0.5). Make one step of the two.",
+        ),
+        (
             ("inspect", "gone.pt"),
             "no such checkpoint: got 'gone.pt'. Checkpoints are not downloaded.",
         ),

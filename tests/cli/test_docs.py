@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from tests.cli.conftest import CommandLine
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+INSPECT = (ROOT / "docs/inspect.md").read_text(encoding="utf-8")
 SPECS = (ROOT / "docs/specs.md").read_text(encoding="utf-8")
 
 
@@ -33,6 +39,44 @@ def test_the_python_examples_in_the_readme_run(capsys: pytest.CaptureFixture[str
     assert len(said) == len(promised) == 8
     for line, promise in zip(said, promised, strict=True):
         assert line.startswith(promise.removesuffix("…").rstrip())
+
+
+def test_the_hypothesis_example_in_the_readme_runs_as_pasted(tmp_path: Path) -> None:
+    """Under hypothesis' own time limit, or a shorter one: the profiles of this suite have none."""
+    profile = settings.get_current_profile_name()
+    settings.register_profile("pasted", settings(max_examples=3, deadline=1, derandomize=True, database=None))
+    settings.load_profile("pasted")
+    try:
+        names: dict[str, Any] = {}
+        first, *_, last = blocks(README, "python")
+        pasted = tmp_path / "pasted.py"  # hypothesis reads the source of a test
+        pasted.write_text(first + last, encoding="utf-8")
+        exec(compile(first + last, str(pasted), "exec"), names)
+        names["test_predictions_are_confirmed"]()
+    finally:
+        settings.load_profile(profile)
+
+
+def test_the_python_example_of_the_guide_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    (example,) = blocks(INSPECT, "python")
+    exec(compile(example, "inspect.md", "exec"), {})
+    assert "layer1.0.conv1[0:64] can be removed" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_the_test_run_in_the_readme_is_what_is_printed(tmp_path: Path) -> None:
+    (shown,) = [block for block in blocks(README, "console") if "$ pytest first.prune.yaml" in block]
+    command, *lines = shown.splitlines()
+    spec = next(block for block in blocks(README, "yaml") if "id: mask-half" in block)
+    (tmp_path / "first.prune.yaml").write_text(spec, encoding="utf-8")
+    ran = subprocess.run(
+        [sys.executable, "-m", *command.split()[1:]], cwd=tmp_path, capture_output=True, text=True, encoding="utf-8",
+        env={**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "80"},
+    )  # fmt: skip
+    *lines, last = [line for line in lines if line != "…"]
+    assert set(lines) <= set(ran.stdout.splitlines())
+    assert re.search(r"1 failed, 1 passed in [\d.]+s", last)
+    assert "1 failed, 1 passed in" in ran.stdout
 
 
 @pytest.mark.parametrize("example", [*blocks(README, "yaml"), blocks(SPECS, "yaml")[0]])

@@ -53,4 +53,23 @@ def test_a_group_plan_says_what_goes_with_it_and_what_stays(command_line: Comman
     assert f"\nalso goes, being tied to these: {tied}\n" in ran.out
     ran = command_line("predict", "yolov8n.yaml", "--step", "4.0=0-15,32-63", "--execution", "group")
     assert ran.code == 1
-    assert "\nstays, kept for symmetry: model.4.cv1.conv[16:32]\n" in ran.out
+    assert "all 16 channels that the plan names are kept for symmetry" in ran.out
+    assert (
+        "\nmodel.4.cv1.conv: asked: 16; go: 0; 16 are kept for symmetry\n"
+        "remove equally many from model.4.cv1.conv[0:32] and model.4.cv1.conv[32:64] (chunk in model.4)\n"
+    ) in ran.out
+    assert "also goes" not in ran.out
+
+
+def test_a_group_plan_with_many_pieces_is_told_in_short_lines(command_line: CommandLine) -> None:
+    ran = command_line("predict", "yolov8n-digits", "--step", "4.0=gamma:0.3", "--execution", "group")
+    assert ran.code == 0
+    assert "\nmodel.4.cv1.conv: asked: 19; go: 2; 17 are kept for symmetry\n" in ran.out
+    (besides,) = [line for line in ran.out.splitlines() if line.startswith("also goes")]
+    assert besides == "also goes, being tied to these: model.4.m.0.cv2.conv[31:32], model.4.m.1.cv2.conv[31:32]"
+    assert max(map(len, ran.out.splitlines())) <= 120
+
+
+def test_no_more_channels_are_kept_than_were_named(command_line: CommandLine) -> None:
+    ran = command_line("predict", "yolov10n.yaml", "--step", "10.0=0-31", "--execution", "group")
+    assert "no-op in model.10.cv1.conv: all 224 channels that the plan names are kept for symmetry" in ran.out

@@ -162,7 +162,7 @@ def test_a_file_of_another_kind(tmp_path: Path) -> None:
 
 def test_a_folder_named_like_a_checkpoint(tmp_path: Path) -> None:
     (tmp_path / "x.pt").mkdir()
-    with pytest.raises(UserError, match="a folder, not a checkpoint"):
+    with pytest.raises(UserError, match=r"a folder, not a checkpoint: got .* Give the \.pt file itself\."):
         load_model(tmp_path / "x.pt")
 
 

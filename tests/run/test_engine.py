@@ -428,7 +428,10 @@ def test_a_model_that_finds_nothing_any_more_ends_its_plan(tmp_path: Path, skip:
 @pytest.mark.parametrize(
     ("lines", "message"),
     [
-        ("    steps: [{layer: 1.0, keep: [0]}, {layer: model.1.conv, keep: [1]}]\n", "a layer is pruned twice"),
+        (
+            "    steps: [{layer: 1.0, keep: [0]}, {layer: model.1.conv, keep: [1]}]\n",
+            "x.prune.yaml:4: model.1.conv is named twice (1.0, model.1.conv). Make one step of the two.",
+        ),
         (
             "    blocks: [1, 12]\n    layers: first\n    activations: sliced\n",
             "`activations: sliced` cannot get past block 11, which takes 2 inputs: got 'block 12'.",

@@ -253,6 +253,10 @@ SCENARIOS = {
     ),
     "step-range": ("steps: [{layer: 2.0, keep: ^7-3}]", "the range 7-3 runs backwards: got '7-3'. Write 3-7."),
     "step-twice": ("steps: [{layer: 2.0, keep: ^'1,1'}]", "channel 1 is named twice: got '1,1'. Name each once."),
+    "step-layer-twice": (
+        "steps: ^[{layer: 2.0, keep: []}, {layer: 1.0, keep: [0]}, {layer: 2.0, keep: 8-15}]",
+        "layer 2.0 is named twice, in steps 1 and 3. Make one step of the two.",
+    ),
     "step-without-keep": (
         "steps: [^{layer: 2.0}]",
         "missing key `keep` in `steps[0]`. Output channels that stay: a list, or ranges such as 0-7,12.",

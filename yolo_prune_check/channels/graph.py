@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -24,6 +25,7 @@ from yolo_prune_check.channels.groups import (
 from yolo_prune_check.channels.heads import find_head_layers
 from yolo_prune_check.channels.interpret import Interpretation, Interpreter
 from yolo_prune_check.channels.layers import GraphLayer, consumers_of, find_layers
+from yolo_prune_check.channels.network import network_in
 from yolo_prune_check.channels.parameters import untouched
 from yolo_prune_check.channels.plan import Plan
 from yolo_prune_check.channels.prediction import Mismatch
@@ -36,6 +38,10 @@ from yolo_prune_check.errors import UserError
 if TYPE_CHECKING:
     from yolo_prune_check.channels.many import Predictions
     from yolo_prune_check.channels.verdicts import Verdicts
+
+
+_ADDRESS = re.compile(r"(\d+)\.(\d+)")
+"""A block and the index of a layer in it, as specs name layers."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -57,13 +63,21 @@ class ChannelGraph:
         """Trace one image of zeros through the model; the model is left exactly as it was.
 
         Args:
-            model: Any module that takes a batch of images ``(1, C, imgsz, imgsz)``, C as its first layer takes.
+            model: Any module that takes a batch of images ``(1, C, imgsz, imgsz)``, C as its first layer takes; an
+                Ultralytics ``YOLO`` stands for its network.
             imgsz: Height and width in pixels.
 
         Raises:
-            UserError: The model does not run on such an image.
+            UserError: It is no model, or does not run on such an image.
         """
-        program = trace_program(model, imgsz)
+        network = network_in(model, caller="trace")
+        if type(imgsz) is not int or imgsz < 1:
+            raise UserError(
+                "imgsz must be a positive whole number of pixels",
+                value=imgsz,
+                hint="Give one number: images are square.",
+            )
+        program = trace_program(network, imgsz)
         return cls(program, imgsz, find_layers(program, consumers_of(program)))
 
     def __repr__(self) -> str:
@@ -173,12 +187,32 @@ class ChannelGraph:
         """
         found = self.layers.get(name)
         if found is None:
-            inside = [layer for layer in self.layers if layer.startswith(f"{name}.")]
-            close = inside[:3] or difflib.get_close_matches(name, self.layers, n=3)
-            first = f"The first layer is {next(iter(self.layers))}." if self.layers else "It has no Conv2d at all."
-            hint = f"Did you mean {' or '.join(close)}?" if close else first
-            raise UserError("no such Conv2d in the model", value=name, hint=hint)
+            raise UserError("no such Conv2d in the model", value=str(name), hint=self._meant(str(name)))
         return found
+
+    def _meant(self, name: str) -> str:
+        """What to write instead of a name that no layer has."""
+        if not self.layers:
+            return "It has no Conv2d at all."
+        first, address = next(iter(self.layers)), _ADDRESS.fullmatch(name)
+        if address:
+            layer = self._addressed(int(address[1]), int(address[2]))
+            here = f"a qualified name such as {first!r}" if layer is None else repr(layer)
+            return f"Addresses work in specs and on the command line; here write {here}."
+        inside = [layer for layer in self.layers if layer.startswith(f"{name}.")]
+        close = inside[:3] or difflib.get_close_matches(name, self.layers, n=3)
+        return f"Did you mean {' or '.join(close)}?" if close else f"The first layer is {first}."
+
+    def _addressed(self, block: int, index: int) -> str | None:
+        """The layer of an address, which counts the ``Conv2d`` of a block in module order.
+
+        None where it is not certain: a weight that the pass did not use may be that of another ``Conv2d``.
+        """
+        inside = [name for name in self.program.sizes if re.fullmatch(rf"model\.{block}\.(.*\.)?weight", name)]
+        names = [name.removesuffix(".weight") for name in inside]
+        layers = [name for name in names if name in self.layers]
+        known = index < len(layers) and all(name in self.parameters for name in inside)
+        return layers[index] if known else None
 
     def check(self, plan: Plan) -> None:
         """Refuse a plan that names a layer or channel that does not exist.

@@ -33,7 +33,7 @@ def find_hazards(graph: ChannelGraph, plan: Plan, changes: Changes, result: Inte
     if changes.removal is None:
         found = [*_no_op(graph, plan), *_empty_layers(plan), *_head(graph, plan)]
     else:
-        found = [*_nothing_goes(plan, changes.removal), *changes.removal.hazards]
+        found = [*_nothing_goes(graph, plan, changes.removal), *changes.removal.hazards]
     found += [*_unknown(graph, plan, result), *_broadcasts(graph, result)]
     if plan.execution == "local":
         found += [*_uneven(graph, plan, result), *_frozen(graph, result)]
@@ -59,13 +59,14 @@ def _no_op(graph: ChannelGraph, plan: Plan) -> Iterator[Hazard]:
         yield _hazard("no-op", named, "all channels that the plan masks were masked before")
 
 
-def _nothing_goes(plan: Plan, removal: Removal) -> Iterator[Hazard]:
+def _nothing_goes(graph: ChannelGraph, plan: Plan, removal: Removal) -> Iterator[Hazard]:
     if not removal.stays.all() or removal.hazards:
         return
     named = plan.steps[0].layer if plan.steps else "(no layer)"
     if removal.returned:
-        count = sum(part.stop - part.start for part in removal.returned)
-        words = f"{'1 channel is' if count == 1 else f'all {count} channels are'} kept for symmetry"
+        asked = sum(graph.layers[name].out_channels - len(keep) for name, keep in plan.kept().items())
+        words = "the only channel" if asked == 1 else f"all {asked} channels"
+        words += f" that the plan names {'is' if asked == 1 else 'are'} kept for symmetry"
     else:
         words = _none_removed(plan)
     yield _hazard("no-op", named, words)

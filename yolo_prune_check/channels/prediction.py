@@ -319,7 +319,7 @@ class Prediction:
 
     @property
     def added(self) -> tuple[ChannelRange, ...]:
-        """Under ``group``: channels that go beyond those that the steps name."""
+        """Under ``group``: channels that go beyond those that the steps name; none that stays after all."""
         return self.judgement.added
 
     @property

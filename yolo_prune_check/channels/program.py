@@ -48,7 +48,8 @@ class Op:
         target: Canonical operator name: ATen's without overload and in-place mark; or a function that ATen does not see
             as such (``chunk``, ``matmul``, ``linear``, ``reshape``, …); or ``overwritten``: the first operand's memory
             was written into through the second, which is a view of it; or what Python code does with sizes: ``assert``
-            in an assertion, ``branch`` in any other comparison, ``size_as_number`` where it makes of one what is not followed.
+            in an assertion, ``branch`` in any other comparison, ``size_as_number`` where it makes of one what is not
+            followed.
         module: Qualified name of the innermost module whose forward was running.
         args: Arguments in schema order; tensors as ``Ref``, sizes as ``sizes.Size``.
         inputs: Ids of all tensor arguments, in order, lists flattened.

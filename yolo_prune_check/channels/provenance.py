@@ -29,6 +29,20 @@ class ChannelRange:
         return f"{self.layer}[{self.start}:{self.stop}]"
 
 
+_LISTED = 3
+
+
+def listed(ranges: Sequence[ChannelRange]) -> str:
+    """Ranges in words; of many the first ones.
+
+    >>> listed([ChannelRange("conv", start, start + 1) for start in (0, 2, 4, 6)])
+    'conv[0:1], conv[2:3], conv[4:5] and 1 more range'
+    """
+    more = len(ranges) - _LISTED
+    rest = f" and {more} more range{'' if more == 1 else 's'}" if more > 0 else ""
+    return ", ".join(map(str, ranges[:_LISTED])) + rest
+
+
 @dataclass(frozen=True)
 class Segment:
     """Neighbouring entries of a value.
@@ -155,11 +169,20 @@ class Frozen:
         return operator_in(self.op)
 
 
+_ON_SIZES = {
+    "assert": "a comparison of sizes",
+    "branch": "an `if` on sizes",
+    "size_as_number": "arithmetic on sizes",
+}
+
+
 def operator_in(op: Op) -> str:
-    """``view in model.22``; for what Python code does, also the line."""
-    if op.target == "size_as_number":
-        return f"a size used as a number in {op.module or 'model'} at {op.args[2]}"
-    return f"{op.target} in {op.module or 'model'}"
+    """``view in model.22``; in words what Python code does with sizes, which is no operator of PyTorch."""
+    module = op.module or "model"
+    if op.target not in _ON_SIZES:
+        return f"{op.target} in {module}"
+    at = f" at {op.args[2]}" if op.target == "size_as_number" else ""
+    return f"{_ON_SIZES[op.target]} in the code of {module}{at}"
 
 
 @dataclass(frozen=True)

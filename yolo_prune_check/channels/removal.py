@@ -9,7 +9,7 @@ it gives a silent channel a constant, which goes here.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -52,41 +52,23 @@ class Columns:
 
 
 @dataclass(frozen=True)
-class Extension:
-    """Channels that go with a step's own, because they can only be removed together.
-
-    Attributes:
-        layer: Layer that the step names.
-        added: The other channels that go.
-    """
-
-    layer: str
-    added: tuple[ChannelRange, ...]
-
-
-@dataclass(frozen=True)
 class Removal:
     """What a plan removes under execution ``group``.
 
     Attributes:
         graph: The model's graph.
         stays: For each channel number, whether it stays.
-        extensions: What goes beyond the plan's own channels, step by step.
-        returned: Channels of the plan and of its extensions that stay after all, so that the pieces of a split, or the
-            groups of a convolution, keep equally many: kept for symmetry.
+        added: What goes beyond the channels that the plan names.
+        returned: Channels that the plan names, and those tied to them, that stay after all, so that the pieces of a
+            split, or the groups of a convolution, keep equally many: kept for symmetry.
         hazards: Why the plan is not what was meant; ``stays`` then leaves out what cannot be removed.
     """
 
     graph: ChannelGraph
     stays: BoolArray
-    extensions: tuple[Extension, ...]
+    added: tuple[ChannelRange, ...]
     returned: tuple[ChannelRange, ...]
     hazards: tuple[Hazard, ...]
-
-    @property
-    def added(self) -> tuple[ChannelRange, ...]:
-        """What goes beyond the plan's own channels."""
-        return tuple(dict.fromkeys(part for item in self.extensions for part in item.added))
 
     @cached_property
     def layers(self) -> dict[str, Cut]:
@@ -171,27 +153,25 @@ def find_removal(graph: ChannelGraph, plan: Plan) -> Removal:
     graph.check(plan)
     channels, partition = graph.provenance.channels, graph.partition
     hazards: list[Hazard] = []
-    extensions: list[Extension] = []
+    named = np.zeros(channels.total, dtype=np.bool_)
     gone = np.zeros(partition.count, dtype=np.bool_)
     for step in plan.steps:
         own = channels.of(step.layer)
         asked = np.delete(own, list(step.keep))
+        named[asked] = True
         wanted = np.unique(partition.label[asked])
         stuck = [group for group in wanted.tolist() if group in partition.frozen]
         if stuck:
             hazards.append(_stuck(graph, step.layer, len(stuck), len(own), partition.frozen[stuck[0]]))
         free = np.setdiff1d(wanted, stuck)
         gone[free] = True
-        added = np.setdiff1d(np.flatnonzero(np.isin(partition.label, free)), asked)
-        if len(added):
-            extensions.append(Extension(step.layer, channels.ranges(added)))
     stays = ~gone
     level(stays, partition.levels)
     returned = np.flatnonzero((stays & gone)[partition.label])
-    removal = Removal(graph, stays[partition.label], tuple(extensions), channels.ranges(returned), ())
-    return Removal(
-        graph, removal.stays, removal.extensions, removal.returned, (*dict.fromkeys(hazards), *_empty(removal))
-    )
+    there = stays[partition.label]
+    added = np.flatnonzero(~there & ~named)
+    removal = Removal(graph, there, channels.ranges(added), channels.ranges(returned), ())
+    return replace(removal, hazards=(*dict.fromkeys(hazards), *_empty(removal)))
 
 
 def level(stays: BoolArray, levels: tuple[Levels, ...]) -> None:

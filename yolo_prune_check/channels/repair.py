@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable
 from itertools import combinations
 from math import comb
 
 from yolo_prune_check.channels.graph import ChannelGraph
 from yolo_prune_check.channels.plan import Plan
 from yolo_prune_check.channels.prediction import Repair
-from yolo_prune_check.channels.provenance import ChannelRange
+from yolo_prune_check.channels.provenance import ChannelRange, listed
 from yolo_prune_check.channels.removal import find_removal
 
-_SHOWN = 3
 _TRIED = 1_000
 """Plans whose verdicts are asked for in search of fewer drops: every part of a plan of 9 steps, two drops of 44."""
 
@@ -34,7 +33,7 @@ def find_repair(graph: ChannelGraph, plan: Plan) -> Repair | None:
         extra = _extra(graph, repaired) if repaired.execution == "group" else ()
         sentences = [words]
         if extra and plan.execution != "group":
-            sentences.append(f"With the plan's channels go {_listed(extra)}.")
+            sentences.append(f"With the plan's channels go {listed(extra)}.")
         if dropped:
             sentences.append(f"Drop the step on {', '.join(dropped)}.")
         layers = tuple(dict.fromkeys(plan.layers[number] for number in numbers))
@@ -59,11 +58,6 @@ def _bases(plan: Plan) -> list[tuple[Plan, str]]:
 def _extra(graph: ChannelGraph, plan: Plan) -> tuple[ChannelRange, ...]:
     """Channels that go beyond those that the steps name."""
     return find_removal(graph, plan).added
-
-
-def _listed(ranges: Sequence[ChannelRange]) -> str:
-    more = len(ranges) - _SHOWN
-    return ", ".join(map(str, ranges[:_SHOWN])) + (f" and {more} more ranges" if more > 0 else "")
 
 
 def _fewest_drops(graph: ChannelGraph, plan: Plan) -> tuple[Plan, tuple[int, ...]] | None:

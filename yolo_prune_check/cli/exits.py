@@ -23,6 +23,8 @@ class Exit(IntEnum):
     """This tool broke: a traceback says where (``EX_SOFTWARE`` of sysexits.h)."""
     INTERRUPTED = 130
     """Ctrl-C."""
+    UNREAD = 141
+    """Nobody reads the output any more, as in ``| head``: what a shell reports of a tool that SIGPIPE ends."""
 
 
 def exit_code(records: Sequence[Record]) -> Exit:

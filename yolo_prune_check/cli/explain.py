@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from yolo_prune_check.channels.prediction import Prediction
-    from yolo_prune_check.channels.provenance import ChannelRange
 
 
 def explain(prediction: Prediction) -> list[str]:
@@ -22,14 +20,6 @@ def explain(prediction: Prediction) -> list[str]:
         if failure.path:
             lines.append(f"how it gets there: {' → '.join(failure.path)}")
     lines += [f"{hazard.severity}: {hazard.code} in {hazard.layer}: {hazard.message}" for hazard in prediction.hazards]
-    if prediction.added:
-        lines.append(f"also goes, being tied to these: {_ranges(prediction.added)}")
-    if prediction.returned:
-        lines.append(f"stays, kept for symmetry: {_ranges(prediction.returned)}")
     if prediction.repair is not None:
         lines.append(f"repair: {prediction.repair.message}")
     return lines
-
-
-def _ranges(ranges: Sequence[ChannelRange]) -> str:
-    return ", ".join(map(str, ranges))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 import traceback
 from collections.abc import Sequence
@@ -12,14 +13,17 @@ import typer
 from yolo_prune_check.cli.exits import Exit
 from yolo_prune_check.cli.fuzz import fuzz
 from yolo_prune_check.cli.inspect import inspect
+from yolo_prune_check.cli.output import complain
 from yolo_prune_check.cli.predict import predict
 from yolo_prune_check.cli.report import report
 from yolo_prune_check.cli.run import run
 from yolo_prune_check.cli.schema import schema
+from yolo_prune_check.cli.streams import abandon_streams, prepare_streams
 from yolo_prune_check.cli.validate import validate
 from yolo_prune_check.errors import UserError
 
 NAME = "yolo-prune-check"
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 app = typer.Typer(
     name=NAME,
@@ -29,7 +33,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     help="Find out whether a pruning plan for a YOLO model is safe, before a GPU hour is spent on it.",
     epilog="Exit codes: 0 as expected, 1 a verdict or budget differs, 2 bad input, 3 a prediction was refuted "
-    "(a defect of this tool), 70 this tool broke, 130 interrupted.",
+    "(a defect of this tool), 70 this tool broke, 130 interrupted, 141 nobody reads the output.",
 )
 for command in (run, validate, inspect, predict, fuzz, report, schema):
     app.command()(command)
@@ -41,13 +45,32 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     Args:
         argv: Arguments without the program's name; those of the process by default.
     """
+    prepare_streams()
+    try:
+        code = _run(argv)
+    except OSError as error:  # there is nowhere left to complain
+        if error.errno not in (errno.EPIPE, *_FULL):
+            raise
+        code = Exit.UNREAD if error.errno == errno.EPIPE else Exit.BAD_INPUT
+    abandon_streams()
+    sys.exit(code)
+
+
+def _run(argv: Sequence[str] | None) -> Exit:
     try:
         app(args=None if argv is None else list(argv), prog_name=NAME)
+    except SystemExit as leaving:
+        if isinstance(leaving.__context__, BrokenPipeError):  # typer makes exit code 1 of it, "differs"
+            return Exit.UNREAD
+        raise
     except UserError as error:
-        print(f"{NAME}: {error}", file=sys.stderr)
-        sys.exit(Exit.BAD_INPUT)
-    except Exception:  # noqa: BLE001  # the outermost edge: a defect of ours must not look like exit code 1, "differs"
+        complain(f"{NAME}: {error}")
+        return Exit.BAD_INPUT
+    except Exception as error:  # noqa: BLE001  # the outermost edge: a defect of ours must not look like exit code 1
+        if isinstance(error, OSError) and error.errno in _FULL:
+            complain(f"{NAME}: the output cannot be written ({error.strerror}).")
+            return Exit.BAD_INPUT
         traceback.print_exc()
-        print(f"{NAME}: this is a defect of yolo-prune-check; please report it", file=sys.stderr)
-        sys.exit(Exit.INTERNAL)
-    sys.exit(Exit.EXPECTED)
+        complain(f"{NAME}: this is a defect of yolo-prune-check; please report it")
+        return Exit.INTERNAL
+    return Exit.EXPECTED

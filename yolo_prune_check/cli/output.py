@@ -23,8 +23,12 @@ def complain(text: str) -> None:
 
 
 def say_json(value: object, *, indent: int | None = 2) -> None:
-    """Print a value as JSON; dataclasses become objects of what they were made from."""
-    say(json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False, default=_plain))
+    """Print a value as JSON; dataclasses become objects of what they were made from.
+
+    Letters are escaped where the output's encoding may lack them: JSON has to say the same everywhere.
+    """
+    narrow = "utf" not in (getattr(sys.stdout, "encoding", None) or "utf-8").lower()
+    say(json.dumps(value, indent=indent, ensure_ascii=narrow, allow_nan=False, default=_plain))
 
 
 def _plain(value: object) -> object:

@@ -11,7 +11,7 @@ from yolo_prune_check.cli.exits import Exit
 from yolo_prune_check.cli.explain import explain
 from yolo_prune_check.cli.image_size import is_image_size
 from yolo_prune_check.cli.output import heading, say, say_json, table
-from yolo_prune_check.cli.steps import parse_step, resolve_step
+from yolo_prune_check.cli.steps import parse_step, resolve_steps
 
 if TYPE_CHECKING:
     from yolo_prune_check.channels.graph import ChannelGraph
@@ -48,7 +48,7 @@ def predict(
     from yolo_prune_check.model.load import load_model
 
     loaded = load_model(model)
-    plan = Plan([resolve_step(step, loaded, seed=seed) for step in wanted], execution=execution, mask=mask)
+    plan = Plan(resolve_steps(wanted, loaded, seed=seed), execution=execution, mask=mask)
     graph = ChannelGraph.trace(loaded, imgsz=imgsz)
     prediction = predict_plan(graph, plan)
     if as_json:
@@ -60,7 +60,9 @@ def predict(
 
 
 def _describe(graph: ChannelGraph, plan: Plan, prediction: Prediction) -> str:
-    lines = explain(prediction)
+    from yolo_prune_check.cli.removal import removal_lines
+
+    lines = [*explain(prediction), *removal_lines(graph, prediction)]
     whole = graph.predict_many([Plan()])[0]
     lines.append(f"parameters: {whole.params:,} before, {prediction.params:,} after")
     macs = "not known, as it breaks" if prediction.macs is None else f"{prediction.macs:,} after"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
@@ -28,6 +29,8 @@ class Wanted:
     keep: tuple[int, ...] | None = None
     criterion: str | None = None
     ratio: float | None = None
+    text: str = field(default="", repr=False, compare=False)
+    """All of it, as it was written."""
 
 
 def parse_step(text: str) -> Wanted:
@@ -46,10 +49,10 @@ def parse_step(text: str) -> Wanted:
         raise UserError("not a step", where="--step", value=text, hint=SYNTAX)
     criterion, colon, ratio = rest.partition(":")
     if not colon:
-        return Wanted(layer, keep=_channels(layer, rest, text))
+        return Wanted(layer, keep=_channels(layer, rest, text), text=text)
     if criterion not in CRITERIA:
         raise UserError("unknown criterion", where="--step", value=text, hint=f"Use one of {', '.join(CRITERIA)}.")
-    return Wanted(layer, criterion=criterion, ratio=_ratio(ratio, text))
+    return Wanted(layer, criterion=criterion, ratio=_ratio(ratio, text), text=text)
 
 
 def _channels(layer: str, keep: str, text: str) -> tuple[int, ...]:
@@ -73,12 +76,25 @@ def _ratio(ratio: str, text: str) -> float:
     return value
 
 
-def resolve_step(wanted: Wanted, model: nn.Module, *, seed: int) -> Step:
-    """The step on a model: its layer by qualified name, its channels by number.
+def resolve_steps(wanted: Sequence[Wanted], model: nn.Module, *, seed: int) -> list[Step]:
+    """The steps on a model: their layers by qualified name, their channels by number.
 
     Raises:
-        UserError: The layer does not exist, or the criterion does not apply to it.
+        UserError: A layer does not exist or is named twice, or the criterion does not apply to it.
     """
+    first: dict[str, Wanted] = {}
+    steps = []
+    for each in wanted:
+        step = _resolved(each, model, seed=seed)
+        before = first.setdefault(step.layer, each)
+        if before is not each:
+            what = f"{step.layer} is named twice ({before.text}, {each.text})"
+            raise UserError(what, where="--step", hint="Make one step of the two.")
+        steps.append(step)
+    return steps
+
+
+def _resolved(wanted: Wanted, model: nn.Module, *, seed: int) -> Step:
     from yolo_prune_check.channels.plan import Step
     from yolo_prune_check.model.addresses import find_layer
     from yolo_prune_check.select.choose import select_channels

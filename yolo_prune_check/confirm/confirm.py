@@ -5,10 +5,12 @@ from __future__ import annotations
 from torch import nn
 
 from yolo_prune_check.channels.graph import ChannelGraph
+from yolo_prune_check.channels.network import network_in
 from yolo_prune_check.channels.plan import Plan
 from yolo_prune_check.channels.prediction import Prediction
 from yolo_prune_check.confirm.compare import Confirmation, compare
 from yolo_prune_check.confirm.observe import observe
+from yolo_prune_check.errors import UserError
 from yolo_prune_check.prune.apply import prune
 
 
@@ -16,14 +18,21 @@ def confirm(model: nn.Module, plan: Plan, prediction: Prediction, *, graph: Chan
     """Prune, run, observe, and only then compare with the prediction.
 
     Args:
-        model: The untouched model, any that takes an image; it stays so.
+        model: The untouched model, any that takes an image; it stays so. An Ultralytics ``YOLO`` stands for its
+            network.
         plan: The plan that was predicted.
         prediction: What was predicted for it. Before the comparison only its image size is read.
         graph: Graph of this model, to check that the plan names what is there; traced if left out.
 
     Raises:
-        UserError: The plan does not fit the model.
+        UserError: It is no model or no prediction, or the plan does not fit the model.
         UnavailableError: The execution is not carried out in this version.
     """
-    observation = observe(model, prune(model, plan, graph=graph), plan, prediction.imgsz)
+    network = network_in(model, caller="confirm")
+    if not isinstance(prediction, Prediction):
+        raise UserError(
+            f"confirm takes a Prediction: got {type(prediction).__name__}",
+            hint="Give what ypc.predict(graph, plan) returns.",
+        )
+    observation = observe(network, prune(network, plan, graph=graph), plan, prediction.imgsz)
     return compare(prediction, observation)

@@ -57,7 +57,7 @@ def _existing(name: str) -> Path:
     if file.is_file():
         return file
     if file.is_dir():
-        raise UserError("a folder, not a checkpoint", value=name)
+        raise UserError("a folder, not a checkpoint", value=name, hint="Give the .pt file itself.")
     shipped = did_you_mean(name, SHIPPED_MODELS)
     stock = Path(name).with_suffix(".yaml").name
     untrained = f"The untrained model is {stock!r}." if stock in stock_names() else ""
@@ -77,7 +77,11 @@ def _prepared(model: nn.Module, name: str) -> nn.Module:
     from ultralytics.nn.tasks import BaseModel
 
     if not isinstance(model, BaseModel):
-        raise UserError(f"not an Ultralytics model but a {type(model).__name__}", where=name)
+        raise UserError(
+            f"not an Ultralytics model but a {type(model).__name__}",
+            where=name,
+            hint="Load it yourself and trace it from Python: ypc.ChannelGraph.trace(model).",
+        )
     if task_of(model) is None:
         last = model.model[-1] if isinstance(getattr(model, "model", None), nn.Sequential) else None
         raise UserError("its last block is no head of Ultralytics", where=name, value=type(last).__name__)

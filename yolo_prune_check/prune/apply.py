@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from torch import nn
 
 from yolo_prune_check.channels.graph import ChannelGraph
+from yolo_prune_check.channels.network import network_in
 from yolo_prune_check.channels.plan import Execution, Plan
 from yolo_prune_check.errors import UnavailableError
 from yolo_prune_check.prune.copied import copied
@@ -29,7 +30,7 @@ def prune(
     """Carry a plan out.
 
     Args:
-        model: The model; it is not changed.
+        model: The model; it is not changed. An Ultralytics ``YOLO`` stands for its network.
         plan: What to prune, and how.
         graph: Graph of this model, to check that the plan fits it; traced at 64 pixels if left out.
         norms: What ``norms_of`` found for this model and the plan's layers; found again if left out.
@@ -38,13 +39,14 @@ def prune(
         A new module. Under ``local`` it may not run: that is what ``predict`` is for.
 
     Raises:
-        UserError: The plan names a layer or channel that does not exist.
+        UserError: It is no model, or the plan names a layer or channel that does not exist.
         UnavailableError: Execution ``group`` or ``adapter``, which this version does not carry out.
     """
+    network = network_in(model, caller="prune")
     check_carried_out([plan.execution])
-    graph = graph or ChannelGraph.trace(model)
+    graph = graph or ChannelGraph.trace(network)
     graph.check(plan)
-    pruned = copied(model)
+    pruned = copied(network)
     if norms is None:
         norms = norms_of(pruned, plan.kept(), imgsz=graph.imgsz)
     if plan.execution == "mask":

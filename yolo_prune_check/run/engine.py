@@ -22,7 +22,7 @@ from yolo_prune_check.run.events import (
 )
 from yolo_prune_check.run.finish import blank_record, confirm_final, make_record, not_refused
 from yolo_prune_check.run.random_plans import run_fuzz
-from yolo_prune_check.run.resolve import refuse_data, resolve
+from yolo_prune_check.run.resolve import refuse_data, resolve, where_of
 from yolo_prune_check.run.state import State
 from yolo_prune_check.run.step import add_hazard, predict_step, run_step
 from yolo_prune_check.spec.schema import Scenario
@@ -65,6 +65,8 @@ def run(
         )
     except UserError as error:
         expected = scenario.expect.error
+        if expected is None and error.where is None:  # a model or data set that is not there
+            raise UserError(error.what, where=where_of(scenario), value=error.value, hint=error.hint) from error
         if expected is None:
             raise
         failures = () if expected in str(error) else (f"expected a refusal with “{expected}”, got: {error}",)

@@ -56,7 +56,7 @@ def refuse_data(scenario: Scenario, model: nn.Module) -> None:
     """
     if scenario.data is None:
         return
-    where = _where(scenario)
+    where = where_of(scenario)
     hint = "Leave out `data`: plans for it are predicted and confirmed without."
     require_detector(model, where=where, hint=hint)
     if scenario.fine_tune is not None:
@@ -71,7 +71,7 @@ def _refuse_classes(scenario: Scenario, data: str, model: nn.Module) -> None:
     if trained != there:
         raise UserError(
             f"{data}: {there} class{'' if there == 1 else 'es'}, but {scenario.model} was trained for {trained}",
-            where=_where(scenario),
+            where=where_of(scenario),
             hint="Name the data set it was trained on.",
         )
 
@@ -79,18 +79,31 @@ def _refuse_classes(scenario: Scenario, data: str, model: nn.Module) -> None:
 def _resolved(scenario: Scenario, model: nn.Module) -> Resolved:
     if scenario.steps is not None:
         targets = tuple(Target(_find(scenario, model, step.layer), tuple(step.keep)) for step in scenario.steps)
+        for target in targets:
+            _refuse_unknown_channels(scenario, target)
         return Resolved(targets, ())
     layers, notes = _chosen(scenario, model)
     return Resolved(tuple(Target(layer) for layer in _ordered(layers, scenario.order)), notes)
+
+
+def _refuse_unknown_channels(scenario: Scenario, target: Target) -> None:
+    highest, layer = max(target.keep or (), default=0), target.layer
+    if highest >= layer.out_channels:
+        raise UserError(
+            f"{layer.name} has no such channel",
+            where=where_of(scenario),
+            value=highest,
+            hint=f"It has channels 0 to {layer.out_channels - 1}.",
+        )
 
 
 def _refuse_twice(scenario: Scenario, targets: Sequence[Target]) -> None:
     names = [target.layer.name for target in targets]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
-        raise UserError(
-            "a layer is pruned twice", where=_where(scenario), value=twice, hint="Make one step of the two."
-        )
+        written = [step.layer for step, name in zip(scenario.steps or (), names, strict=True) if name == twice]
+        what = f"{twice} is named twice ({', '.join(written)})"
+        raise UserError(what, where=where_of(scenario), hint="Make one step of the two.")
 
 
 def _refuse_joins(scenario: Scenario, model: nn.Module, targets: Sequence[Target]) -> None:
@@ -100,7 +113,7 @@ def _refuse_joins(scenario: Scenario, model: nn.Module, targets: Sequence[Target
         if len(block.from_) > 1:
             raise UserError(
                 f"`activations: sliced` cannot get past block {block.index}, which takes {len(block.from_)} inputs",
-                where=_where(scenario),
+                where=where_of(scenario),
                 value=f"block {deepest}",
                 hint=f"Name blocks before {block.index}, or use `activations: hooked`.",
             )
@@ -118,7 +131,7 @@ def _chosen(scenario: Scenario, model: nn.Module) -> tuple[list[Layer], tuple[st
         kinds = ", ".join(f"block {block.index} is {block.type}" for block in blocks)
         raise UserError(
             f"block {numbers} has no Conv2d to prune ({kinds})",
-            where=_where(scenario),
+            where=where_of(scenario),
             hint="Name a block that has one; `yolo-prune-check inspect MODEL` lists them.",
         )
     return found, notes
@@ -130,7 +143,7 @@ def _blocks(scenario: Scenario, model: nn.Module) -> list[Block]:
         if index not in known:
             raise UserError(
                 "unknown block",
-                where=_where(scenario),
+                where=where_of(scenario),
                 value=index,
                 hint=f"{scenario.model} has blocks 0 to {max(known)}.",
             )
@@ -164,7 +177,7 @@ def _listed(scenario: Scenario, model: nn.Module, choice: Sequence[int | str], b
                 convs = ", ".join(layer.address for layer in block.layers) or "none"
                 raise UserError(
                     f"layer index out of range: block {block.index} has {len(block.layers)} Conv2d ({convs})",
-                    where=_where(scenario),
+                    where=where_of(scenario),
                     value=item,
                     hint="Indices count from 0 within each block.",
                 )
@@ -176,7 +189,7 @@ def _find(scenario: Scenario, model: nn.Module, text: str) -> Layer:
     try:
         return find_layer(model, text)
     except UserError as error:
-        raise UserError(error.what, where=_where(scenario), value=error.value, hint=error.hint) from error
+        raise UserError(error.what, where=where_of(scenario), value=error.value, hint=error.hint) from error
 
 
 def _ordered(layers: Sequence[Layer], order: str) -> list[Layer]:
@@ -190,5 +203,6 @@ def _ordered(layers: Sequence[Layer], order: str) -> list[Layer]:
     return front
 
 
-def _where(scenario: Scenario) -> str:
+def where_of(scenario: Scenario) -> str:
+    """File and line of a scenario."""
     return f"{scenario.source.file}:{scenario.source.first_line}"

@@ -56,14 +56,25 @@ RESERVED_TAGS = (
 )
 
 
-def bad(message: str, hint: str = "") -> PydanticCustomError:
-    """A validation error in our words; `problems` shows the hint after the value."""
-    return PydanticCustomError("spec", "{what}", {"what": message, "hint": hint})
+def bad(message: str, hint: str = "", *, told: bool = False) -> PydanticCustomError:
+    """A validation error in our words; `problems` shows the hint after the value.
+
+    Args:
+        message: What is wrong.
+        hint: What to do.
+        told: The message tells all of the value that matters: it is not shown.
+    """
+    return PydanticCustomError("spec", "{what}", {"what": message, "hint": hint, "told": told})
 
 
 def layers_once(steps: tuple[Any, ...]) -> tuple[Any, ...]:
     """Refuse steps of which two name the same layer in the same words."""
-    _unique([step.layer for step in steps], "layer")
+    first: dict[str, int] = {}
+    for number, step in enumerate(steps, start=1):
+        if step.layer in first:
+            what = f"layer {clip(step.layer)} is named twice, in steps {first[step.layer]} and {number}"
+            raise bad(what, "Make one step of the two.", told=True)
+        first[step.layer] = number
     return steps
 
 

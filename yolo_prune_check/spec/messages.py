@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from yolo_prune_check.errors import MOST_SHOWN, clip, shown
+from yolo_prune_check.errors import MOST_SHOWN, UNSET, clip, shown
 from yolo_prune_check.spec.located import Mapping, place_of
 from yolo_prune_check.spec.problems import Problem, suggestion
 from yolo_prune_check.spec.schema import NESTED, ScenarioFields, StepSpec, Strict
@@ -63,7 +63,7 @@ def _problem(details: ErrorDetails, model: type[Strict], root: Mapping) -> Probl
     name, parent = str(path[-1]), _enclosing(model, path)
     inside = f" in `{dotted(path[:-1])}`" if len(path) > 1 else ""
     if kind == "spec":
-        return Problem(place, context["what"], value, context["hint"] or None)
+        return Problem(place, context["what"], UNSET if context["told"] else value, context["hint"] or None)
     if kind == "extra_forbidden":
         known = suggestion(name, parent.model_fields, title="Valid keys")
         return Problem(place_of(root, path, key=True), f"unknown key `{clip(name)}`{inside}", hint=known)
