@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -192,7 +194,9 @@ def test_a_yaml_that_is_no_network(text: str, says: str, tmp_path: Path) -> None
         load_model(file)
 
 
-def test_a_yaml_runs_no_code(tmp_path: Path) -> None:
+@pytest.mark.parametrize("first", ["", "from ultralytics import YOLO\n"])
+def test_a_yaml_runs_no_code(first: str, tmp_path: Path) -> None:
+    """Also where Ultralytics was imported, and so configured, before this package."""
     proof = tmp_path / "ran"
     file = tmp_path / "mine.yaml"
     file.write_text(
@@ -200,6 +204,8 @@ def test_a_yaml_runs_no_code(tmp_path: Path) -> None:
         "backbone: [[-1, 1, Conv, [64, 3, 2]]]\nhead: [[[0], 1, Detect, [nc]]]\n",
         encoding="utf-8",
     )
-    with pytest.raises(UserError, match="does not build"):
-        load_model(file)
+    code = f"{first}from yolo_prune_check import load_model\nload_model({str(file)!r})"
+    unset = {name: value for name, value in os.environ.items() if name != "ULTRALYTICS_SAFE_LOAD"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=unset, check=False)
+    assert "does not build" in done.stderr
     assert not proof.exists()

@@ -81,6 +81,9 @@ def _switch_off() -> None:
     for module in (utils, checks):
         module.ONLINE = False
         module.AUTOINSTALL = False
+    for module in (utils, sys.modules.get("ultralytics.nn.tasks")):
+        if module is not None:
+            vars(module)["SAFE_LOAD"] = os.environ["ULTRALYTICS_SAFE_LOAD"].strip().lower() in _TRUE
     events = sys.modules.get("ultralytics.utils.events")
     if events is not None:
         events.events.enabled = False
