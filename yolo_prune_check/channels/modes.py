@@ -47,6 +47,7 @@ _COMPOSITES: dict[Any, str] = {
     torch.cdist: "cdist",
     torch.tensordot: "tensordot",
 }
+_NESTS = (tuple, list, torch.Size)
 _REPEATING = (torch.repeat_interleave, torch.Tensor.repeat_interleave)
 _INDEXING = (torch.Tensor.__getitem__, torch.Tensor.__setitem__)
 _LIKE = (torch.Tensor.expand_as, torch.Tensor.view_as, torch.Tensor.reshape_as)
@@ -210,4 +211,7 @@ def _bounds(index: Any) -> list[Any]:
 
 def _has_dim(items: Iterable[Any]) -> bool:
     """Whether a size with an origin is among some arguments."""
-    return any(type(item) is Dim or (isinstance(item, (list, tuple)) and _has_dim(item)) for item in items)
+    for item in items:  # noqa: SIM110  # a loop is faster, and every call of every function comes by
+        if type(item) is Dim or (type(item) in _NESTS and _has_dim(item)):
+            return True
+    return False

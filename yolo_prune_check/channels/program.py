@@ -16,14 +16,14 @@ FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Ref:
     """A tensor among an operator's arguments: the id of its value."""
 
     value: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Value:
     """A tensor of the traced pass.
 
@@ -40,7 +40,7 @@ class Value:
     derived: bool
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Op:
     """One operator call on values that depend on the image.
 
@@ -69,7 +69,7 @@ class Op:
     unpacked: int | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ModuleCall:
     """One forward of one module.
 

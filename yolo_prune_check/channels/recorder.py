@@ -32,7 +32,7 @@ from yolo_prune_check.channels.sizes import (
 from yolo_prune_check.channels.source import assertion, line_of, place, user_frame
 from yolo_prune_check.channels.unchanged import Overwritten
 from yolo_prune_check.channels.unheard import Read, attributes_unheard_in, unheard_in
-from yolo_prune_check.channels.weights import filter_of, numbers_of
+from yolo_prune_check.channels.weights import filter_of, numbers_of, vectors_of
 
 _PLAIN = frozenset({int, float, bool, str, type(None)})  # most arguments
 _SMALL = 65536  # entries of a constant that are worth keeping
@@ -178,13 +178,13 @@ class Recorder:
 
     def _leave(self, module: nn.Module, args: Any, output: Any) -> None:
         name, first = self.stack.pop(), self.starts.pop()
-        inputs = tuple(self.ids[id(t)] for t in tensors_in(args) if id(t) in self.derived)
+        inputs = tuple([self.ids[id(t)] for t in tensors_in(args) if id(t) in self.derived])
         single = self.value_of(output) if isinstance(output, torch.Tensor) else None
         leaf = not module._modules
-        kind = type(module)
-        family = tuple(f"{base.__module__}.{base.__qualname__}" for base in kind.__mro__)
-        returned = tuple(self.ids[id(t)] for t in tensors_in(output) if id(t) in self.derived)
-        self.calls.append(ModuleCall(name, inputs, single, first, len(self.ops), leaf, kind.__name__, family, returned))
+        kind: Any = type(module)  # mypy takes a module's class for unhashable
+        returned = tuple([self.ids[id(t)] for t in tensors_in(output) if id(t) in self.derived])
+        call = ModuleCall(name, inputs, single, first, len(self.ops), leaf, kind.__name__, _family(kind), returned)
+        self.calls.append(call)
 
     def before(self, func: Any, args: Any, kwargs: Any) -> None:
         """Hear of an ATen call that is about to run: one that writes into what was there before must be undone.
@@ -330,8 +330,8 @@ class Recorder:
         *,
         in_place: bool = False,
     ) -> None:
-        inputs = tuple(self.value_of(t) for t in operands)
-        outputs = tuple(self.add(t, derived=True) for t in results)
+        inputs = tuple([self.value_of(t) for t in operands])
+        outputs = tuple([self.add(t, derived=True) for t in results])
         module = self.stack[-1] if self.stack else ""
         unpacked = self.unpacked if len(outputs) > 1 else None
         self.ops.append(Op(len(self.ops), target, module, args, kwargs, inputs, outputs, in_place, unpacked))
@@ -408,7 +408,7 @@ class Recorder:
         if isinstance(item, dict):
             return {name: self._converted(part) for name, part in item.items()}
         if isinstance(item, (list, tuple)):
-            return tuple(map(self._converted, item))
+            return tuple([part if type(part) in _PLAIN else self._converted(part) for part in item])
         return as_size(item) if isinstance(item, int) else item
 
     def _unvisited(self) -> tuple[str, ...]:
@@ -418,13 +418,11 @@ class Recorder:
         tied = {name: names for names in self.tied.values() for name in names}
         unvisited = []
         for module, owner in self.names.items():
+            if owner in ran:
+                continue
             held = [name for name, parameter in module._parameters.items() if parameter is not None]
             names = [f"{owner}.{name}" if owner else name for name in held]
-            if (
-                names
-                and owner not in ran
-                and read.isdisjoint(other for name in names for other in tied.get(name, [name]))
-            ):
+            if names and read.isdisjoint(other for name in names for other in tied.get(name, [name])):
                 unvisited.append(owner)
         return tuple(unvisited)
 
@@ -441,7 +439,7 @@ class Recorder:
                 continue
             tensor = self.alive[value.id]
             if value.parameter is not None and tensor.ndim == 1:
-                vectors[value.parameter] = numbers_of(tensor)
+                vectors[value.parameter] = tensor
             elif value.parameter is not None and value.id in filtering:
                 filters[value.parameter] = filter_of(tensor)
             elif value.id in self.held:
@@ -455,7 +453,7 @@ class Recorder:
             tuple(self.calls),
             self.image,
             outputs,
-            vectors,
+            vectors_of(vectors),
             filters,
             constants,
             self.sizes,
@@ -473,6 +471,12 @@ def _written(func: Any, args: Any, kwargs: Any) -> torch.Tensor | None:
     """The tensor that an ATen call writes into; None if it makes a new one."""
     written = args[0] if _target(func)[1] else kwargs.get("out") if kwargs else None
     return written if isinstance(written, torch.Tensor) else None
+
+
+@cache
+def _family(kind: type[nn.Module]) -> tuple[str, ...]:
+    """A class and those that it inherits from, by qualified name."""
+    return tuple(f"{base.__module__}.{base.__qualname__}" for base in kind.__mro__)
 
 
 @cache

@@ -56,7 +56,7 @@ def unchanged(model: nn.Module, overwritten: Overwritten) -> Iterator[None]:
     """
     modules = list(model.modules())
     saved = [(module.__dict__, module.__dict__.copy()) for module in modules]
-    containers = _contents(modules)
+    containers, empty = _contents(modules)
     memory = [(tensor, tensor.data, tensor.data_ptr()) for module in modules for tensor in _tensors(module)]
     with _random_numbers(model):
         try:
@@ -66,8 +66,10 @@ def unchanged(model: nn.Module, overwritten: Overwritten) -> Iterator[None]:
                 if len(attributes) != len(before) or not all(map(operator.is_, attributes.values(), before.values())):
                     attributes.clear()
                     attributes.update(before)
+            for container in filter(None, empty):
+                container.clear()
             for container, contents in containers:
-                if (container or contents) and not _identical(container, contents):
+                if not _identical(container, contents):
                     container.clear()
                     container.update(contents) if isinstance(container, (dict, set)) else container.extend(contents)
             for tensor, data, address in memory:
@@ -97,15 +99,19 @@ def _tensors(module: nn.Module) -> Iterator[torch.Tensor]:
                 yield tensor
 
 
-def _contents(modules: list[nn.Module]) -> list[tuple[Any, Any]]:
-    """Containers that modules hold, in each other and in plain objects as well, with copies of them."""
+def _contents(modules: list[nn.Module]) -> tuple[list[tuple[Any, Any]], list[Any]]:
+    """Containers that modules hold, in each other and in plain objects as well, with copies of them; and empty ones."""
     found: list[tuple[Any, Any]] = []
+    empty: list[Any] = []
     seen: set[int] = set()
     for module in modules:
         held = module.__dict__
         for name in _REGISTERED:
             container = held[name]
-            found.append((container, container.copy()))
+            if container:
+                found.append((container, container.copy()))
+            else:
+                empty.append(container)
         waiting = [item for name in held.keys() - _OWN if _is_followed((item := held[name]).__class__)]
         while waiting:
             item = waiting.pop()
@@ -115,7 +121,7 @@ def _contents(modules: list[nn.Module]) -> list[tuple[Any, Any]]:
                 found.append((container, container.copy()))
                 parts = container.values() if isinstance(container, dict) else container
                 waiting += [part for part in parts if _is_followed(part.__class__)]
-    return found
+    return found, empty
 
 
 @cache

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import torch
 
@@ -11,7 +13,20 @@ from yolo_prune_check.channels.program import Filter, FloatArray
 
 def numbers_of(tensor: torch.Tensor) -> FloatArray:
     """A copy in float64."""
-    return np.array(tensor.detach().double().cpu().numpy())
+    known = tensor if tensor.dtype in (torch.float32, torch.float64) else tensor.double()
+    return np.array(known.numpy(force=True), dtype=np.float64)
+
+
+def vectors_of(tensors: Mapping[str, torch.Tensor]) -> dict[str, FloatArray]:
+    """Copies of vectors in float64, all of a kind at once: a model has hundreds of them."""
+    kinds: dict[tuple[torch.dtype, torch.device], dict[str, torch.Tensor]] = {}
+    for name, tensor in tensors.items():
+        kinds.setdefault((tensor.dtype, tensor.device), {})[name] = tensor
+    found: dict[str, FloatArray] = {}
+    for alike in kinds.values():
+        ends = np.cumsum([len(tensor) for tensor in alike.values()])
+        found.update(zip(alike, np.split(numbers_of(torch.cat([*alike.values()])), ends[:-1]), strict=True))
+    return found
 
 
 def filter_of(weight: torch.Tensor) -> Filter:
