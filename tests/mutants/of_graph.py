@@ -45,7 +45,7 @@ def emission_before_the_norm(chain: Rule, value: int, *trace: Any) -> Any:
     LOCAL.on("shufflenet_v2_x1_0", "stage2."),
 )
 def sizes_taken_for_constants(as_size: Rule, number: int) -> int:
-    return int(number)
+    return int.__index__(number)
 
 
 @mutant(

@@ -211,7 +211,7 @@ class ChannelGraph:
         inside = [name for name in self.program.sizes if re.fullmatch(rf"model\.{block}\.(.*\.)?weight", name)]
         names = [name.removesuffix(".weight") for name in inside]
         layers = [name for name in names if name in self.layers]
-        known = index < len(layers) and all(name in self.parameters for name in inside)
+        known = index < len(layers) and not set(self.unvisited) & set(names)
         return layers[index] if known else None
 
     def check(self, plan: Plan) -> None:
