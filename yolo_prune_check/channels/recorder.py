@@ -178,7 +178,7 @@ class Recorder:
 
     def _leave(self, module: nn.Module, args: Any, output: Any) -> None:
         name, first = self.stack.pop(), self.starts.pop()
-        inputs = self._derived_in(args)
+        inputs = self._derived_in(args[0] if len(args) == 1 else args)
         single = self.value_of(output) if isinstance(output, torch.Tensor) else None
         leaf = not module._modules
         kind: Any = type(module)  # mypy takes a module's class for unhashable
@@ -188,6 +188,8 @@ class Recorder:
 
     def _derived_in(self, tree: Any) -> tuple[int, ...]:
         """Numbers of the tensors among a module's arguments or results that depend on the image."""
+        if isinstance(tree, torch.Tensor):
+            return (self.ids[id(tree)],) if id(tree) in self.derived else ()
         return tuple([self.ids[id(t)] for t in tensors_in(tree) if id(t) in self.derived])
 
     def before(self, schema: Schema, args: Any, kwargs: Any) -> None:

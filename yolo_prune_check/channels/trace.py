@@ -36,7 +36,8 @@ def trace_program(model: nn.Module, imgsz: int) -> Program:
     """
     recorder = Recorder(model)
     with unchanged(tuple(recorder.names), recorder.written), torch.no_grad():
-        model.eval()
+        if not all(map(_is_evaluating, recorder.names)):
+            model.eval()
         _name_numbers(recorder)
         image = _image(model, imgsz)
         recorder.image = recorder.add(image, derived=True)
@@ -47,6 +48,13 @@ def trace_program(model: nn.Module, imgsz: int) -> Program:
             _blame_the_model(model, imgsz, recorder, error)
             raise
     return recorder.program(output)
+
+
+def _is_evaluating(module: nn.Module) -> bool:
+    """Whether a module is in eval mode, and has no idea of its own of how to get there: it need not be told."""
+    usual = (nn.Module.eval, nn.Module.train)
+    known = (getattr(module.eval, "__func__", None), getattr(module.train, "__func__", None)) == usual
+    return known and not module.training
 
 
 def _image(model: nn.Module, imgsz: int) -> torch.Tensor:
