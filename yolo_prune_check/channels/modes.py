@@ -13,9 +13,10 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from yolo_prune_check.channels.aten import schema_of
 from yolo_prune_check.channels.recorder import Recorder, integers_in, tensors_in
 from yolo_prune_check.channels.rules.memory import Memory
-from yolo_prune_check.channels.signatures import Arguments, arranged
+from yolo_prune_check.channels.signatures import ARRANGED, Arguments, arranged
 from yolo_prune_check.channels.sizes import Axis, Dim, as_size, mark_computed
 from yolo_prune_check.channels.source import is_torch, outside_torch, unpacked_into
 
@@ -51,6 +52,10 @@ _NESTS = (tuple, list, torch.Size)
 _REPEATING = (torch.repeat_interleave, torch.Tensor.repeat_interleave)
 _INDEXING = (torch.Tensor.__getitem__, torch.Tensor.__setitem__)
 _LIKE = (torch.Tensor.expand_as, torch.Tensor.view_as, torch.Tensor.reshape_as)
+_NOTED = frozenset(
+    {*_COUNTS, *_COMPOSITES, *ARRANGED, *_REPEATING, *_CUTS, *_INDEXING, nn.functional.pad, torch.Tensor.copy_}
+)
+"""Functions that are more than what ATen sees of them, whatever they are given; others only where they take a size."""
 
 
 class Dispatch(TorchDispatchMode):  # type: ignore[no-untyped-call]  # its __init_subclass__ has no annotations
@@ -67,9 +72,10 @@ class Dispatch(TorchDispatchMode):  # type: ignore[no-untyped-call]  # its __ini
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        self.recorder.before(func, args, kwargs)
+        schema = schema_of(func)
+        self.recorder.before(schema, args, kwargs)
         output = func(*args, **kwargs)
-        self.recorder.record(func, args, kwargs, output)
+        self.recorder.record(schema, args, kwargs, output)
         return output
 
 
@@ -81,7 +87,7 @@ class Writes(TorchDispatchMode):  # type: ignore[no-untyped-call]  # its __init_
         self.recorder = recorder
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        self.recorder.keep(func, args, kwargs or {})
+        self.recorder.keep(schema_of(func), args, kwargs or {})
         return func(*args, **(kwargs or {}))
 
 
@@ -95,7 +101,7 @@ class Functions(TorchFunctionMode):
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         recorder = self.recorder
-        if recorder.composite:
+        if recorder.composite or not (func in _NOTED or _has_dim(args) or (kwargs and _has_dim(kwargs.values()))):
             return func(*args, **kwargs)
         if func in _COUNTS and (recorder.is_derived(args[0]) or recorder.is_parameter(args[0])):
             frame = sys._getframe(1)

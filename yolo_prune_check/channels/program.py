@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,9 +23,8 @@ class Ref:
     value: int
 
 
-@dataclass(frozen=True, slots=True)
-class Value:
-    """A tensor of the traced pass.
+class Value(NamedTuple):
+    """A tensor of the traced pass: a tuple, for a trace makes hundreds, and a frozen dataclass is slow to make.
 
     Attributes:
         id: Its number.
@@ -69,9 +68,8 @@ class Op:
     unpacked: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ModuleCall:
-    """One forward of one module.
+class ModuleCall(NamedTuple):
+    """One forward of one module; a tuple as a value is.
 
     Attributes:
         inputs: Values of its positional tensor arguments.

@@ -14,6 +14,7 @@ import torch
 from torch import nn
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 
+from yolo_prune_check.channels.aten import Schema
 from yolo_prune_check.channels.program import FloatArray, ModuleCall, Op, Program, Ref, Value
 from yolo_prune_check.channels.rules import CONVOLUTIONS, FACTORIES, RULES
 from yolo_prune_check.channels.sizes import (
@@ -37,7 +38,6 @@ from yolo_prune_check.channels.weights import filter_of, numbers_of, vectors_of
 _PLAIN = frozenset({int, float, bool, str, type(None)})  # most arguments
 _SMALL = 65536  # entries of a constant that are worth keeping
 _END = 2**63 - 1  # where a slice without an end ends
-_BATCH_NORMS = frozenset({"aten::native_batch_norm", "aten::cudnn_batch_norm", "aten::miopen_batch_norm"})
 _CASTS = frozenset({"_to_copy", "clone"})
 _PARTS = frozenset({"slice", "select"})  # views that a write goes through, and that have an inverse
 
@@ -102,7 +102,7 @@ class Recorder:
 
     def value_of(self, tensor: torch.Tensor) -> int:
         """The number of a tensor; a new one is a constant."""
-        if id(tensor) in self.tied and id(tensor) not in self.derived:
+        if self.tied and id(tensor) in self.tied and id(tensor) not in self.derived:
             return self._tied_value(tensor)
         found = self.ids.get(id(tensor))
         return self.add(tensor, derived=False) if found is None else found
@@ -178,22 +178,28 @@ class Recorder:
 
     def _leave(self, module: nn.Module, args: Any, output: Any) -> None:
         name, first = self.stack.pop(), self.starts.pop()
-        inputs = tuple([self.ids[id(t)] for t in tensors_in(args) if id(t) in self.derived])
+        inputs = self._derived_in(args[0] if len(args) == 1 else args)
         single = self.value_of(output) if isinstance(output, torch.Tensor) else None
         leaf = not module._modules
         kind: Any = type(module)  # mypy takes a module's class for unhashable
-        returned = tuple([self.ids[id(t)] for t in tensors_in(output) if id(t) in self.derived])
+        returned = self._derived_in(output)
         call = ModuleCall(name, inputs, single, first, len(self.ops), leaf, kind.__name__, _family(kind), returned)
         self.calls.append(call)
 
-    def before(self, func: Any, args: Any, kwargs: Any) -> None:
+    def _derived_in(self, tree: Any) -> tuple[int, ...]:
+        """Numbers of the tensors among a module's arguments or results that depend on the image."""
+        if isinstance(tree, torch.Tensor):
+            return (self.ids[id(tree)],) if id(tree) in self.derived else ()
+        return tuple([self.ids[id(t)] for t in tensors_in(tree) if id(t) in self.derived])
+
+    def before(self, schema: Schema, args: Any, kwargs: Any) -> None:
         """Hear of an ATen call that is about to run: one that writes into what was there before must be undone.
 
         What a constant holds is noted before it is written into.
         """
-        self.keep(func, args, kwargs)
-        written = _written(func, args, kwargs)
-        if written is not None and not self.composite and self.derived.isdisjoint((id(written),)):
+        self.keep(schema, args, kwargs)
+        written = schema.written(args, kwargs)
+        if written is not None and not self.composite and id(written) not in self.derived:
             if id(written) in self.parameters:
                 return
             for value in self._aliases(written):
@@ -201,24 +207,24 @@ class Recorder:
                 if value not in self.held and other.numel() <= _SMALL:
                     self.held[value] = numbers_of(other)
 
-    def keep(self, func: Any, args: Any, kwargs: Any) -> None:
+    def keep(self, schema: Schema, args: Any, kwargs: Any) -> None:
         """Keep what an ATen call writes into, so that it can be put back; what the image made is the pass's own."""
-        for position, name in _writes(func):
+        for position, name in schema.writes:
             written = args[position] if position < len(args) else kwargs.get(name)
             for tensor in tensors_in((written,)):
                 if id(tensor) not in self.derived and _memory(tensor) not in self.fresh:
                     self.written.keep(tensor)
-        if func._schema.name in _BATCH_NORMS and args[5]:  # it updates the statistics, and its schema does not say so
+        if schema.is_batch_norm and args[5]:  # it updates the statistics
             for tensor in tensors_in(args[3:5]):
                 self.written.keep(tensor)
 
-    def record(self, func: Any, args: Any, kwargs: Any, output: Any) -> None:
+    def record(self, schema: Schema, args: Any, kwargs: Any, output: Any) -> None:
         """Add an ATen call whose result depends on the image; all others are constants."""
         if self.composite:
             return
         tensors = tensors_in((args, kwargs)) if kwargs else tensors_in(args)
-        target, in_place = _target(func)
-        written = _written(func, args, kwargs)
+        target, in_place = schema.target, schema.in_place
+        written = schema.written(args, kwargs)
         if self.dims is not None and target in FACTORIES:
             self._made(target, args, kwargs, output)
             return
@@ -228,7 +234,7 @@ class Recorder:
             self.visited.update(self.parameters[id(t)] for t in tensors if id(t) in self.parameters)
             if target in _CASTS and id(tensors[0]) in self.parameters:
                 self._cast(tensors[0], output)
-            if not _is_view(func):
+            if not schema.is_view:
                 self.fresh.update(map(_memory, tensors_in(output)))
             if written is not None and id(written) not in self.parameters:
                 for value in self._aliases(written):  # whoever reads them from now on reads other constants
@@ -340,7 +346,7 @@ class Recorder:
         """Note of which tensor another is a part."""
         whole = args[0]
         self.value_of(whole)
-        if self.derived.isdisjoint((id(whole),)):
+        if id(whole) not in self.derived:
             self.value_of(output)
         self.parts[id(output)] = whole, f"{target}_scatter", self._converted(arguments[1:])
 
@@ -408,6 +414,8 @@ class Recorder:
         if isinstance(item, dict):
             return {name: self._converted(part) for name, part in item.items()}
         if isinstance(item, (list, tuple)):
+            if _PLAIN.issuperset(map(type, item)):  # strides, paddings
+                return tuple(item)
             return tuple([part if type(part) in _PLAIN else self._converted(part) for part in item])
         return as_size(item) if isinstance(item, int) else item
 
@@ -467,36 +475,10 @@ def _memory(tensor: torch.Tensor) -> int:
     return int(tensor.untyped_storage()._cdata)
 
 
-def _written(func: Any, args: Any, kwargs: Any) -> torch.Tensor | None:
-    """The tensor that an ATen call writes into; None if it makes a new one."""
-    written = args[0] if _target(func)[1] else kwargs.get("out") if kwargs else None
-    return written if isinstance(written, torch.Tensor) else None
-
-
 @cache
 def _family(kind: type[nn.Module]) -> tuple[str, ...]:
     """A class and those that it inherits from, by qualified name."""
     return tuple(f"{base.__module__}.{base.__qualname__}" for base in kind.__mro__)
-
-
-@cache
-def _writes(func: Any) -> tuple[tuple[int, str], ...]:
-    """Arguments that an ATen operator writes into, by position and name."""
-    arguments = enumerate(func._schema.arguments)
-    return tuple((place, item.name) for place, item in arguments if item.alias_info and item.alias_info.is_write)
-
-
-@cache
-def _is_view(func: Any) -> bool:
-    """Whether what an ATen operator returns lies in the memory of an operand."""
-    return any(result.alias_info is not None for result in func._schema.returns)
-
-
-@cache
-def _target(func: Any) -> tuple[str, bool]:
-    """Name of an ATen operator without its overload, and whether it writes into its first operand."""
-    name = func._schema.name.split("::")[1]
-    return name.removesuffix("_"), name.endswith("_") and not name.endswith("__")
 
 
 def tensors_in(tree: Any) -> list[torch.Tensor]:

@@ -19,6 +19,8 @@ from yolo_prune_check.channels.widths import name_widths
 from yolo_prune_check.errors import UserError
 from yolo_prune_check.images import image_channels
 
+_NUMBERS = frozenset({int, torch.Size, list, tuple})  # what a module may hold whole numbers as
+
 
 def trace_program(model: nn.Module, imgsz: int) -> Program:
     """Run one image of zeros through the model and record the pass.
@@ -33,8 +35,9 @@ def trace_program(model: nn.Module, imgsz: int) -> Program:
         UserError: The model does not run on such an image.
     """
     recorder = Recorder(model)
-    with unchanged(model, recorder.written), torch.no_grad():
-        model.eval()
+    with unchanged(tuple(recorder.names), recorder.written), torch.no_grad():
+        if not all(map(_is_evaluating, recorder.names)):
+            model.eval()
         _name_numbers(recorder)
         image = _image(model, imgsz)
         recorder.image = recorder.add(image, derived=True)
@@ -45,6 +48,13 @@ def trace_program(model: nn.Module, imgsz: int) -> Program:
             _blame_the_model(model, imgsz, recorder, error)
             raise
     return recorder.program(output)
+
+
+def _is_evaluating(module: nn.Module) -> bool:
+    """Whether a module is in eval mode, and has no idea of its own of how to get there: it need not be told."""
+    usual = (nn.Module.eval, nn.Module.train)
+    known = (getattr(module.eval, "__func__", None), getattr(module.train, "__func__", None)) == usual
+    return known and not module.training
 
 
 def _image(model: nn.Module, imgsz: int) -> torch.Tensor:
@@ -74,13 +84,15 @@ def _name_numbers(recorder: Recorder) -> None:
         name_widths(recorder, module)
         if type(module).__module__.startswith("torch."):
             continue
-        for name, item in list(module.__dict__.items()):
+        attributes = module.__dict__
+        for name in [name for name, item in attributes.items() if type(item) in _NUMBERS]:
+            item = attributes[name]
             if type(item) is int:
-                module.__dict__[name] = Dim(item, Attribute(item, owner, name, recorder.computed))
+                attributes[name] = Dim(item, Attribute(item, owner, name, recorder.computed))
             elif type(item) is torch.Size:
-                module.__dict__[name] = torch.Size(Remembered(size) for size in item)
-            elif type(item) in (list, tuple) and item and all(type(part) is int for part in item):
-                module.__dict__[name] = type(item)(
+                attributes[name] = torch.Size(Remembered(size) for size in item)
+            elif item and all(type(part) is int for part in item):
+                attributes[name] = type(item)(
                     Dim(part, Attribute(part, owner, name, recorder.computed, index, tuple(item)))
                     for index, part in enumerate(item)
                 )

@@ -6,7 +6,7 @@ import operator
 import random
 import sys
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from types import SimpleNamespace
@@ -44,21 +44,20 @@ class Overwritten:
 
 
 @contextmanager
-def unchanged(model: nn.Module, overwritten: Overwritten) -> Iterator[None]:
+def unchanged(modules: Sequence[nn.Module], overwritten: Overwritten) -> Iterator[None]:
     """Put everything back that a forward pass may change: heads cache anchors and shapes in their attributes.
 
     Attributes get the objects back that they had, containers and plain objects their contents, tensors their memory,
     and whoever draws random numbers afterwards draws what would have been drawn without the pass.
 
     Args:
-        model: The model.
+        modules: The model and all modules in it.
         overwritten: Memory that the pass writes into; whoever sees the writing notes it there.
     """
-    modules = list(model.modules())
     saved = [(module.__dict__, module.__dict__.copy()) for module in modules]
     containers, empty = _contents(modules)
     memory = [(tensor, tensor.data, tensor.data_ptr()) for module in modules for tensor in _tensors(module)]
-    with _random_numbers(model):
+    with _random_numbers(modules):
         try:
             yield
         finally:
@@ -79,9 +78,10 @@ def unchanged(model: nn.Module, overwritten: Overwritten) -> Iterator[None]:
 
 
 @contextmanager
-def _random_numbers(model: nn.Module) -> Iterator[None]:
+def _random_numbers(modules: Sequence[nn.Module]) -> Iterator[None]:
     """Put back from where random numbers are drawn: by PyTorch, on the model's device as well, numpy and Python."""
-    device = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
+    parameters = (parameter for module in modules for parameter in module._parameters.values())
+    device = next((parameter.device for parameter in parameters if parameter is not None), torch.device("cpu"))
     devices = [] if device.type in ("cpu", "meta") else [device]
     python, arrays = random.getstate(), np.random.get_state()
     with torch.random.fork_rng(devices=devices, device_type=device.type if devices else "cuda"):
@@ -99,7 +99,7 @@ def _tensors(module: nn.Module) -> Iterator[torch.Tensor]:
                 yield tensor
 
 
-def _contents(modules: list[nn.Module]) -> tuple[list[tuple[Any, Any]], list[Any]]:
+def _contents(modules: Sequence[nn.Module]) -> tuple[list[tuple[Any, Any]], list[Any]]:
     """Containers that modules hold, in each other and in plain objects as well, with copies of them; and empty ones."""
     found: list[tuple[Any, Any]] = []
     empty: list[Any] = []

@@ -10,10 +10,12 @@ import torch
 from yolo_prune_check.channels.numbers import Numbers
 from yolo_prune_check.channels.program import Filter, FloatArray
 
+_NUMPYS = (torch.float32, torch.float64)  # numpy knows no bfloat16, and is slow with others
+
 
 def numbers_of(tensor: torch.Tensor) -> FloatArray:
     """A copy in float64."""
-    known = tensor if tensor.dtype in (torch.float32, torch.float64) else tensor.double()
+    known = tensor if tensor.dtype in _NUMPYS else tensor.double()
     return np.array(known.numpy(force=True), dtype=np.float64)
 
 
@@ -29,6 +31,13 @@ def vectors_of(tensors: Mapping[str, torch.Tensor]) -> dict[str, FloatArray]:
     return found
 
 
+def _has_no_zero(tensor: torch.Tensor) -> bool:
+    """Whether all entries differ from zero; every weight of a model is asked."""
+    if tensor.device.type == "cpu" and tensor.dtype in _NUMPYS:  # numpy is three times as fast
+        return bool(tensor.numpy(force=True).all())
+    return int(torch.count_nonzero(tensor)) == tensor.numel()
+
+
 def filter_of(weight: torch.Tensor) -> Filter:
     """Which filters and kernel slices of a convolution's weight are zero, and where its numbers are.
 
@@ -37,7 +46,7 @@ def filter_of(weight: torch.Tensor) -> Filter:
     """
     weight = weight.detach()
     shape, values = tuple(weight.shape), Numbers.of(weight)
-    if int(torch.count_nonzero(weight)) == weight.numel():
+    if _has_no_zero(weight):
         return Filter(shape, np.ones(shape[0], dtype=np.bool_), None, values)
     slices = (weight != 0).flatten(2).any(2) if weight.ndim > 2 else weight != 0
     live = slices.any(1)
