@@ -12,7 +12,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from tests.models import graph_of, stock
 from yolo_prune_check.channels.graph import ChannelGraph
+from yolo_prune_check.channels.judge import judge
 from yolo_prune_check.channels.plan import Execution, Plan, Step
 from yolo_prune_check.channels.predict import predict
 from yolo_prune_check.channels.prediction import Prediction
@@ -240,4 +242,142 @@ def test_a_constant_that_is_made_of_a_size_is_not_known(name: str) -> None:
     assert prediction.failure is None
     assert prediction.unknown is not None
     assert prediction.unknown.startswith("a size of 8, no longer 16, is used as a number at test_told.py:")
+    assert confirmation.differences == ()
+
+
+class Pieces(nn.Module):
+    """What a subclass does with the pieces of a convolution's channels."""
+
+    def __init__(self, width: int = 16) -> None:
+        super().__init__()
+        self.a, self.one, self.m = nn.Conv2d(3, 4, 3, 4, 1), nn.Conv2d(2, 2, 1), nn.Conv2d(2, 2, 1)
+        self.h = nn.Conv2d(width, 4, 1)
+
+
+class FirstAndLast(Pieces):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = list(self.a(x).chunk(2, 1))
+        y.append(y[0] * 2)
+        y.extend(m(y[-1]) for m in [self.m])
+        return self.h(torch.cat(y, 1))
+
+
+class Last(Pieces):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = self.a(x).chunk(2, 1)
+        return self.h(torch.cat([self.m(y[-1]), y[0]], 1))
+
+
+class LastOfWholePieces(Pieces):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = torch.Tensor.split(self.a(x), 2, 1)
+        return self.h(self.m(y[-1]))
+
+
+class LastThatFits(Pieces):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = self.a(x).split(2, 1)
+        return self.h(self.m(y[-1]))
+
+
+class Second(Pieces):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = list(self.a(x).chunk(2, 1))
+        return self.h(torch.cat([self.m(y[-1]), y[1]], 1))
+
+
+class JoinedFirst(Pieces):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = list(self.a(x).chunk(2, 1))
+        return self.h(torch.cat(y, 1)) + self.m(y[-1]).sum()
+
+
+class JoinedAfter(Pieces):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = list(self.a(x).chunk(2, 1))
+        return self.h(torch.cat(y, 1)[:, :1].expand(-1, 4, -1, -1)) + self.m(y[-1]).sum()
+
+
+class Counted(Pieces):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = list(self.a(x).chunk(2, 1))
+        return self.h(torch.cat([self.m(y[-1])] * len(y), 1))
+
+
+class Shadowed(Pieces):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        list = reversed
+        y = tuple(self.a(x).chunk(2, 1))
+        y = tuple(list(y))
+        return self.h(self.m(y[-1]))
+
+
+class Written(Pieces):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = self.a(x).chunk(2, 1)
+        y[-1].add_(1.0)
+        return self.h(self.m(y[-1]))
+
+
+def _of_pieces(kind: type[Pieces], width: int, kept: int) -> tuple[Prediction, Confirmation]:
+    torch.manual_seed(0)
+    model = kind(width).eval()
+    graph, plan = ChannelGraph.trace(model, 64), Plan([Step("a", range(kept))], "local")
+    prediction = predict(graph, plan)
+    judgement = judge(graph, plan)
+    for quick in (prediction, graph.predict_many([plan])[0]):
+        assert (quick.verdict, quick.failure) == (judgement.verdict, judgement.failure)
+        assert quick.unknown == judgement.unknown
+    return prediction, confirm(model, plan, prediction)
+
+
+@pytest.mark.parametrize(("kind", "width"), [(FirstAndLast, 8), (Last, 4)])
+def test_code_that_takes_the_last_piece_takes_the_last_there_is(kind: type[Pieces], width: int) -> None:
+    prediction, confirmation = _of_pieces(kind, width, 1)
+    assert prediction.failure is not None
+    assert prediction.failure.module == "m"
+    assert prediction.failure.message.endswith("to have 2 channels, but got 1 channels instead")
+    assert prediction.failure.path[0] == "a"
+    assert confirmation.differences == ()
+
+
+@pytest.mark.parametrize(
+    ("kind", "width", "kept"),
+    [
+        (Second, 4, 1),
+        (JoinedFirst, 4, 1),
+        (JoinedAfter, 4, 1),
+        (Counted, 4, 1),
+        (Shadowed, 2, 1),
+        (Written, 2, 1),
+        (LastThatFits, 2, 2),
+        (LastOfWholePieces, 2, 2),
+    ],
+)
+def test_whatever_else_code_does_with_fewer_pieces_is_not_known(kind: type[Pieces], width: int, kept: int) -> None:
+    prediction, confirmation = _of_pieces(kind, width, kept)
+    assert (prediction.verdict, prediction.failure) == ("unsafe", None)
+    assert prediction.unknown is not None
+    assert " pieces no longer but 1: " in prediction.unknown
+    assert confirmation.differences == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "layer", "module"),
+    [
+        ("yolov8n.yaml", "model.2.cv1.conv", "model.2.m.0.cv1.conv"),
+        ("yolo11n.yaml", "model.2.cv1.conv", "model.2.m.0.cv1.conv"),
+        ("yolov9t.yaml", "model.4.cv1.conv", None),
+    ],
+)
+def test_a_single_channel_before_the_chunk_of_a_stock_block(name: str, layer: str, module: str | None) -> None:
+    model, graph, plan = stock(name), graph_of(name), Plan([Step(layer, [0])], "local")
+    prediction = predict(graph, plan)
+    failure = prediction.failure
+    assert failure is not None
+    assert failure == judge(graph, plan).failure == graph.predict_many([plan])[0].failure
+    assert failure.module == module or module is None
+    assert failure.message.endswith("channels, but got 1 channels instead")
+    confirmation = confirm(model, plan, prediction)
+    assert confirmation.failure == failure
     assert confirmation.differences == ()

@@ -140,7 +140,6 @@ def _uneven(graph: ChannelGraph, plan: Plan, result: Interpretation) -> Iterator
     for name, keep in plan.kept().items():
         goes[provenance.channels.span(name)] = removed(keep, graph.layers[name].out_channels)
     for junction in graph.junctions:
-        pieces = [result.get(value) for value in junction.op.outputs]
         if junction.kind != "split" or not result.ran(junction.op):
             continue
         before = [graph.program.values[value].shape[1] for value in junction.op.outputs]
@@ -148,6 +147,7 @@ def _uneven(graph: ChannelGraph, plan: Plan, result: Interpretation) -> Iterator
         if len(line) != sum(before) or not goes[line].any():
             continue
         stays = np.add.reduceat(~goes[line], np.cumsum([0, *before[:-1]]), dtype=np.int64).tolist()
+        pieces = [None if value in result.absent else result.get(value) for value in junction.op.outputs]
         after = [0 if piece is None else piece.shape[1] for piece in pieces]
         if stays != after:
             yield _hazard(

@@ -12,11 +12,24 @@ import numpy as np
 
 from yolo_prune_check.channels.prediction import Mismatch
 from yolo_prune_check.channels.program import Op, Program, Ref
-from yolo_prune_check.channels.rules import BROADCASTING, ELEMENTWISE, RULES
+from yolo_prune_check.channels.rules import (
+    ACTIVATIONS,
+    BROADCASTING,
+    CONVOLUTIONS,
+    ELEMENTWISE,
+    NORMS,
+    POOLS,
+    RULES,
+    SPLITS,
+    UPSAMPLES,
+)
 from yolo_prune_check.channels.sizes import Arithmetic, Axis, evaluate
 from yolo_prune_check.channels.tensors import Breaks, Tensor, Unknown, varying
 
 Lookup = Callable[[int], Tensor]
+
+# What may read a piece that another stands for; not what copies it, which PyTorch also does to join it with others.
+_READING_ALONE = ACTIVATIONS | CONVOLUTIONS | ELEMENTWISE | NORMS | POOLS | UPSAMPLES
 
 
 @dataclass(frozen=True)
@@ -45,7 +58,9 @@ class Interpretation:
         unknown: Why nothing is known from ``stopped`` on: the operator there has no rule and was given another shape
             than when traced, or Python code goes another way.
         broadcasts: Operators that broadcast an axis that they did not broadcast when traced.
-        absent: Results that do not exist under the plan: the second piece of a chunk of a single channel.
+        absent: Results that do not exist under the plan: the second piece of a chunk of a single channel. One of
+            them has a tensor all the same where the code that takes it takes another piece instead.
+        follows: Whether the code that takes pieces from the end is followed where there are fewer of them.
         unclear: Values of which only the shape is known: an operator without a rule was given something that does not
             vary everywhere, or they were computed from what it made.
         touched: Indices of the operators that were given something new, in order (``rerun`` only).
@@ -61,6 +76,7 @@ class Interpretation:
     unknown: str | None = None
     broadcasts: list[Op] = field(default_factory=list)
     absent: set[int] = field(default_factory=set)
+    follows: bool = True
     unclear: set[int] = field(default_factory=set)
     touched: list[int] = field(default_factory=list)
     unruled: set[int] = field(default_factory=set)
@@ -71,7 +87,7 @@ class Interpretation:
     def get(self, value: int) -> Tensor | None:
         """Tensor of a value; None if execution does not get there."""
         found = self.tensors.get(value)
-        if found is not None or self.base is None:
+        if found is not None or self.base is None or value in self.absent:
             return found
         if self.stopped is not None and self.made_by.get(value, -1) >= self.stopped:
             return None
@@ -117,16 +133,31 @@ class Interpreter:
             given: Tensors to start from; by default the image.
             unruled: Operators whose rule is not to be used.
         """
+        ops, unruled = self.program.ops if ops is None else tuple(ops), frozenset(unruled)
+        result = self._run(parameters, ops, given, unruled, follows=True)
+        if _is_open(result):
+            return self._run(parameters, ops, given, unruled, follows=False)
+        return result
+
+    def _run(
+        self,
+        parameters: Mapping[str, Tensor],
+        ops: Iterable[Op],
+        given: Mapping[int, Tensor] | None,
+        unruled: Iterable[int],
+        *,
+        follows: bool,
+    ) -> Interpretation:
         program = self.program
         tensors = self._start(parameters)
         tensors |= {program.image: varying(program.values[program.image].shape)} if given is None else given
-        result = Interpretation(tensors, unruled=set(unruled))
+        result = Interpretation(tensors, unruled=set(unruled), follows=follows)
 
         def lookup(value: int) -> Tensor:
             found = tensors.get(value)
             return varying(program.values[value].shape) if found is None else found
 
-        for op in program.ops if ops is None else ops:
+        for op in ops:
             pieces = self._apply(op, lookup, result)
             if pieces is None:
                 break
@@ -193,8 +224,26 @@ class Interpreter:
         Returns:
             The same as a full run would give, tensors that did not change being left to ``base``.
         """
+        result = self._rerun(base, changed, given or {}, scattered, replaced or {}, until, follows=True)
+        if _is_open(result):
+            return self._rerun(base, changed, given or {}, scattered, replaced or {}, until, follows=False)
+        return result
+
+    def _rerun(
+        self,
+        base: Interpretation,
+        changed: Mapping[str, Tensor],
+        given: Mapping[int, Tensor],
+        scattered: Mapping[int, Scatter] | None,
+        replaced: Mapping[int, Op],
+        until: int | None,
+        *,
+        follows: bool,
+    ) -> Interpretation:
         tensors: dict[int, Tensor] = {}
-        result = Interpretation(tensors, base=base, made_by=self.made_by, replaced=replaced or {}, unruled=base.unruled)
+        result = Interpretation(
+            tensors, base=base, made_by=self.made_by, replaced=replaced, unruled=base.unruled, follows=follows
+        )
         unchanged = base.tensors
         waiting: list[int] = []
         queued: set[int] = set()
@@ -215,10 +264,10 @@ class Interpreter:
             if value is not None:
                 tensors[value] = tensor
                 queue(value)
-        for value, tensor in (given or {}).items():
+        for value, tensor in given.items():
             tensors[value] = tensor
             queue(value)
-        for index in replaced or ():
+        for index in replaced:
             if index not in queued:
                 queued.add(index)
                 heapq.heappush(waiting, index)
@@ -234,15 +283,21 @@ class Interpreter:
             for value, tensor in pieces:
                 if scattered and value in scattered:
                     tensor = scattered[value](tensor)
-                if unclear or result.stopped is not None or not _same(tensor, unchanged[value]):
+                forced = unclear or result.stopped is not None or value in result.absent
+                if forced or not _same(tensor, unchanged[value]):
                     tensors[value] = tensor
                     queue(value)
             if result.stopped is not None:
                 break
+            for value in result.absent.intersection(op.outputs) if result.absent else ():
+                queue(value)
         return result
 
     def _apply(self, op: Op, lookup: Lookup, result: Interpretation) -> list[tuple[int, Tensor]] | None:
         """Results of one operator; None where it does not run. The run ends where ``result.stopped`` is set."""
+        if result.absent and not self._reads_as_traced(op, result):
+            result.unknown, result.stopped = "it reads a piece that is missing", op.index
+            return None
         rule = None if op.index in result.unruled else RULES.get(op.target)
         try:
             if rule is None:
@@ -264,11 +319,15 @@ class Interpreter:
             return [(op.outputs[0], outputs)]
         if len(outputs) < len(op.outputs):
             self._lacks(op, len(outputs), result)
+            if result.stopped is None:
+                return [*zip(op.outputs, outputs, strict=False), (op.outputs[-1], outputs[-1])]
         return list(zip(op.outputs, outputs, strict=False))
 
     def _lacks(self, op: Op, count: int, result: Interpretation) -> None:
         """A split of a short axis has fewer pieces: the operator runs, the code that takes them may not."""
         result.absent.update(op.outputs[count:])
+        if result.follows and op.enough is not None and op.enough <= count and op.target in SPLITS:
+            return
         result.stopped = op.index
         if op.unpacked is None:
             words = f"{op.target} gives {len(op.outputs)} pieces no longer but {count}"
@@ -276,6 +335,22 @@ class Interpreter:
         else:
             message = f"not enough values to unpack (expected {op.unpacked}, got {count})"
             result.failure = Mismatch(op.module, "split", str(op.unpacked), str(count), message)
+
+    def _reads_as_traced(self, op: Op, result: Interpretation) -> bool:
+        """Whether an operator is given, for each piece that is missing, the last one there is.
+
+        So it is where it reads the last piece, and none beside it: code that reads several may read a list of them.
+        """
+        missing = result.absent.intersection(op.inputs)
+        if not missing:
+            return True
+        if op.in_place or op.target not in _READING_ALONE:
+            return False
+        for value in missing:
+            pieces = self.program.ops[self.made_by[value]].outputs
+            if value != pieces[-1] or set(pieces).intersection(op.inputs) != {value}:
+                return False
+        return True
 
     def _unruled(self, op: Op, lookup: Lookup) -> tuple[Tensor, ...]:
         values = self.program.values
@@ -323,6 +398,11 @@ class Interpreter:
     @cached_property
     def _parameter_values(self) -> dict[str, int]:
         return {value.parameter: value.id for value in self.program.values if value.parameter is not None}
+
+
+def _is_open(result: Interpretation) -> bool:
+    """Whether pieces are missing and nothing breaks: what the code makes of those there are is not known then."""
+    return bool(result.absent) and result.failure is None and result.follows
 
 
 def spread_over(program: Program, op: Op, lookup: Lookup, output: Tensor) -> int:

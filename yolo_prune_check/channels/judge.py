@@ -84,7 +84,7 @@ def _edges(graph: ChannelGraph, pruned: set[str], result: Interpretation) -> tup
         reached = result.ran(junction.op)
         for port in junction.ports:
             before, after = graph.baseline.tensors[port.value], result.get(port.value)
-            if not reached or port.value in result.absent:
+            if not reached or (port.value in result.absent and port.value in junction.op.outputs):
                 after = None
             states.append(
                 EdgeState(

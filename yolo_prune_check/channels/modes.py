@@ -18,7 +18,7 @@ from yolo_prune_check.channels.recorder import Recorder, integers_in, tensors_in
 from yolo_prune_check.channels.rules.memory import Memory
 from yolo_prune_check.channels.signatures import ARRANGED, Arguments, arranged
 from yolo_prune_check.channels.sizes import Axis, Dim, as_size, mark_computed
-from yolo_prune_check.channels.source import is_torch, outside_torch, unpacked_into
+from yolo_prune_check.channels.source import enough_pieces, is_torch, outside_torch, unpacked_into
 
 _CHUNKS = (torch.chunk, torch.Tensor.chunk)
 _CUTS = (*_CHUNKS, torch.split, torch.Tensor.split, torch.unbind, torch.Tensor.unbind)
@@ -114,7 +114,9 @@ class Functions(TorchFunctionMode):
                 return self._arranged(*whole, func, args, kwargs)
             return self._whole(str(target), func, args, kwargs)
         if func in _CUTS:
-            recorder.unpacked = unpacked_into(outside_torch(sys._getframe(1)))
+            frame = outside_torch(sys._getframe(1))
+            recorder.unpacked = unpacked_into(frame)
+            recorder.enough = enough_pieces(frame) if recorder.unpacked is None else None
             recorder.chunk = _chunk(*args, **kwargs) if func in _CHUNKS else None
         recorder.dims = integers_in((args, kwargs)) if _has_dim(args) or _has_dim(kwargs.values()) else None
         if func in _INDEXING:
@@ -124,7 +126,7 @@ class Functions(TorchFunctionMode):
             return func(*args, **kwargs)
         finally:
             recorder.bounds = []
-            recorder.chunk = recorder.dims = recorder.unpacked = None
+            recorder.chunk = recorder.dims = recorder.unpacked = recorder.enough = None
             recorder.copying = False
 
     def _arranged(self, target: str, arrange: Callable[..., Arguments], func: Any, args: Any, kwargs: Any) -> Any:

@@ -55,6 +55,8 @@ class Op:
         outputs: Ids of the tensors that came out.
         in_place: Whether the result was written into the first operand.
         unpacked: Number of names that the calling line unpacks the results into, where it does.
+        enough: How few results there may be for the calling code to go the same way and take the last one there is for
+            the last, see ``source.enough_pieces``; None where that is not known.
     """
 
     index: int
@@ -66,6 +68,7 @@ class Op:
     outputs: tuple[int, ...]
     in_place: bool = False
     unpacked: int | None = None
+    enough: int | None = None
 
 
 class ModuleCall(NamedTuple):

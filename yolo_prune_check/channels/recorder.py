@@ -81,6 +81,7 @@ class Recorder:
         self.chunk: tuple[int, int] | None = None
         self.dims: list[int] | None = None
         self.unpacked: int | None = None
+        self.enough: int | None = None
         self.copying = False
         self.bounds: list[Any] = []
 
@@ -339,8 +340,8 @@ class Recorder:
         inputs = tuple([self.value_of(t) for t in operands])
         outputs = tuple([self.add(t, derived=True) for t in results])
         module = self.stack[-1] if self.stack else ""
-        unpacked = self.unpacked if len(outputs) > 1 else None
-        self.ops.append(Op(len(self.ops), target, module, args, kwargs, inputs, outputs, in_place, unpacked))
+        unpacked, enough = (self.unpacked, self.enough) if len(outputs) > 1 else (None, None)
+        self.ops.append(Op(len(self.ops), target, module, args, kwargs, inputs, outputs, in_place, unpacked, enough))
 
     def _viewed(self, target: str, args: Any, arguments: Any, output: torch.Tensor) -> None:
         """Note of which tensor another is a part."""
