@@ -56,7 +56,7 @@ class Op:
         in_place: Whether the result was written into the first operand.
         unpacked: Number of names that the calling line unpacks the results into, where it does.
         enough: How few results there may be for the calling code to go the same way and take the last one there is for
-            the last, see ``source.enough_pieces``; None where that is not known.
+            the last, see ``pieces.enough_pieces``; None where that is not known.
     """
 
     index: int
