@@ -106,7 +106,7 @@ def many(name: str, counts: Sequence[int], limit: float) -> dict[str, dict[int, 
             if each * number > limit:
                 row[number] = None
                 continue
-            taken = alternate(_together(model, how, number), 5 if number <= 100 else 1)
+            taken = alternate(_together(model, how, number), 5 if number <= 100 else 3)
             each = taken["warm"] / number
             row[number] = taken["cold"] / number, each
         table[named(how)] = row

@@ -37,8 +37,7 @@ class Predictions(Sequence[Prediction]):
         self._graph = graph
         self.unsafe: BoolArray = np.ones(len(self.plans), dtype=np.bool_)
         self._failing: dict[int, Failing] = {}
-        self._breaks: list[tuple[str, int]] = []  # layers and widths that break
-        self._first = np.full(len(self.plans), -1)  # which of them the plan breaks in
+        self._first = np.full((len(self.plans), 2), -1)  # layer, by position, and width at which the plan breaks
         for (execution, mask), numbers in _by_kind(self.plans):
             if execution == "local":
                 rest = self._local(Steps(graph, self.plans, numbers))
@@ -70,8 +69,10 @@ class Predictions(Sequence[Prediction]):
     def _failing_of(self, number: int) -> Failing:
         if number in self._failing:
             return self._failing[number]
-        if self._first[number] >= 0:
-            return partial(self._graph.verdicts.failure, *self._breaks[self._first[number]])
+        layer, width = self._first[number].tolist()
+        if layer >= 0:
+            verdicts = self._graph.verdicts
+            return partial(verdicts.failure, verdicts.table.names[layer], width)
         if self.plans[number].execution == "mask" or not self.unsafe[number]:
             return runs
         return lambda: judge(self._graph, self.plans[number]).failure
@@ -117,8 +118,7 @@ class Predictions(Sequence[Prediction]):
         exact = common | passed | steps.repeats | (rest.any_of(table.splits) & ~broken)
         self.unsafe[steps.numbers] = unsafe | broken | rest.any_of(table.wrong)
         plain = breaks & ~(exact | words)[rest.plan]
-        self._breaks = table.steps
-        self._first[steps.numbers[rest.plan[plain]]] = table.index[plain]
+        self._first[steps.numbers[rest.plan[plain]]] = np.stack([rest.layer, rest.width], axis=1)[plain]
         return map(int, steps.numbers[exact])
 
 
@@ -137,8 +137,6 @@ class _Outlines:
     """What single steps do as arrays, one row for each step.
 
     Attributes:
-        steps: The different steps: layers and widths.
-        index: ``[S]``, which of them it is.
         stop: ``[S]``, operator at which the step alone ends.
         breaks: ``[S]``, whether it breaks there.
         wrong: ``[S]``, whether it is silently wrong.
@@ -157,19 +155,21 @@ class _Outlines:
         number = np.arange(count + 1)
         at[number, number // 64] = np.uint64(1) << (number % 64).astype(np.uint64)
         self.at, self.up_to = at, np.bitwise_or.accumulate(at, axis=0)
-        codes = steps.layer + steps.width * len(steps.names)
+        verdicts, names = graph.verdicts, steps.names
+        generals = [verdicts.general(name).widths if used else range(0) for name, used in steps.used()]
+        start, stop = (np.array([getattr(widths, end) for widths in generals]) for end in ("start", "stop"))
+        alike = (start[steps.layer] <= steps.width) & (steps.width < stop[steps.layer])
+        codes = steps.layer + np.where(alike, start[steps.layer], steps.width) * len(names)
         used = np.zeros(codes.max(initial=0) + 1, dtype=np.bool_)
         used[codes] = True
-        self.index = (np.cumsum(used) - 1)[codes]
-        codes = np.flatnonzero(used)
-        names = steps.names
-        self.steps = [(names[code % len(names)], code // len(names)) for code in codes.tolist()]
-        outlines = [graph.verdicts.outline(name, width) for name, width in self.steps]
-        self.stop = np.array([outline.stop for outline in outlines], dtype=np.int64)[self.index]
-        self.breaks = np.array([outline.breaks for outline in outlines], dtype=np.bool_)[self.index]
-        self.wrong = np.array([outline.wrong for outline in outlines], dtype=np.bool_)[self.index]
-        self.splits = np.array([outline.splits for outline in outlines], dtype=np.bool_)[self.index]
+        index = (np.cumsum(used) - 1)[codes]
+        different = np.flatnonzero(used).tolist()
+        outlines = [verdicts.outline(names[code % len(names)], code // len(names)) for code in different]
+        self.stop = np.array([outline.stop for outline in outlines], dtype=np.int64)[index]
+        self.breaks = np.array([outline.breaks for outline in outlines], dtype=np.bool_)[index]
+        self.wrong = np.array([outline.wrong for outline in outlines], dtype=np.bool_)[index]
+        self.splits = np.array([outline.splits for outline in outlines], dtype=np.bool_)[index]
         packed = b"".join(outline.touched.to_bytes(words * 8, "little") for outline in outlines)
-        self.touched = np.frombuffer(packed, dtype="<u8").reshape(-1, words)[self.index]
+        self.touched = np.frombuffer(packed, dtype="<u8").reshape(-1, words)[index]
         ops = np.array([layer.op for layer in graph.layers.values()])
         self.own = at[ops[steps.layer]]

@@ -166,11 +166,16 @@ class Verdicts:
         """Where shrinking one layer alone to some width breaks."""
         return self._explained(self._alone(self.graph.layers[name], width))
 
+    def general(self, name: str) -> General:
+        """What shrinking one layer to most widths does."""
+        found = self._general.get(name)
+        if found is None:
+            found = self._general[name] = self._generalised(self.graph.layers[name])
+        return found
+
     def outline(self, name: str, width: int) -> Outline:
         """What shrinking one layer to some width does."""
-        general = self._general.get(name)
-        if general is None:
-            general = self._general[name] = self._generalised(self.graph.layers[name])
+        general = self.general(name)
         if width in general.widths:
             return general.outline
         found = self._exact.get((name, width))
