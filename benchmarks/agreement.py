@@ -120,7 +120,7 @@ def _tried(parts: Sequence[Part], jobs: int) -> Iterator[tuple[Part, list[Result
             for future in as_completed(futures):
                 yield futures[future], future.result()
         finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+            pool.shutdown(cancel_futures=True)
 
 
 @lru_cache(maxsize=2)
