@@ -26,6 +26,7 @@ class _Net(nn.Module):
         self.layers = [nn.Identity() for _ in range(16)]
 
     def middle(self, y: torch.Tensor) -> torch.Tensor:
+        """What each of the nets below has of its own."""
         raise NotImplementedError
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

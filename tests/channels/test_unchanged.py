@@ -34,6 +34,7 @@ class _Remembers(nn.Module):
         self.meter = SimpleNamespace(count=0, values=[1])
 
     def write(self, y: torch.Tensor) -> None:
+        """What each of the nets below changes in itself."""
         raise NotImplementedError
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
