@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 
 from tabulate import tabulate
 
-from benchmarks.agreement_store import Result
+from benchmarks.agreement_store import Result, add_up
 
-_HEADERS = ("model", "plans", "execution", "tried", "break", "run but unsafe", "agree", "agreement")
+_HEADERS = ("model", "plans", "execution", "tried", "break", "run but unsafe", "unknown", "agree", "agreement")
 
 _INTRODUCTION = """# Predicted against executed
 
@@ -33,7 +33,8 @@ in `pyproject.toml` keep it so.
 
 _EXPLANATION = """
 *break*: the forward pass raises. *run but unsafe*: nothing is raised, and the prediction names the hazard that makes
-the plan wrong.
+the plan wrong. *unknown*: the prediction says that it does not know what an operator, which it names, makes of the
+plan; what it says of all that comes before is held against the execution all the same.
 """
 
 _REPEAT = """## Measure it yourself
@@ -76,7 +77,8 @@ def page(results: Sequence[tuple[str, Sequence[Result]]], setting: Mapping[str, 
 
 def _row(model: str, result: Result) -> tuple[object, ...]:
     share = f"{100 * result.agreed / result.tried:.2f} %" if result.tried else "–"
-    return (model, result.kind, result.execution, result.tried, result.broke, result.wrong, result.agreed, share)
+    counts = (result.tried, result.broke, result.wrong, result.unknown, result.agreed)
+    return (model, result.kind, result.execution, *counts, share)
 
 
 def _totals(results: Sequence[Result]) -> list[tuple[object, ...]]:
@@ -84,8 +86,7 @@ def _totals(results: Sequence[Result]) -> list[tuple[object, ...]]:
     for result in results:
         for execution in (result.execution, "all"):
             total = totals.setdefault(execution, Result("all", execution))
-            for name in ("tried", "agreed", "broke", "wrong"):
-                setattr(total, name, getattr(total, name) + getattr(result, name))
+            add_up(total, result)
     last = totals.pop("all", None)
     return [_row("**all**", total) for total in (*totals.values(), *([last] if last else ())) if total.tried]
 

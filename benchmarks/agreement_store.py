@@ -20,6 +20,7 @@ class Result:
         execution: As tables name it.
         broke: Plans whose forward pass raised.
         wrong: Plans that ran and that the prediction calls unsafe.
+        unknown: Plans of which the prediction says that it does not know what some operator makes of them.
         predicting: Seconds.
         executing: Seconds that carrying out and observing took.
         disagreements: For each refuted plan its steps and what differed.
@@ -31,9 +32,14 @@ class Result:
     agreed: int = 0
     broke: int = 0
     wrong: int = 0
+    unknown: int = 0
     predicting: float = 0.0
     executing: float = 0.0
     disagreements: list[dict[str, Any]] = field(default_factory=list)
+
+
+COUNTS = ("tried", "agreed", "broke", "wrong", "unknown", "predicting", "executing")
+"""What is added up over the parts of a model, and over models."""
 
 
 class Store:
@@ -71,7 +77,7 @@ class Store:
         for results in self._parts(model).values():
             for result in results:
                 total = totals.setdefault((result.kind, result.execution), Result(result.kind, result.execution))
-                _add(total, result)
+                add_up(total, result)
         return list(totals.values())
 
     def _parts(self, model: str) -> dict[str, list[Result]]:
@@ -92,7 +98,8 @@ class Store:
         return self.folder / f"{Path(model).stem}.json"
 
 
-def _add(total: Result, result: Result) -> None:
-    for name in ("tried", "agreed", "broke", "wrong", "predicting", "executing"):
+def add_up(total: Result, result: Result) -> None:
+    """Add the counts, times and disagreements of a result to a total."""
+    for name in COUNTS:
         setattr(total, name, getattr(total, name) + getattr(result, name))
     total.disagreements += result.disagreements

@@ -53,6 +53,7 @@ class Trial:
         result.executing += time.perf_counter() - middle
         result.broke += observation.failure is not None
         result.wrong += observation.failure is None and verdict == "unsafe"
+        result.unknown += prediction.unknown is not None
         return compare(prediction, observation).differences
 
 

@@ -17,7 +17,8 @@ from ultralytics.nn.modules.head import Detect
 from tests.channels.architectures import double_of, graph_of_double
 from tests.channels.carry_out import carry_out, masked
 from yolo_prune_check.channels.graph import ChannelGraph
-from yolo_prune_check.channels.interpret import Interpretation, Interpreter
+from yolo_prune_check.channels.interpret import Interpreter
+from yolo_prune_check.channels.interpretation import Interpretation
 from yolo_prune_check.channels.judge import judge
 from yolo_prune_check.channels.plan import Plan, Step
 from yolo_prune_check.channels.predict import predict

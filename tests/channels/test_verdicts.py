@@ -118,6 +118,7 @@ def test_slices_and_negative_indices() -> None:
     [
         ("model.1.conv", 16, ("model.1.conv", "model.2.cv1.conv")),
         ("model.4.cv1.conv", 32, ("model.4.cv1.conv", "chunk[1]", "model.4.m.0.cv1.conv")),
+        ("model.4.cv1.conv", 1, ("model.4.cv1.conv", "chunk[0]", "model.4.m.0.cv1.conv")),  # y[-1] of one piece
         ("model.4.m.0.cv2.conv", 16, ("model.4.m.0.cv2.conv", "model.4.m.0 add")),
         (
             "model.9.cv2.conv",

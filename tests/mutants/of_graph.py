@@ -71,7 +71,7 @@ def only_shapes_are_run_again(same: Rule, a: Tensor, b: Tensor) -> bool:
     return a.shape == b.shape
 
 
-@mutant("interpret:spread_over", "a channel that is broadcast over others is not noticed", BOTTLENECKS)
+@mutant("interpretation:spread_over", "a channel that is broadcast over others is not noticed", BOTTLENECKS)
 def broadcast_not_noticed(spread_over: Rule, *where: Any) -> int:
     return 0
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from yolo_prune_check.channels.graph import ChannelGraph
-from yolo_prune_check.channels.interpret import Interpretation
+from yolo_prune_check.channels.interpretation import Interpretation
 from yolo_prune_check.channels.program import Op
 from yolo_prune_check.channels.rules import ACTIVATIONS, NORMS, SPLITS
 
@@ -23,7 +23,7 @@ def explain(graph: ChannelGraph, result: Interpretation) -> tuple[str, ...]:
         return ()
     ops, made_by, names = graph.program.ops, result.made_by, graph.made_in
     op = ops[result.stopped]
-    path = [_words(op, names, None)]
+    path = [_words(op, names)]
     while True:
         value = next((value for value in op.inputs if value in result.tensors and value in made_by), None)
         if value is None:
@@ -35,16 +35,16 @@ def explain(graph: ChannelGraph, result: Interpretation) -> tuple[str, ...]:
             break
         op = ops[made_by[value]]
         if op.target not in _SILENT:
-            path.append(_words(op, names, value))
+            path.append(_words(op, names, result.piece(op, value)))
         if op.index in names:
             break
     return tuple(reversed(path))
 
 
-def _words(op: Op, layers: Mapping[int, str], value: int | None) -> str:
+def _words(op: Op, layers: Mapping[int, str], piece: int | None = None) -> str:
     if op.index in layers:
         return layers[op.index]
     word = _WORDS.get(op.target, op.target)
-    if value is not None and op.target in SPLITS:
-        return f"{word}[{op.outputs.index(value)}]"
+    if piece is not None and op.target in SPLITS:
+        return f"{word}[{piece}]"
     return f"{op.module} {word}".lstrip()

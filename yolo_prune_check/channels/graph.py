@@ -23,7 +23,8 @@ from yolo_prune_check.channels.groups import (
     find_symmetries,
 )
 from yolo_prune_check.channels.heads import find_head_layers
-from yolo_prune_check.channels.interpret import Interpretation, Interpreter
+from yolo_prune_check.channels.interpret import Interpreter
+from yolo_prune_check.channels.interpretation import Interpretation
 from yolo_prune_check.channels.layers import GraphLayer, consumers_of, find_layers
 from yolo_prune_check.channels.network import network_in
 from yolo_prune_check.channels.parameters import untouched

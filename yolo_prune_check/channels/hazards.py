@@ -8,7 +8,7 @@ import numpy as np
 
 from yolo_prune_check.channels.edges import Junction
 from yolo_prune_check.channels.graph import ChannelGraph
-from yolo_prune_check.channels.interpret import Interpretation, spread_over
+from yolo_prune_check.channels.interpretation import Interpretation, spread_over
 from yolo_prune_check.channels.parameters import removed
 from yolo_prune_check.channels.plan import Plan
 from yolo_prune_check.channels.planned import Changes

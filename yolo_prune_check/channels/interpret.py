@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from yolo_prune_check.channels.interpretation import Interpretation, spread_over
+from yolo_prune_check.channels.operands import Lookup, prepared, sized_values
 from yolo_prune_check.channels.prediction import Mismatch
-from yolo_prune_check.channels.program import Op, Program, Ref
+from yolo_prune_check.channels.program import Op, Program
 from yolo_prune_check.channels.rules import (
     ACTIVATIONS,
     BROADCASTING,
@@ -23,10 +25,7 @@ from yolo_prune_check.channels.rules import (
     SPLITS,
     UPSAMPLES,
 )
-from yolo_prune_check.channels.sizes import Arithmetic, Axis, evaluate
 from yolo_prune_check.channels.tensors import Breaks, Tensor, Unknown, varying
-
-Lookup = Callable[[int], Tensor]
 
 # What may read a piece that another stands for; not what copies it, which PyTorch also does to join it with others.
 _READING_ALONE = ACTIVATIONS | CONVOLUTIONS | ELEMENTWISE | NORMS | POOLS | UPSAMPLES
@@ -45,70 +44,6 @@ class Scatter:
         state = np.zeros((1, self.total, *axes))
         state[:, list(self.keep)] = np.nan if x.state is None else x.state
         return Tensor(shape, state)
-
-
-@dataclass
-class Interpretation:
-    """What became of every value.
-
-    Attributes:
-        tensors: Abstract tensors of the values; after ``rerun`` of those alone that changed.
-        failure: Where the program broke, or None.
-        stopped: Index of the operator at which the run ended early, because it broke or has no rule; else None.
-        unknown: Why nothing is known from ``stopped`` on: the operator there has no rule and was given another shape
-            than when traced, or Python code goes another way.
-        broadcasts: Operators that broadcast an axis that they did not broadcast when traced.
-        absent: Results that do not exist under the plan: the second piece of a chunk of a single channel. One of
-            them has a tensor all the same where the code that takes it takes another piece instead.
-        follows: Whether the code that takes pieces from the end is followed where there are fewer of them.
-        unclear: Values of which only the shape is known: an operator without a rule was given something that does not
-            vary everywhere, or they were computed from what it made.
-        touched: Indices of the operators that were given something new, in order (``rerun`` only).
-        unruled: Indices of the operators that have no rule, or one that does not reproduce what was traced.
-        base: The run that this one is compared with (``rerun`` only).
-        made_by: Index of the operator that makes each value (``rerun`` only).
-        replaced: Operators that ran with other arguments than when traced, by index.
-    """
-
-    tensors: dict[int, Tensor]
-    failure: Mismatch | None = None
-    stopped: int | None = None
-    unknown: str | None = None
-    broadcasts: list[Op] = field(default_factory=list)
-    absent: set[int] = field(default_factory=set)
-    follows: bool = True
-    unclear: set[int] = field(default_factory=set)
-    touched: list[int] = field(default_factory=list)
-    unruled: set[int] = field(default_factory=set)
-    base: Interpretation | None = None
-    made_by: Mapping[int, int] = field(default_factory=dict)
-    replaced: Mapping[int, Op] = field(default_factory=dict)
-
-    def get(self, value: int) -> Tensor | None:
-        """Tensor of a value; None if execution does not get there."""
-        found = self.tensors.get(value)
-        if found is not None or self.base is None or value in self.absent:
-            return found
-        if self.stopped is not None and self.made_by.get(value, -1) >= self.stopped:
-            return None
-        return self.base.tensors.get(value)
-
-    def tensor(self, value: int) -> Tensor:
-        """Tensor of a value that execution gets to."""
-        found = self.get(value)
-        if found is None:
-            raise KeyError(value)
-        return found
-
-    def is_unclear(self, value: int) -> bool:
-        """Whether nothing but a value's shape is known."""
-        if value in self.tensors or self.base is None:
-            return value in self.unclear
-        return self.base.is_unclear(value)
-
-    def ran(self, op: Op) -> bool:
-        """Whether execution gets past this operator."""
-        return all(value in self.absent or self.get(value) is not None for value in op.outputs)
 
 
 @dataclass(frozen=True)
@@ -304,7 +239,7 @@ class Interpreter:
                 outputs: Any = self._unruled(op, lookup)
             else:
                 other = result.replaced.get(op.index)
-                positional, named = (self._arguments[op.index] if other is None else _prepared(other))(lookup)
+                positional, named = (self._arguments[op.index] if other is None else prepared(other))(lookup)
                 outputs = rule(*positional, **named)
         except Breaks as broken:
             result.failure = Mismatch(op.module, broken.kind, broken.expected, broken.got, broken.message)
@@ -375,7 +310,7 @@ class Interpreter:
 
     @cached_property
     def _arguments(self) -> tuple[Callable[[Lookup], tuple[list[Any], dict[str, Any]]], ...]:
-        return tuple(_prepared(op) for op in self.program.ops)
+        return tuple(prepared(op) for op in self.program.ops)
 
     @cached_property
     def made_by(self) -> dict[int, int]:
@@ -387,7 +322,7 @@ class Interpreter:
         """Operators that read each value, or its size."""
         found: dict[int, dict[int, None]] = {}
         for op in self.program.ops:
-            for value in (*op.inputs, *_sized(op.args), *_sized(tuple(op.kwargs.values()))):
+            for value in (*op.inputs, *sized_values(op.args), *sized_values(tuple(op.kwargs.values()))):
                 found.setdefault(value, {})[op.index] = None
         return {value: tuple(ops) for value, ops in found.items()}
 
@@ -405,19 +340,6 @@ def _is_open(result: Interpretation) -> bool:
     return bool(result.absent) and result.failure is None and result.follows
 
 
-def spread_over(program: Program, op: Op, lookup: Lookup, output: Tensor) -> int:
-    """Size that an operand's axis of size 1 is spread over where the traced sizes were equal; 0 where none is."""
-    out, traced = output.shape, program.values[op.outputs[0]].shape
-    for value in op.inputs:
-        shape = lookup(value).shape
-        if shape != out:
-            aligned = zip(shape[::-1], out[::-1], program.values[value].shape[::-1], traced[::-1], strict=False)
-            for have, want, before, after in aligned:
-                if have != want and before == after:
-                    return want
-    return 0
-
-
 def _same(a: Tensor, b: Tensor) -> bool:
     if a.shape != b.shape:
         return False
@@ -425,37 +347,3 @@ def _same(a: Tensor, b: Tensor) -> bool:
     if x is None or y is None:
         return x is y
     return x.shape == y.shape and bool(((x == y) | ((x != x) & (y != y))).all())
-
-
-def _prepared(op: Op) -> Callable[[Lookup], tuple[list[Any], dict[str, Any]]]:
-    """How to fetch the arguments of an operator."""
-    getters = [_getter(item) for item in op.args]
-    named = {name: _getter(item) for name, item in op.kwargs.items()}
-    if op.in_place and op.target in ELEMENTWISE:
-        named["in_place"] = lambda lookup: True
-    if named:
-        return lambda lookup: ([get(lookup) for get in getters], {name: get(lookup) for name, get in named.items()})
-    return lambda lookup: ([get(lookup) for get in getters], {})
-
-
-def _getter(item: Any) -> Callable[[Lookup], Any]:
-    if isinstance(item, Ref):
-        number = item.value
-        return lambda lookup: lookup(number)
-    if isinstance(item, (Axis, Arithmetic)):
-        return lambda lookup: evaluate(item, lambda value, axis: lookup(value).shape[axis])
-    if isinstance(item, tuple) and not all(isinstance(part, (int, float)) for part in item):
-        parts = [_getter(part) for part in item]
-        return lambda lookup: tuple(get(lookup) for get in parts)
-    return lambda lookup: item
-
-
-def _sized(item: Any) -> tuple[int, ...]:
-    """Values whose sizes occur in an argument."""
-    if isinstance(item, Axis):
-        return (item.value,)
-    if isinstance(item, Arithmetic):
-        return (*_sized(item.left), *_sized(item.right))
-    if isinstance(item, tuple):
-        return tuple(value for part in item for value in _sized(part))
-    return ()

@@ -9,7 +9,7 @@ import numpy as np
 from yolo_prune_check.channels.explain import explain
 from yolo_prune_check.channels.graph import ChannelGraph
 from yolo_prune_check.channels.hazards import find_hazards
-from yolo_prune_check.channels.interpret import Interpretation
+from yolo_prune_check.channels.interpretation import Interpretation
 from yolo_prune_check.channels.layers import GraphLayer
 from yolo_prune_check.channels.plan import Plan
 from yolo_prune_check.channels.planned import Changes, carry_out

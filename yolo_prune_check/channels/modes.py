@@ -15,11 +15,12 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from yolo_prune_check.channels.aten import schema_of
 from yolo_prune_check.channels.pieces import enough_pieces
-from yolo_prune_check.channels.recorder import Recorder, integers_in, tensors_in
+from yolo_prune_check.channels.recorder import Recorder
 from yolo_prune_check.channels.rules.memory import Memory
 from yolo_prune_check.channels.signatures import ARRANGED, Arguments, arranged
 from yolo_prune_check.channels.sizes import Axis, Dim, as_size, mark_computed
 from yolo_prune_check.channels.source import is_torch, outside_torch, unpacked_into
+from yolo_prune_check.channels.trees import integers_in, tensors_in
 
 _CHUNKS = (torch.chunk, torch.Tensor.chunk)
 _CUTS = (*_CHUNKS, torch.split, torch.Tensor.split, torch.unbind, torch.Tensor.unbind)

@@ -31,11 +31,11 @@ from yolo_prune_check.channels.sizes import (
     sized,
 )
 from yolo_prune_check.channels.source import assertion, line_of, place, user_frame
+from yolo_prune_check.channels.trees import PLAIN, integers_in, tensors_in
 from yolo_prune_check.channels.unchanged import Overwritten
 from yolo_prune_check.channels.unheard import Read, attributes_unheard_in, unheard_in
 from yolo_prune_check.channels.weights import filter_of, numbers_of, vectors_of
 
-_PLAIN = frozenset({int, float, bool, str, type(None)})  # most arguments
 _SMALL = 65536  # entries of a constant that are worth keeping
 _END = 2**63 - 1  # where a slice without an end ends
 _CASTS = frozenset({"_to_copy", "clone"})
@@ -408,16 +408,16 @@ class Recorder:
 
     def _converted(self, item: Any) -> Any:
         kind = type(item)
-        if kind in _PLAIN:
+        if kind in PLAIN:
             return item
         if isinstance(item, torch.Tensor):
             return Ref(self.value_of(item))
         if isinstance(item, dict):
             return {name: self._converted(part) for name, part in item.items()}
         if isinstance(item, (list, tuple)):
-            if _PLAIN.issuperset(map(type, item)):  # strides, paddings
+            if PLAIN.issuperset(map(type, item)):  # strides, paddings
                 return tuple(item)
-            return tuple([part if type(part) in _PLAIN else self._converted(part) for part in item])
+            return tuple([part if type(part) in PLAIN else self._converted(part) for part in item])
         return as_size(item) if isinstance(item, int) else item
 
     def _unvisited(self) -> tuple[str, ...]:
@@ -482,38 +482,7 @@ def _family(kind: type[nn.Module]) -> tuple[str, ...]:
     return tuple(f"{base.__module__}.{base.__qualname__}" for base in kind.__mro__)
 
 
-def tensors_in(tree: Any) -> list[torch.Tensor]:
-    """All tensors in nested tuples, lists and dicts, in order."""
-    if isinstance(tree, torch.Tensor):
-        return [tree]
-    found: list[torch.Tensor] = []
-    _collect(tree, found)
-    return found
-
-
-def _collect(tree: Any, found: list[torch.Tensor]) -> None:
-    for item in tree.values() if isinstance(tree, dict) else tree if isinstance(tree, (list, tuple)) else ():
-        kind = type(item)
-        if kind in _PLAIN:
-            continue
-        if isinstance(item, torch.Tensor):
-            found.append(item)
-        elif isinstance(item, (list, tuple, dict)):
-            _collect(item, found)
-
-
 def _parts(bounds: list[Any]) -> Iterator[Any]:
     """Numbers of an index."""
     for item in bounds:
         yield from (item.start, item.stop, item.step) if isinstance(item, slice) else (item,)
-
-
-def integers_in(tree: Any) -> list[int]:
-    """All whole numbers in nested tuples, lists and dicts, in order."""
-    if isinstance(tree, int) and not isinstance(tree, bool):
-        return [tree]
-    if isinstance(tree, dict):
-        return [n for item in tree.values() for n in integers_in(item)]
-    if isinstance(tree, (list, tuple)):
-        return [n for item in tree for n in integers_in(item)]
-    return []

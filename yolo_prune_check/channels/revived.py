@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator
 import numpy as np
 
 from yolo_prune_check.channels.graph import ChannelGraph
-from yolo_prune_check.channels.interpret import Interpretation
+from yolo_prune_check.channels.interpretation import Interpretation
 from yolo_prune_check.channels.program import BoolArray, Op
 from yolo_prune_check.channels.provenance import operator_in
 from yolo_prune_check.channels.reshape import along

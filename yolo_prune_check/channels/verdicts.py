@@ -18,7 +18,7 @@ from yolo_prune_check.channels.emptied import GroupVerdicts
 from yolo_prune_check.channels.explain import explain
 from yolo_prune_check.channels.graph import ChannelGraph
 from yolo_prune_check.channels.hazards import passed_frozen
-from yolo_prune_check.channels.interpret import Interpretation
+from yolo_prune_check.channels.interpretation import Interpretation
 from yolo_prune_check.channels.judge import judge
 from yolo_prune_check.channels.layers import GraphLayer
 from yolo_prune_check.channels.packed import Layers, Steps
