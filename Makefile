@@ -23,7 +23,7 @@ demo: $(VENV)/.installed
 	exit $$status
 
 test: $(VENV)/.installed
-	$(BIN)/python -m pytest tests -n $(JOBS) -q
+	$(BIN)/python -m pytest tests yolo_prune_check --doctest-modules -n $(JOBS) -q
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .

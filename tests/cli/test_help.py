@@ -45,3 +45,12 @@ def test_start_is_fast_because_torch_stays_out(arguments: list[str], tmp_path: P
         cwd=tmp_path, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert done.stdout.splitlines()[-2:] == ["code 0", "heavy []"]
+
+
+def test_it_runs_as_a_module_as_well() -> None:
+    ran = subprocess.run(
+        [sys.executable, "-m", "yolo_prune_check", "inspect", "missing.yaml"],
+        cwd=ROOT, capture_output=True, text=True, encoding="utf-8",
+    )  # fmt: skip
+    assert ran.returncode == 2
+    assert ran.stderr.startswith("yolo-prune-check: ")

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 import pytest
 
 from tests.cli.conftest import CommandLine
 from tests.models import graph_of, stock
+from yolo_prune_check.channels.slices import slices_of
+from yolo_prune_check.cli.inspect.bundles import bundled, holdings, start_and_stop, way
 from yolo_prune_check.cli.inspect.overview import overview
 from yolo_prune_check.cli.inspect.parts import parts_of
 from yolo_prune_check.cli.output import WIDTH
@@ -75,6 +78,33 @@ def test_edges_say_which_slice_of_which_concat() -> None:
     at = lines.index("model.12.cv1.conv direct [0:256] model.9.cv2.conv[0:256] model.11:cat in0[0:256]")
     assert lines[at + 1] == "[256:384] model.6.cv2.conv[0:128] model.11:cat in1[0:128]"
     assert "model.2.m.0.cv1.conv direct [0:16] model.2.cv1.conv[16:32] model.2:split out1[0:16]" in lines
+
+
+def test_heads_that_lie_evenly_apart_share_a_row() -> None:
+    slices = [item for item in slices_of(graph_of("yolo12s.yaml")) if item.consumer == "model.6.m.0.0.attn.proj.conv"]
+    (bundle,) = bundled(slices)
+    assert start_and_stop(bundle) == "[0:128]"
+    assert holdings(bundle) == (
+        "model.6.m.0.0.attn.qkv.conv[64:96], [160:192], … [352:384] + model.6.m.0.0.attn.pe.conv[0:128]"
+    )
+    assert way(bundle) == "model.6.m.0.0.attn:add"
+
+
+def test_of_a_long_sum_some_terms_are_named() -> None:
+    text = " ".join(part(shown("yolo12n.yaml"), "EDGES")).replace(" .", ".")
+    assert re.search(r"model\.6\.cv1\.conv\[0:64\] \+ (\S+ )?\S+\[0:64\] \+ … \d+ more … \+", text)
+
+
+def test_every_slice_is_in_one_bundle() -> None:
+    slices = slices_of(graph_of("yolo12n.yaml"))
+    bundles = bundled(slices)
+    assert [item for bundle in bundles for item in bundle] == list(slices)
+    assert len(bundles) < len(slices)
+    for bundle in bundles:
+        for parts in zip(*(item.producers for item in bundle), strict=True):
+            starts = [part.start for part in parts]
+            assert len({b - a for a, b in pairwise(starts)}) <= 1
+            assert len({part.layer for part in parts}) == 1
 
 
 def test_what_an_operator_does_twice_is_not_mixed_up() -> None:

@@ -9,6 +9,7 @@ from itertools import groupby
 from yolo_prune_check.channels.edges import Edge
 from yolo_prune_check.channels.graph import ChannelGraph
 from yolo_prune_check.channels.slices import Slice, slices_of
+from yolo_prune_check.cli.inspect.bundles import bundled, holdings, start_and_stop, way
 from yolo_prune_check.cli.inspect.counts import many
 from yolo_prune_check.cli.inspect.section import section
 from yolo_prune_check.cli.output import table
@@ -35,7 +36,9 @@ def edge_part(graph: ChannelGraph) -> str:
     legend = (
         "What flows into what. Read a row as: this slice of what the layer or operator takes in holds these channels "
         "of that layer; they come by way of this operator, or directly where none is named. in0, in1, … are the inputs "
-        "of an operator, out0, out1, … the pieces of a split; [0:16] is channels 0 to 15; a + b were added up. "
+        "of an operator, out0, out1, … the pieces of a split; [0:16] is channels 0 to 15; [0:32], [96:128], … "
+        "[1056:1088] are pieces that lie evenly apart, one for each head of an attention; a + b were added up, and "
+        "… 5 more … are others of their group (see Groups). "
         f"Kinds: {'; '.join(f'{kind} = {MEANINGS[kind]}' for kind in MEANINGS if kind in kinds)}."
     )
     rows = list(_rows(slices_of(graph), graph))
@@ -49,18 +52,13 @@ def kinds_of(edges: Sequence[Edge]) -> str:
 
 
 def _rows(slices: Sequence[Slice], graph: ChannelGraph) -> Iterator[list[str | int]]:
-    """One row for each slice; the consumer is named in its first."""
+    """One row for each slice, or evenly spaced ones; the consumer is named in its first."""
     for (consumer, kind), members in groupby(slices, key=lambda item: (item.consumer, item.kind)):
-        for position, item in enumerate(members):
+        for position, bundle in enumerate(bundled(members)):
             yield [
                 "" if position else consumer,
                 "" if position else kind,
-                _operand(item, graph),
-                " + ".join(map(str, item.producers)),
-                str(item.through) if item.through else "",
+                ("" if consumer in graph.layers else f"in{bundle[0].port}") + start_and_stop(bundle),
+                holdings(bundle),
+                way(bundle),
             ]
-
-
-def _operand(item: Slice, graph: ChannelGraph) -> str:
-    port = "" if item.consumer in graph.layers else f"in{item.port}"
-    return f"{port}[{item.start}:{item.stop}]"
