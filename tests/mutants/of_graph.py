@@ -6,7 +6,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from tests.mutants.hunt import GROUP, LOCAL, MASK, SILENT
+from tests.channels.test_heads import (
+    test_the_head_is_the_last_block_although_its_activations_are_those_of_the_first as the_head,
+)
+from tests.mutants.hunt import GROUP, LOCAL, MASK, SILENT, Pinned
 from tests.mutants.mutant import mutant
 from tests.mutants.of_rules import BOTTLENECKS
 from yolo_prune_check.channels.tensors import Tensor
@@ -31,6 +34,15 @@ def norms_swapped_between_equals(find: Rule, *trace: Any) -> Any:
             by_width.setdefault(layer.out_channels, []).append(name)
     owners = {name: names[index - 1] for names in by_width.values() for index, name in enumerate(names)}
     return {name: replace(layer, norm=layers[owners.get(name, name)].norm) for name, layer in layers.items()}
+
+
+@mutant(
+    "recorder:Recorder._name",
+    "a module that many share (an activation) is always named after the first of them",
+    Pinned(the_head, "yolo11n-seg", "model.23"),
+)
+def lent_module_named_after_the_first(name: Rule, recorder: Any, module: Any) -> str:
+    return str(recorder.names.get(module, type(module).__name__))
 
 
 @mutant("layers:_chain", "a layer emits what its convolution computes, before norm and activation", MASK)

@@ -81,6 +81,33 @@ class AliasMod(nn.Module):
         return self.o(F.relu(self.alias(self.a(x))))
 
 
+class LentAdd(nn.Module):
+    """One module without parameters that two blocks know, each by its own name: what fails is named after where."""
+
+    def __init__(self) -> None:
+        super().__init__()
+
+        class Add(nn.Module):
+            def forward(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+                return x + y
+
+        class Block(nn.Module):
+            def __init__(self, inputs: int, add: Add) -> None:
+                super().__init__()
+                self.a, self.b, self.add = conv(inputs, 8), conv(8, 8), add
+
+            def forward(self, x: torch.Tensor) -> torch.Tensor:
+                x = self.a(x)
+                return self.add(x, self.b(x))
+
+        add = Add()
+        self.blocks = nn.Sequential(Block(3, add), Block(8, add))
+        self.o = nn.Conv2d(8, 4, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.o(self.blocks(x))
+
+
 class ConvSub(nn.Module):
     """A subclass of Conv2d that pads by itself."""
 
@@ -235,6 +262,7 @@ NETS = (
     TwoReaders,
     TiedW,
     AliasMod,
+    LentAdd,
     ConvSub,
     FuncConv,
     Unused,

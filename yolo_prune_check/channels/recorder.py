@@ -48,6 +48,7 @@ class Recorder:
     def __init__(self, model: nn.Module) -> None:
         """Nothing has run yet."""
         self.names = {module: name for name, module in model.named_modules()}
+        self.lent = _lent(model)
         self.parameters: dict[int, str] = {}
         self.sizes: dict[str, int] = {}
         self.tied: dict[int, list[str]] = {}
@@ -149,11 +150,17 @@ class Recorder:
             measured.reset(measuring)
 
     def _enter(self, module: nn.Module, args: Any) -> None:
-        self.stack.append(self.names.get(module, type(module).__name__))
+        self.stack.append(self._name(module))
         self.starts.append(len(self.ops))
         kind: Any = type(module)  # mypy takes a module's class for unhashable
         for read, code in attributes_unheard_in(kind):
             self._unheard_attribute(module, read, code)
+
+    def _name(self, module: nn.Module) -> str:
+        """Name of a module that begins to run; of those that others lend, the one inside what is running."""
+        inside = f"{self.stack[-1]}." if self.stack and self.stack[-1] else ""
+        first = self.names.get(module, type(module).__name__)
+        return next((name for name in self.lent.get(module, ()) if name.startswith(inside)), first)
 
     def _unheard_attribute(self, module: nn.Module, read: Read, code: CodeType) -> None:
         found: Any = module
@@ -470,6 +477,16 @@ class Recorder:
             {name: names[0] for names in self.tied.values() for name in names},
             self._unvisited(),
         )
+
+
+def _lent(model: nn.Module) -> dict[nn.Module, list[str]]:
+    """All names of the modules that have several; one with parameters is known by the first alone, as these are."""
+    names: dict[nn.Module, list[str]] = {}
+    for name, module in model.named_modules(remove_duplicate=False):
+        names.setdefault(module, []).append(name)
+    return {
+        module: found for module, found in names.items() if len(found) > 1 and next(module.parameters(), None) is None
+    }
 
 
 def _memory(tensor: torch.Tensor) -> int:

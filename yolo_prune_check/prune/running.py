@@ -17,8 +17,8 @@ class Running:
 
     Attributes:
         stack: Names of the modules whose forward is running, outermost first.
-        entered: Names of all modules whose forward began, in order. One that another part of the model lends (such as
-            an activation shared by many) is left out: its name says nothing of where it ran.
+        entered: Names of all modules whose forward began, in order. One with parameters that another part of the model
+            lends is left out: its name says nothing of where it ran.
     """
 
     def __init__(self) -> None:
@@ -40,19 +40,19 @@ def watch(model: nn.Module, left: Left | None = None) -> Iterator[Running]:
         left: Called with name, module and output whenever a module's forward returns.
     """
     running = Running()
-    names = {module: name for name, module in model.named_modules()}
+    names = _names(model)
 
     def enter(module: nn.Module, args: Any) -> None:
-        name = names.get(module)
-        if name is not None:
-            if name.startswith(f"{running.innermost}." if running.innermost else ""):
+        if module in names:
+            inside = f"{running.innermost}." if running.innermost else ""
+            name = next((name for name in names[module] if name.startswith(inside)), None)
+            if name is not None:
                 running.entered.append(name)
-            running.stack.append(name)
+            running.stack.append(names[module][0] if name is None else name)
 
     def leave(module: nn.Module, args: Any, output: Any) -> None:
-        name = names.get(module)
-        if name is not None:
-            running.stack.pop()
+        if module in names:
+            name = running.stack.pop()
             if left is not None:
                 left(name, module, output)
 
@@ -62,3 +62,13 @@ def watch(model: nn.Module, left: Left | None = None) -> Iterator[Running]:
     finally:
         for handle in handles:
             handle.remove()
+
+
+def _names(model: nn.Module) -> dict[nn.Module, list[str]]:
+    """Names of all modules; of one that has parameters the first alone, by which these go."""
+    names: dict[nn.Module, list[str]] = {}
+    for name, module in model.named_modules(remove_duplicate=False):
+        known = names.setdefault(module, [])
+        if not known or next(module.parameters(), None) is None:
+            known.append(name)
+    return names
