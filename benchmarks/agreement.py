@@ -24,7 +24,7 @@ from benchmarks.agreement_store import Result, Store
 from benchmarks.plans import HOW, How, Steps, named, random_plans, single_layers
 from benchmarks.setting import fingerprint, one_thread, versions
 from benchmarks.trial import Trial
-from benchmarks.zoo import FAMILIES, build, randomise_norms
+from benchmarks.zoo import FAMILIES, TORCHVISION, build, randomise_norms
 from yolo_prune_check.channels.graph import ChannelGraph
 from yolo_prune_check.channels.plan import Plan
 from yolo_prune_check.errors import UserError
@@ -61,10 +61,10 @@ class Part:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Try what is not known yet, write the page, and say by the exit code whether all agreed."""
     options = _parser().parse_args(arguments)
-    unknown = [name for name in options.families if name not in FAMILIES]
+    unknown = [name for name in options.families or () if name not in FAMILIES]
     if unknown:
         raise UserError("no such family", value=unknown[0], hint=f"Families: {', '.join(FAMILIES)}.")
-    models = options.models or list(dict.fromkeys(m for name in options.families for m in FAMILIES[name]))
+    models = options.models or _models(options.families)
     store = Store(options.json, {"code": fingerprint(), **versions()})
     parts = [part for model in models for part in _parts(model, options)]
     missing = [part for part in parts if not store.has(part.model, part.name)]
@@ -82,7 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.agreement", description=__doc__)
-    parser.add_argument("--families", nargs="+", default=list(FAMILIES), metavar="NAME", help="default: all")
+    parser.add_argument("--families", nargs="+", metavar="NAME", help="default: all, and torchvision's classifiers")
     parser.add_argument("--models", nargs="+", metavar="NAME", help="these models instead of families")
     parser.add_argument("--plans", type=int, default=200, help="random plans for each model of scale n, t or s")
     parser.add_argument("--few", type=int, default=50, help="random plans for each larger model")
@@ -94,6 +94,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--json", type=Path, default=Path("build/agreement"), metavar="FOLDER", help="results")
     parser.add_argument("--write", type=Path, metavar="FILE", help="write the page here, too")
     return parser
+
+
+def _models(families: Sequence[str] | None) -> list[str]:
+    found = dict.fromkeys(model for name in families or FAMILIES for model in FAMILIES[name])
+    return [*found, *(TORCHVISION if families is None else ())]
 
 
 def _parts(model: str, options: argparse.Namespace) -> Iterator[Part]:

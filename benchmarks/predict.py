@@ -19,7 +19,7 @@ from benchmarks.setting import one_thread
 from benchmarks.speed import Speed, building, growing, many, one_plan
 from yolo_prune_check.errors import UserError
 
-SCALES = tuple(f"yolov8{scale}.yaml" for scale in "nsmlx")
+SCALES = (*(f"yolov8{scale}.yaml" for scale in "nsmlx"), "yolov9e.yaml")
 BUILT = ("yolov8n.yaml", "yolov5n.yaml", "yolov8s.yaml", "yolov8m.yaml")
 CLASSIFIERS = ("resnet18", "resnext50_32x4d", "mobilenet_v3_small", "densenet121")
 COUNTS = (1, 10, 100, 1_000, 10_000)

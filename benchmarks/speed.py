@@ -19,15 +19,20 @@ from yolo_prune_check.channels.graph import ChannelGraph
 from yolo_prune_check.channels.plan import Plan
 from yolo_prune_check.channels.predict import predict
 from yolo_prune_check.channels.prediction import Prediction
+from yolo_prune_check.cli.inspect.overview import overview
+from yolo_prune_check.cli.inspect.parts import parts_of
 from yolo_prune_check.prune.local import shrink
 from yolo_prune_check.prune.norms import norms_of
 
 IMGSZ = 64
-BEFORE, IN_A_ROW = 1000, 100
-"""Plans that a graph is asked about before single verdicts are timed, and those whose mean is then taken."""
+BEFORE, IN_A_ROW, READ = 1000, 100, 10
+"""Plans that a graph is asked about before single verdicts are timed; those whose mean is then taken; the same of those
+of which more than the verdict is read.
+"""
 
 TRIAL, TRACE, COLD = "trial and error", "trace", "one verdict, first on its graph"
 PLAN, WARM, REASONS, DETAILS, REPAIR = "plan", "one verdict", "failure and hazards", "all details", "repair"
+INSPECT = "inspect"
 PEER_BUILD, PEER_STEP = "Torch-Pruning build", "Torch-Pruning step"
 
 
@@ -114,7 +119,7 @@ def many(name: str, counts: Sequence[int], limit: float) -> dict[str, dict[int, 
 
 
 def growing(name: str, repeats: int) -> dict[str, float]:
-    """Sizes of a model, and how long tracing, a verdict and trial and error take."""
+    """Sizes of a model, and how long tracing, a verdict, ``inspect`` after tracing and trial and error take."""
     model = _model(name)
     graph = ChannelGraph.trace(model, imgsz=IMGSZ)
     fresh = _fresh_plans(graph, ("local", "silent"))
@@ -131,6 +136,7 @@ def growing(name: str, repeats: int) -> dict[str, float]:
             TRACE: lambda: seconds(lambda: ChannelGraph.trace(model, imgsz=IMGSZ)),
             COLD: lambda: _verdict(ChannelGraph.trace(model, imgsz=IMGSZ), next(fresh)),
             WARM: lambda: _verdict_each(graph, fresh, IN_A_ROW),
+            INSPECT: lambda: _inspecting(name, model),
         },
         repeats,
     )
@@ -205,11 +211,23 @@ def _making(plans: Iterator[Plan]) -> float:
 
 
 def _reading(graph: ChannelGraph, plans: Iterator[Plan], read: Callable[[Prediction], Any]) -> Callable[[], float]:
+    """Seconds per plan; the mean of some, as plans that break late take longer."""
+
     def timed() -> float:
-        plan = next(plans)
-        return seconds(lambda: read(predict(graph, plan)))
+        taken = list(islice(plans, READ))
+
+        def ask() -> None:
+            for plan in taken:
+                read(predict(graph, plan))
+
+        return seconds(ask) / READ
 
     return timed
+
+
+def _inspecting(name: str, model: nn.Module) -> float:
+    graph = ChannelGraph.trace(model, imgsz=IMGSZ)
+    return seconds(lambda: overview(name, graph, parts_of(model, graph)))
 
 
 def _together(model: nn.Module, how: How, number: int) -> dict[str, Callable[[], float]]:

@@ -21,6 +21,8 @@ def test_every_table_is_there(
     said = capsys.readouterr()
     assert "Torch-Pruning is not installed (pip install '.[bench]')" in said.err
     for row in (
+        "| one verdict: 1/1,000 of trial and error",
+        "| each of 10 verdicts: 1/10,000",
         "| trial and error: ",
         "| one verdict ",
         "| repair ",
