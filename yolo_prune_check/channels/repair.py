@@ -35,20 +35,25 @@ def find_repair(graph: ChannelGraph, plan: Plan) -> Repair | None:
     """
     for base, words in _bases(plan):
         found = _fewest_drops(graph, base)
-        if found is None:
-            continue
-        repaired, numbers = found
-        rest = _of(base, [number for number in range(len(plan.steps)) if number not in numbers])
-        sentences = [words]
-        extra: tuple[ChannelRange, ...] = ()
-        if repaired.execution == "group":
-            extra, told = _extra(graph, rest, repaired, changed=plan.execution != "group")
-            sentences += told
-        if numbers:
-            sentences.append(f"Drop the step on {', '.join(_named(plan, number) for number in numbers)}.")
-        layers = tuple(dict.fromkeys(plan.layers[number] for number in numbers))
-        return Repair(repaired, layers, numbers, extra, " ".join(filter(None, sentences)))
+        if found is not None:
+            repaired, numbers = found
+            rest = _of(base, [number for number in range(len(plan.steps)) if number not in numbers])
+            return _repair(graph, plan, words, rest, repaired, numbers)
     return None
+
+
+def _repair(
+    graph: ChannelGraph, plan: Plan, words: str, rest: Plan, repaired: Plan, numbers: tuple[int, ...]
+) -> Repair:
+    """A repair of the plan with its message: what to say of the base, what goes besides, which steps are dropped."""
+    extra, sentences = tuple[ChannelRange, ...](), [words] if words else []
+    if repaired.execution == "group":
+        extra, told = _extra(graph, rest, repaired, changed=plan.execution != "group")
+        sentences += told
+    if numbers:
+        sentences.append(f"Drop the step on {', '.join(_named(plan, number) for number in numbers)}.")
+    layers = tuple(dict.fromkeys(plan.layers[number] for number in numbers))
+    return Repair(repaired, layers, numbers, extra, " ".join(sentences))
 
 
 def _bases(plan: Plan) -> list[tuple[Plan, str]]:
