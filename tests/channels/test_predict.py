@@ -224,13 +224,17 @@ def test_a_message_counts_one_as_one() -> None:
     )
 
 
-def test_a_group_that_symmetry_gives_back_is_masked_instead() -> None:
+def test_a_group_that_symmetry_gives_back_is_completed_in_the_other_half() -> None:
     """One half of a chunk cannot lose channels alone."""
     prediction = one("model.2.m.0.cv2.conv", range(8), "group")
     assert codes(prediction) == {"no-op"}
     assert prediction.hazards[0].message == "all 8 channels that the plan names are kept for symmetry"
-    assert prediction.repair is not None
-    assert prediction.repair.plan.execution == "mask"
+    repair = prediction.repair
+    assert repair is not None
+    others = [number for number in range(32) if number not in range(8, 16)]
+    added = Step("model.2.cv1.conv", others)
+    assert repair.plan == Plan([*prediction.plan.steps, added], "group")
+    assert [str(part) for part in repair.extra] == ["model.2.cv1.conv[8:16]", "model.2.cv1.conv[24:32]"]
 
 
 def test_what_the_head_decodes_is_dropped_from_a_local_plan() -> None:

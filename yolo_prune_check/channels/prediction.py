@@ -193,11 +193,16 @@ class EdgeState:
 class Repair:
     """The smallest change that makes an unsafe plan safe.
 
+    In this order: the same steps by the same execution (by ``group`` instead of ``local``), where it takes that with
+    further channels, without which all would be kept for symmetry; fewer steps; another execution, which removes
+    nothing.
+
     Attributes:
-        plan: The repaired plan.
+        plan: The repaired plan. What it names beyond the unsafe plan is taken out of ``keep`` of a step on that layer,
+            or, where there is none, stands in further steps at the end.
         drop: Layers of which a step was dropped from it.
         steps: Positions of these steps in the unsafe plan, from 0.
-        extra: Channels that go beyond those that the steps name.
+        extra: Under ``group``: all channels that go beyond those that the unsafe plan's steps name.
         message: What was changed, in words.
     """
 

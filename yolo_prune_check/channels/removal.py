@@ -153,13 +153,10 @@ def find_removal(graph: ChannelGraph, plan: Plan) -> Removal:
     graph.check(plan)
     channels, partition = graph.provenance.channels, graph.partition
     hazards: list[Hazard] = []
-    named = np.zeros(channels.total, dtype=np.bool_)
     gone = np.zeros(partition.count, dtype=np.bool_)
     for step in plan.steps:
         own = channels.of(step.layer)
-        asked = np.delete(own, list(step.keep))
-        named[asked] = True
-        wanted = np.unique(partition.label[asked])
+        wanted = np.unique(partition.label[np.delete(own, list(step.keep))])
         stuck = [group for group in wanted.tolist() if group in partition.frozen]
         if stuck:
             hazards.append(_stuck(graph, step.layer, len(stuck), len(own), partition.frozen[stuck[0]]))
@@ -169,9 +166,18 @@ def find_removal(graph: ChannelGraph, plan: Plan) -> Removal:
     level(stays, partition.levels)
     returned = np.flatnonzero((stays & gone)[partition.label])
     there = stays[partition.label]
-    added = np.flatnonzero(~there & ~named)
+    added = np.flatnonzero(~there & ~named_by(graph, plan))
     removal = Removal(graph, there, channels.ranges(added), channels.ranges(returned), ())
     return replace(removal, hazards=(*dict.fromkeys(hazards), *_empty(removal)))
+
+
+def named_by(graph: ChannelGraph, plan: Plan) -> BoolArray:
+    """For each channel number, whether a step asks to remove it."""
+    channels = graph.provenance.channels
+    named = np.zeros(channels.total, dtype=np.bool_)
+    for step in plan.steps:
+        named[np.delete(channels.of(step.layer), list(step.keep))] = True
+    return named
 
 
 def level(stays: BoolArray, levels: tuple[Levels, ...]) -> None:
