@@ -10,6 +10,7 @@ import numpy as np
 
 from tests.channels.test_graph import test_head_layers_are_frozen as head_layers
 from tests.channels.test_predict import test_a_masked_channel_is_kept_alive_by_its_residual_partner as kept_alive
+from tests.channels.test_repair import test_the_partner_in_the_other_half_goes_as_well as partners_go_as_well
 from tests.channels.test_verdicts import add_halves
 from tests.channels.test_verdicts import test_every_width_of_a_layer_before_a_chunk as every_width
 from tests.channels.test_verdicts import test_every_width_of_a_layer_whose_channels_are_halved as halved
@@ -138,3 +139,12 @@ def repair_changes_nothing(drops: Rule, graph: Any, plan: Any) -> Any:
 def path_leaves_one_out(explain: Rule, *arguments: Any) -> tuple[str, ...]:
     path: tuple[str, ...] = explain(*arguments)
     return (*path[:1], *path[2:])
+
+
+@mutant(
+    "completion:complete",
+    "repair: partner channels are never added",
+    Pinned(partners_go_as_well, "group", ""),
+)
+def partners_forgotten(complete: Rule, graph: Any, plan: Any) -> None:
+    return None
