@@ -316,7 +316,7 @@ class Prediction:
 
     @property
     def macs(self) -> int | None:
-        """Multiply-accumulates of one image at the traced size; None when execution breaks."""
+        """Multiply-accumulates of one image at the traced size; None when it breaks, or is not known to go on."""
         return self.judgement.macs
 
     @property
