@@ -108,3 +108,19 @@ def test_what_meets_the_image_stays() -> None:
 def test_what_the_model_returns_of_such_a_convolution_stays() -> None:
     graph = ChannelGraph.trace(pyramid(normed=False), imgsz=32)
     assert find_removal(graph, Plan([Step("last", range(2))], "group")).stays.all()
+
+
+def test_a_bias_that_is_added_in_every_step_of_a_recurrence_is_no_convolution_s() -> None:
+    class Steps(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.steps, self.last = nn.Conv2d(3, 8, 1), nn.GRU(8, 8, batch_first=True), nn.Conv2d(8, 4, 1)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            y = self.steps(self.first(x).flatten(2).transpose(1, 2))[0]
+            result: torch.Tensor = self.last(y.transpose(1, 2)[..., None])
+            return result
+
+    graph = ChannelGraph.trace(Steps().eval(), imgsz=4)
+    assert predict(graph, Plan([Step("last", range(2))])).verdict == "unsafe"  # it is the output
+    assert predict(graph, Plan([Step("first", range(4))])).verdict == "safe"

@@ -213,3 +213,20 @@ def test_a_model_without_parameters_is_observed() -> None:
     result = seen(model)
     assert (result.failure, result.active, result.params, result.max_abs_error) == (None, {}, 0, 0)
     assert norms_of(model, []) == {}
+
+
+@pytest.mark.parametrize("kind", [nn.MultiheadAttention, nn.TransformerEncoderLayer])
+def test_constants_behind_attention_are_clipped_as_they_are(kind: type[nn.Module]) -> None:
+    """PyTorch computes it in one operator, unless somebody watches: no pass may take another way than the others."""
+
+    def run(net: Net, x: torch.Tensor) -> torch.Tensor:
+        tokens = x.flatten(2).transpose(1, 2)
+        mixed = net.mix(tokens, tokens, tokens)[0] if kind is nn.MultiheadAttention else net.mix(tokens)
+        return net.act(net.second(mixed.transpose(1, 2).reshape(x.shape)))
+
+    model = built(run)
+    model.mix = kind(4, 2, batch_first=True).eval()
+    with torch.no_grad():
+        model.second.weight[1:] = 0
+        model.second.bias.copy_(torch.tensor([0, 1, -1, -1]))
+    assert seen(model).active["second"] == 2

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional as F
 
 from yolo_prune_check.channels.graph import ChannelGraph
 from yolo_prune_check.channels.plan import Plan, Step
@@ -212,3 +213,55 @@ def test_words_that_are_not_understood_are_reported_and_refute_unless_nothing_is
     assert result.failure == Mismatch("odd", "unread", "", "", "I would rather not.")
     refuted = confirm(model, plan, told(prediction, unknown=None))
     assert "predicted that it runs; observed that it breaks in odd: I would rather not." in refuted.differences
+
+
+def hidden_before_a_break(net: Net, x: torch.Tensor) -> torch.Tensor:
+    net.last(F.local_response_norm(net.other(x), 3))
+    result: torch.Tensor = net.last(net.second(net.other(x)))
+    return result
+
+
+def test_what_an_operator_without_a_rule_hides_is_not_compared_even_if_the_model_breaks_later() -> None:
+    model, plan = built(hidden_before_a_break), Plan([Step("second", range(4))], "local")
+    prediction = predict(ChannelGraph.trace(model, SIZE), plan)
+    last = prediction.layers["last"]
+    assert (last.active_out, last.hidden, prediction.layers["second"].hidden) == (None, True, False)
+    result = confirm(model, plan, prediction)
+    assert result.failure is not None
+    assert (result.differences, result.observation.active["last"]) == ((), 4)
+    counts = prediction.layers
+    said = told(prediction, layers={**counts, "last": replace(last, hidden=False)})
+    assert confirm(model, plan, said).differences == ("active channels of last: predicted None, observed 4",)
+
+
+def test_what_is_hidden_is_reached_and_hidden_by_an_operator_without_a_rule_alone() -> None:
+    model = built(lambda net, x: net.last(F.local_response_norm(net.second(x), 3)))
+    plan = Plan([HALF], "local")
+    prediction = predict(ChannelGraph.trace(model, SIZE), plan)
+    assert prediction.failure is not None
+    assert {name: (count.active_out, count.hidden) for name, count in prediction.layers.items()} == {
+        "first": (4, False),
+        "second": (None, False),
+        "last": (None, False),
+    }
+    result = confirm(model, plan, prediction)
+    assert result.differences == ()
+    for name in ("second", "last"):
+        said = told(prediction, layers={**prediction.layers, name: replace(prediction.layers[name], hidden=True)})
+        words = f"active channels of {name}: predicted some number, observed None"
+        assert confirm(model, plan, said).differences == (words,)
+    whole = predict(ChannelGraph.trace(built(), SIZE), Plan([HALF]))
+    assert not any(count.hidden or count.active_out is None for count in whole.layers.values())
+    silent = {**whole.layers, "last": replace(whole.layers["last"], active_out=None)}
+    words = "active channels of last: predicted None, observed 4"
+    assert confirm(built(), Plan([HALF]), told(whole, layers=silent)).differences == (words,)
+
+
+def test_a_count_is_hidden_in_the_calls_that_are_reached() -> None:
+    model = built(lambda net, x: net.last(F.local_response_norm(net.last(net.second(x)).repeat(1, 2, 1, 1), 3)))
+    graph = ChannelGraph.trace(model, SIZE)
+    assert predict(graph, Plan()).layers["last"].hidden
+    plan = Plan([Step("last", range(2))], "local")
+    prediction = predict(graph, plan)
+    assert (prediction.layers["last"].active_out, prediction.layers["last"].hidden) == (2, False)
+    assert confirm(model, plan, prediction).differences == ()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
@@ -64,3 +67,54 @@ def test_every_layer_alone(kind: type[nn.Module]) -> None:
                 prediction, judgement = predict(graph, plan), judge(graph, plan)
                 assert (prediction.verdict, prediction.failure) == (judgement.verdict, judgement.failure)
                 assert confirm(model, plan, prediction).differences == (), plan
+
+
+class Weighted(nn.Module):
+    """Returns its input in some way, times a weight that it has under two names."""
+
+    def __init__(self, shown: Callable[[torch.Tensor], object]) -> None:
+        super().__init__()
+        self.weight = self.weight_again = nn.Parameter(torch.rand(8))
+        self.shown = shown
+
+    def forward(self, x: torch.Tensor) -> object:
+        return self.shown(x * self.weight)
+
+
+class Around(nn.Module):
+    """A module that takes the pixels between two convolutions."""
+
+    def __init__(self, inner: nn.Module, take: Callable[[Any], torch.Tensor]) -> None:
+        super().__init__()
+        self.first, self.inner, self.last = nn.Conv2d(3, 8, 1), inner, nn.Conv2d(8, 8, 1)
+        self.take = take
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = self.first(x).relu()
+        pixels = self.take(self.inner(y.flatten(2).transpose(1, 2)))
+        result: torch.Tensor = self.last(y + pixels.transpose(1, 2).reshape(y.shape))
+        return result
+
+
+@pytest.mark.parametrize(
+    ("inner", "take"),
+    [
+        (nn.LSTM(8, 8, batch_first=True), lambda made: made[0]),
+        (nn.LSTM(8, 4, 2, batch_first=True, bidirectional=True), lambda made: made[0]),
+        (nn.GRU(8, 8, batch_first=True), lambda made: made[0]),
+        (Weighted(lambda x: x), lambda made: made),
+        (Weighted(lambda x: {"mean": x.mean(), "maps": [x, x[:, :3]]}), lambda made: made["maps"][0]),
+        (Weighted(lambda x: (None, x)), lambda made: made[1]),
+        (Weighted(lambda x: ([], x)), lambda made: made[1]),
+        (Weighted(lambda x: x.sum()), lambda made: made.expand(1, 64, 8)),
+    ],
+    ids=["LSTM", "both ways", "GRU", "tensor", "dict", "None first", "nothing first", "number"],
+)
+def test_costs_are_torchinfo_s_whatever_a_module_returns(inner: nn.Module, take: Callable[[Any], torch.Tensor]) -> None:
+    model = Around(inner, take).eval()
+    graph = ChannelGraph.trace(model, 8)
+    for plan in (Plan(), Plan([Step("first", range(4))]), Plan([Step("last", range(4))], "local")):
+        prediction = predict(graph, plan)
+        result = confirm(model, plan, prediction, graph=graph)
+        assert result.differences == ()
+        assert prediction.macs is not None

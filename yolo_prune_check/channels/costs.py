@@ -23,7 +23,8 @@ class Costs:
     """Counts of a traced model, and what changed parameters make of them.
 
     A convolution's weights and bias count once per output pixel, other parameters once per image; those with longer
-    names (``weight_v``), once per entry of the first two axes.
+    names (``weight_v``), once per entry of the first two axes. Of several tensors that a module returns the first is
+    looked at.
     """
 
     def __init__(self, program: Program) -> None:
@@ -32,17 +33,17 @@ class Costs:
         self.times: dict[str, int] = {}
         self._uses: list[_Use] = []
         self._tied = program.tied
-        owned: dict[str, list[str]] = {}
+        owned: dict[str, dict[str, str]] = {}  # a module counts a tensor once that it has under two names
         for name in self.sizes:
-            owned.setdefault(name.rpartition(".")[0], []).append(name)
+            owned.setdefault(name.rpartition(".")[0], {}).setdefault(self._tied.get(name, name), name)
         for call in program.calls:
-            if not call.is_leaf or call.output is None:
+            if call.sized is None:
                 continue
-            for name in owned.get(call.name, ()):
-                times = _times(name, call, program.values[call.output].shape)
+            for name in owned.get(call.name, {}).values():
+                times = _times(name, call, program.values[call.sized].shape)
                 if times:
                     self.times[name] = self.times.get(name, 0) + times
-                    self._uses.append(_Use(name, call, call.output, times))
+                    self._uses.append(_Use(name, call, call.sized, times))
         self._params = sum(size for name, size in self.sizes.items() if self._tied.get(name, name) == name)
         self._macs = sum(self.sizes[name] * times for name, times in self.times.items())
 

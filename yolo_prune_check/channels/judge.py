@@ -51,11 +51,13 @@ def _layers(graph: ChannelGraph, changes: Changes, result: Interpretation) -> di
     counts, regrouped = {}, changes.regrouped
     for name, layer in graph.layers.items():
         weight = changes.parameters.get(f"{name}.weight")
+        hidden = _hidden(result, layer)
         counts[name] = ChannelCount(
             in_channels=layer.in_channels if weight is None else weight.shape[1] * regrouped.get(name, layer.groups),
             out_channels=layer.out_channels if weight is None else weight.shape[0],
             active_in=_active(graph, result, graph.program.ops[layer.op].inputs[0]),
-            active_out=_active_out(graph, result, layer),
+            active_out=None if hidden else _active_out(graph, result, layer),
+            hidden=hidden,
         )
     return counts
 
@@ -68,12 +70,15 @@ def _active(graph: ChannelGraph, result: Interpretation, value: int) -> int | No
     return found.active if value in result.tensors else graph.base_active[value]
 
 
+def _hidden(result: Interpretation, layer: GraphLayer) -> bool:
+    """Whether execution gets to where a layer emits, in one of its calls, and nothing but the shape is known there."""
+    return any(result.get(value) is not None and result.is_unclear(value) for value in layer.emissions)
+
+
 def _active_out(graph: ChannelGraph, result: Interpretation, layer: GraphLayer) -> int | None:
-    """Channels that a layer emits in one of its calls; None if execution does not get to the first, or as above."""
+    """Channels that a layer emits in one of its calls; None if execution does not get to the first."""
     if len(layer.emissions) == 1:
         return _active(graph, result, layer.emission)
-    if any(result.is_unclear(value) for value in layer.emissions):
-        return None
     calls = [tensor.emits for value in layer.emissions if (tensor := result.get(value)) is not None]
     return int(np.logical_or.reduce(calls).sum()) if calls else None
 

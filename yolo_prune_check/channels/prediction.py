@@ -152,13 +152,20 @@ def runs() -> None:
 class ChannelCount:
     """Channels of one layer: what its weight has, and how many are active.
 
-    These are None where execution breaks before, and where an operator without a rule before hides them.
+    Attributes:
+        in_channels: Channels that its weight takes.
+        out_channels: Channels that its weight makes.
+        active_in: Active channels that it is given; None where execution breaks before, and where an operator without
+            a rule before hides them.
+        active_out: Active channels where it emits; None in the same cases.
+        hidden: Whether ``active_out`` is None although execution gets there, for an operator without a rule.
     """
 
     in_channels: int
     out_channels: int
     active_in: int | None
     active_out: int | None
+    hidden: bool = False
 
 
 @dataclass(frozen=True)
@@ -314,7 +321,7 @@ class Prediction:
 
     @property
     def macs(self) -> int | None:
-        """Multiply-accumulates of one image at the traced size; None when execution breaks."""
+        """Multiply-accumulates of one image at the traced size; None when it breaks, or is not known to go on."""
         return self.judgement.macs
 
     @property

@@ -84,6 +84,8 @@ class ModuleCall(NamedTuple):
         family: Its class and the classes that that one is made of, each with the file it comes from:
             ``torch.nn.modules.conv.Conv2d``.
         returned: Values of all tensors that it returned.
+        sized: Value by whose shape torchinfo counts: ``output``, or the first of what it returned; of a dict, of its
+            last entry. Of leaves only; None if that is no tensor with axes.
     """
 
     name: str
@@ -95,6 +97,7 @@ class ModuleCall(NamedTuple):
     class_name: str
     family: tuple[str, ...]
     returned: tuple[int, ...]
+    sized: int | None
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ from yolo_prune_check.channels.sizes import (
     sized,
 )
 from yolo_prune_check.channels.source import assertion, line_of, place, user_frame
-from yolo_prune_check.channels.trees import PLAIN, integers_in, tensors_in
+from yolo_prune_check.channels.trees import PLAIN, integers_in, sized_in, tensors_in
 from yolo_prune_check.channels.unchanged import Overwritten
 from yolo_prune_check.channels.unheard import Read, attributes_unheard_in, unheard_in
 from yolo_prune_check.channels.weights import filter_of, numbers_of, vectors_of
@@ -191,7 +191,11 @@ class Recorder:
         leaf = not module._modules
         kind: Any = type(module)  # mypy takes a module's class for unhashable
         returned = self._derived_in(output)
-        call = ModuleCall(name, inputs, single, first, len(self.ops), leaf, kind.__name__, _family(kind), returned)
+        shown = sized_in(output) if leaf else None
+        call = ModuleCall(
+            *(name, inputs, single, first, len(self.ops), leaf, kind.__name__, _family(kind), returned),
+            sized=None if shown is None else self.value_of(shown),
+        )
         self.calls.append(call)
 
     def _derived_in(self, tree: Any) -> tuple[int, ...]:

@@ -30,6 +30,14 @@ def _collect(tree: Any, found: list[torch.Tensor]) -> None:
             _collect(item, found)
 
 
+def sized_in(tree: Any) -> torch.Tensor | None:
+    """The tensor by which torchinfo measures a module's result; None if that is no tensor, or one without axes."""
+    item = list(tree.values())[-1] if isinstance(tree, dict) and tree else tree
+    while isinstance(item, (list, tuple, dict)) and item:
+        item = next(iter(item.values() if isinstance(item, dict) else item))
+    return item if isinstance(item, torch.Tensor) and item.ndim else None
+
+
 def integers_in(tree: Any) -> list[int]:
     """All whole numbers in nested tuples, lists and dicts, in order."""
     if isinstance(tree, int) and not isinstance(tree, bool):

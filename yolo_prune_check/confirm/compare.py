@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from yolo_prune_check.channels.prediction import Mismatch, Prediction
+from yolo_prune_check.channels.prediction import ChannelCount, Mismatch, Prediction
 from yolo_prune_check.confirm.observe import Observation
 
 WRONG = 1e-9
@@ -43,7 +43,8 @@ def compare(prediction: Prediction, observation: Observation) -> Confirmation:
     """List where the two differ: verdict, failure, active channels, junctions, shapes, size, and silent wrongness.
 
     Where the prediction says that nothing is known from some operator on (``unknown``), only what it says of the part
-    before is held against what happened.
+    before is held against what happened. Where it says that an operator without a rule hides how many channels a layer
+    emits (``ChannelCount.hidden``), the layer must emit; any other number that is missing must not have been seen.
 
     What the pruned model raised in words that were not understood is a failure like any other; where just these words
     were predicted, as those of an assertion in the model's own code are, nothing else of it can be compared.
@@ -94,12 +95,22 @@ def _failures(prediction: Prediction, observed: Mismatch | None) -> list[str]:
 def _active(prediction: Prediction, observation: Observation) -> list[str]:
     found = []
     for layer in {**prediction.layers, **observation.active}:
-        predicted = prediction.layers[layer].active_out if layer in prediction.layers else None
-        observed = observation.active.get(layer)
-        not_said = predicted is None and layer in prediction.layers and prediction.failure is None
-        if predicted != observed and not not_said:
+        count, observed = prediction.layers.get(layer), observation.active.get(layer)
+        if not _is_so(count, observed, open_end=prediction.unknown is not None):
+            predicted = None if count is None else "some number" if count.hidden else count.active_out
             found.append(f"active channels of {layer}: predicted {predicted}, observed {observed}")
     return found
+
+
+def _is_so(count: ChannelCount | None, observed: int | None, *, open_end: bool) -> bool:
+    """Whether a layer emits as many active channels as predicted; of a hidden number, whether it emits at all."""
+    predicted = None if count is None else count.active_out
+    if count is not None and predicted is None:
+        if count.hidden:
+            return observed is not None
+        if open_end:
+            return True
+    return predicted == observed
 
 
 def _junctions(prediction: Prediction, observation: Observation) -> list[str]:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import nn
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from yolo_prune_check.channels.prediction import Mismatch
 from yolo_prune_check.confirm.clipping import clipped, clips, leak
@@ -110,30 +108,29 @@ class _Leaking(_Activity):
         return leak(func, args, kwargs, self._given.pop(index, None))
 
 
-class _Given(TorchDispatchMode):  # type: ignore[no-untyped-call]  # its __init_subclass__ has no annotations
-    """Keeps what clipping operators are given, by the number of their call, as an ``OpLog`` counts them."""
+class _Given(_Activity):
+    """Keeps what clipping operators are given, by the number of their call; looks at nothing.
+
+    It is watched as the leaking pass is, because PyTorch's modules may go another way if they are not: attention takes
+    a single operator then, and the numbers of all calls behind it would be others.
+    """
 
     def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]  # torch leaves it unannotated
+        super().__init__()
         self.tensors: dict[int, torch.Tensor] = {}
-        self._count = 0
 
-    @classmethod
-    def _should_skip_dynamo(cls) -> bool:
-        """No: nothing is compiled here, and to wrap the mode torch would first import its compiler for two seconds."""
-        return False
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    def run(self, index: int, func: Any, args: Any, kwargs: Any) -> Any:
         if clips(name_of(func)):
-            self.tensors[self._count] = args[0].clone()
-        self._count += 1
-        return func(*args, **(kwargs or {}))
+            self.tensors[index] = args[0].clone()
+        return func(*args, **kwargs)
+
+    def wrote(self, index: int, call: Call, outputs: list[torch.Tensor]) -> None:
+        pass
 
 
 def _given(model: nn.Module, images: torch.Tensor) -> dict[int, torch.Tensor]:
     given = _Given()
-    with borrowed(model), torch.no_grad(), suppress(Exception), given:
-        model(images)
+    _run(model, images, given, read=False)
     return given.tensors
 
 

@@ -33,12 +33,11 @@ class Sizes:
             return
         info = LayerInfo(name, module, 0)
         info.output_size, _ = LayerInfo.calculate_size(output, None)
-        if info.output_size:
-            if isinstance(output, torch.Tensor):
-                self.shapes[name] = (*self.shapes.get(name, ()), tuple(info.output_size))
-            if info.is_leaf_layer:
-                info.calculate_macs()
-                self.macs += int(info.macs)
+        if isinstance(output, torch.Tensor):
+            self.shapes[name] = (*self.shapes.get(name, ()), tuple(info.output_size))
+        if info.output_size and info.is_leaf_layer:  # torchinfo has no number for a result without axes
+            info.calculate_macs()
+            self.macs += int(info.macs)
 
 
 def parameter_count(model: nn.Module) -> int:

@@ -196,7 +196,7 @@ def _repeated(program: Program) -> frozenset[int]:
         alike = all(op.target in CONVOLUTIONS and op.args[6:] == ops[0].args[6:] for op in ops)
         alike &= all(part == parts[0] for part in parts)
         own = all(part not in program.tied and len(readers[part]) == len(ops) for part in names)
-        if len(ops) > 1 and names[0] == name and len(names) == len(parts[0]) and alike and own:
+        if len(ops) > 1 and names[:1] == [name] and len(names) == len(parts[0]) and alike and own:
             found |= {op.index for op in ops}
     return frozenset(found)
 
