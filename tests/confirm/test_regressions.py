@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 import pytest
+import torch
 from torch import nn
 
 from benchmarks.zoo import build, randomise_norms
@@ -90,3 +91,30 @@ def test_prediction_and_execution_agree(
     graph = ChannelGraph.trace(net)
     plan = Plan([Step(layer, keep) for layer, keep in steps.items()], execution, mask)
     assert confirm(net, plan, predict(graph, plan)).differences == ()
+
+
+class Tokens(nn.Module):
+    """A linear layer on the pixels of a feature map, as in a transformer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU())
+        self.linear = nn.Linear(8, 16)
+        self.b = nn.Sequential(nn.Conv2d(16, 8, 1), nn.BatchNorm2d(8), nn.ReLU())
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.a(x)
+        tokens = self.linear(x.flatten(2).transpose(1, 2)).relu()
+        result: torch.Tensor = self.b(tokens.transpose(1, 2).reshape(-1, 16, *x.shape[2:]))
+        return result
+
+
+def test_what_a_linear_layer_makes_of_constants_is_constant() -> None:
+    torch.manual_seed(0)
+    model = Tokens().eval()
+    randomise_norms(model, 0)
+    plan = Plan([Step("a.0", [])], "mask", "weights")
+    prediction = predict(ChannelGraph.trace(model, imgsz=32), plan)
+    assert prediction.layers["b.0"].active_in is not None
+    assert prediction.layers["b.0"].active_in < 16
+    assert confirm(model, plan, prediction).agrees

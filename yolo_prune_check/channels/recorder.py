@@ -453,7 +453,7 @@ class Recorder:
             output: What the model returned.
         """
         vectors, filters, constants = {}, {}, {}
-        filtering = {op.inputs[1] for op in self.ops if op.target in CONVOLUTIONS}
+        filtering = {op.inputs[1] for op in self.ops if op.target in CONVOLUTIONS or op.target == "linear"}
         for value in self.values:
             if value.derived:
                 continue
