@@ -108,6 +108,9 @@ def _freeze_widths(flow: Flow) -> None:
                 flow.freeze(op, result.channels.of(flow.layers[name].name))
             flow.freeze(op, *(reader.channels for reader in result.consumers if reader.weight == name and axis.axis))
             flow.freeze(op, result.norms.get(name.rpartition(".")[0], np.empty(0, dtype=np.int64)))
+            scale = result.scales.get(name)
+            if scale is not None and scale.axis == axis.axis and flow.viewed.keys().isdisjoint(op.outputs):
+                flow.freeze(op, scale.channels)
 
 
 def _is_whole(flow: Flow, form: Form, rows: Ids) -> bool:

@@ -109,6 +109,8 @@ class Functions(TorchFunctionMode):
             frame = sys._getframe(1)
             if recorder.is_derived(args[0]) or not is_torch(frame):
                 return self._counted(frame, func, *args, **kwargs)
+        elif func in _COUNTS:  # a copy or a view of a parameter, of which no size is followed
+            recorder.note_elsewhere([args[0]])
         whole = arranged(func, args, kwargs)
         target = _COMPOSITES.get(func) or _composite(func, *args, **kwargs)
         if (whole or target) and any(map(recorder.is_derived, tensors_in((args, kwargs)))):

@@ -30,7 +30,8 @@ class Value(NamedTuple):
         id: Its number.
         shape: Its traced shape.
         parameter: Qualified name, if it is a parameter or buffer of the model.
-        derived: Whether it depends on the image; all else is constant under any plan but for ``parameter``.
+        derived: Whether it depends on the image; all else is constant under any plan but for ``parameter``, and for a
+            view of a parameter that an operator makes.
     """
 
     id: int
@@ -41,7 +42,7 @@ class Value(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Op:
-    """One operator call on values that depend on the image.
+    """One operator call on values that depend on the image, or a view of a parameter that meets such a value.
 
     Attributes:
         target: Canonical operator name: ATen's without overload and in-place mark; or a function that ATen does not see
@@ -141,6 +142,7 @@ class Program:
         computed: Module attributes, by module and name, that the pass used for more than the sizes of tensors.
         tied: For every name of a parameter or buffer that has several, the first of them.
         unvisited: Modules with parameters of which the pass read none, in module order.
+        elsewhere: Parameters and buffers of which the pass made something that no operator here holds.
     """
 
     values: tuple[Value, ...]
@@ -155,3 +157,4 @@ class Program:
     computed: frozenset[tuple[str, str]] = frozenset()
     tied: Mapping[str, str] = field(default_factory=dict)
     unvisited: tuple[str, ...] = ()
+    elsewhere: frozenset[str] = frozenset()

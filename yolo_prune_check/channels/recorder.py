@@ -34,6 +34,7 @@ from yolo_prune_check.channels.source import assertion, line_of, place, user_fra
 from yolo_prune_check.channels.trees import PLAIN, integers_in, sized_in, tensors_in
 from yolo_prune_check.channels.unchanged import Overwritten
 from yolo_prune_check.channels.unheard import Read, attributes_unheard_in, unheard_in
+from yolo_prune_check.channels.viewed import MEETING, VIEWING, Viewed, follows
 from yolo_prune_check.channels.weights import filter_of, numbers_of, vectors_of
 
 _SMALL = 65536  # entries of a constant that are worth keeping
@@ -67,6 +68,8 @@ class Recorder:
         self.written = Overwritten()
         self.casts: list[torch.Tensor] = []
         self.visited: set[str] = set()  # parameters that constants were computed from
+        self.viewed: dict[int, Viewed] = {}  # by id of the view
+        self.elsewhere: set[str] = set()  # parameters of which something is made that the program does not hold
         self.fresh: set[int] = set()  # memory of constants that the pass made
         self.alive: list[torch.Tensor] = []  # ids are memory addresses: no tensor may die while they are in use
         self.ops: list[Op] = []
@@ -241,19 +244,26 @@ class Recorder:
             self._made(target, args, kwargs, output)
             return
         if self.derived.isdisjoint(map(id, tensors)):
+            if target in VIEWING and self._views(target, tensors[0], args, output):
+                return
             for size in (*(self.dims or ()), *_parts(self.bounds)):
                 self.use(size)
             self.visited.update(self.parameters[id(t)] for t in tensors if id(t) in self.parameters)
             if target in _CASTS and id(tensors[0]) in self.parameters:
                 self._cast(tensors[0], output)
+            else:
+                self.note_elsewhere(tensors)
             if not schema.is_view:
                 self.fresh.update(map(_memory, tensors_in(output)))
             if written is not None and id(written) not in self.parameters:
                 for value in self._aliases(written):  # whoever reads them from now on reads other constants
                     del self.ids[id(self.alive[value])]
+                self.ids.pop(id(written), None)  # nor is a cast copy the parameter any more
             elif target in _PARTS:
                 self._viewed(target, args, args, output)
             return
+        if self.viewed:
+            self._meet(tensors, followed=target in MEETING and (written is None or id(written) in self.derived))
         if target in FACTORIES:  # takes only dtype and device from its operand
             return
         arguments = self._converted(args) if self.dims is None else self._arguments(args)
@@ -279,6 +289,8 @@ class Recorder:
         tensors = tensors_in((args, kwargs))
         if output is tensors[0]:  # flatten and reshape return their operand where there is nothing to do
             return
+        if self.viewed:
+            self._meet(tensors, followed=False)
         self._append(target, self._converted(args), self._converted(kwargs), tensors, tensors_in(output))
         if target == "narrow":
             whole, axis, start, length = args
@@ -315,6 +327,58 @@ class Recorder:
         self.ids[id(output)] = self.value_of(tensor)
         self.casts.append(output)  # ids are memory addresses
 
+    def _views(self, target: str, source: torch.Tensor, args: Any, output: torch.Tensor) -> bool:
+        """Keep a view of a one-dimensional parameter that follows it: it is an operator once the image meets it."""
+        name = self._held_in(source)
+        if (
+            name is None
+            or name not in self.sizes
+            or id(source) in self.tied
+            or (source.ndim != 1 and id(source) not in self.viewed)
+        ):
+            return False
+        root = source
+        while id(root) in self.viewed:
+            root = self.viewed[id(root)].source
+        parameter = self.value_of(root) if self.dims is not None else None
+        arguments = args if self.dims is None else (source, *self._arguments(args[1:]))
+        if not follows(target, arguments, tuple(map(index, output.shape)), parameter):
+            return False
+        self.visited.add(name)
+        self.viewed[id(output)] = Viewed(output, source, name, target, arguments)
+        return True
+
+    def _held_in(self, tensor: torch.Tensor) -> str | None:
+        """The parameter that a tensor is, or a cast copy or a kept view of which it is."""
+        view, value = self.viewed.get(id(tensor)), self.ids.get(id(tensor))
+        if view is not None:
+            return view.name
+        return self.parameters.get(id(tensor)) if value is None else self.values[value].parameter
+
+    def note_elsewhere(self, tensors: list[torch.Tensor]) -> None:
+        """Note that something is made of parameters, or of views of them, that is not followed."""
+        names = map(self._held_in, tensors)
+        self.elsewhere.update(name for name in names if name is not None)
+
+    def _meet(self, tensors: list[torch.Tensor], *, followed: bool) -> None:
+        """The image meets views of parameters: the first time they become operators, where they can be followed."""
+        for tensor in tensors:
+            view = self.viewed.get(id(tensor))
+            if view is None:
+                continue
+            if followed and view.name not in self.elsewhere and id(tensor) not in self.ids:
+                self._append_view(view)
+            else:
+                self.elsewhere.add(view.name)
+
+    def _append_view(self, view: Viewed) -> None:
+        source = self.viewed.get(id(view.source))
+        if source is not None and id(view.source) in self.ids:  # another view of it was met before
+            self.elsewhere.add(view.name)
+        elif source is not None:
+            self._append_view(source)
+        self._append(view.target, self._converted(view.args), {}, [view.source], [view.tensor], derived=False)
+
     def _made(self, target: str, args: Any, kwargs: Any, output: torch.Tensor) -> None:
         """Add a constant of as many entries as a size says, if that may count channels; else only that it was used."""
         dims = [size for size in self.dims or () if isinstance(size, Dim)]
@@ -347,9 +411,10 @@ class Recorder:
         results: list[torch.Tensor],
         *,
         in_place: bool = False,
+        derived: bool = True,
     ) -> None:
         inputs = tuple([self.value_of(t) for t in operands])
-        outputs = tuple([self.add(t, derived=True) for t in results])
+        outputs = tuple([self.add(t, derived=derived) for t in results])
         module = self.stack[-1] if self.stack else ""
         unpacked, enough = (self.unpacked, self.enough) if len(outputs) > 1 else (None, None)
         self.ops.append(Op(len(self.ops), target, module, args, kwargs, inputs, outputs, in_place, unpacked, enough))
@@ -379,7 +444,7 @@ class Recorder:
         self.value_of(tensor)
         if tensor._base is not None:
             self.value_of(tensor._base)
-        values = self.storages[_memory(tensor)]
+        values = self.storages.get(_memory(tensor), ())  # a cast copy of a parameter has none of its own
         return tuple(value for value in values if self.ids.get(id(self.alive[value])) == value)
 
     def _overwritten(self, tensor: torch.Tensor) -> None:
@@ -405,6 +470,8 @@ class Recorder:
         if not matched:
             for dim in self.dims or ():
                 mark_computed(as_size(dim))
+                owners = (self.values[axis.value].parameter for axis in sized(as_size(dim)))
+                self.elsewhere.update(name for name in owners if name is not None)
 
         def convert(item: Any) -> Any:
             if isinstance(item, torch.Tensor):
@@ -480,6 +547,7 @@ class Recorder:
             frozenset(self.computed),
             {name: names[0] for names in self.tied.values() for name in names},
             self._unvisited(),
+            frozenset(self.elsewhere),
         )
 
 

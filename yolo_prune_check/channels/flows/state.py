@@ -20,6 +20,7 @@ from yolo_prune_check.channels.silence import Silence
 from yolo_prune_check.channels.sizes import Arithmetic, AttributeKey, Axis, attributes_in, evaluate, sized
 from yolo_prune_check.channels.tensors import Tensor
 from yolo_prune_check.channels.tensors import along as along_axis
+from yolo_prune_check.channels.viewed import VIEWING
 
 WEIGHT = ".weight"
 
@@ -57,6 +58,7 @@ class Flow:
         sums: By value and axis, a size that a sum of attributes holds, until a split takes the sum apart.
         loose: Other rows, of which some may go with an attention head.
         heads: Axes of attention heads.
+        viewed: For each value that is a view of a parameter, that parameter's value.
         repeated: Indices of the calls of convolutions that are called several times.
         repeated_lines: By weight of such a convolution, the channels that its first call reads.
     """
@@ -69,6 +71,7 @@ class Flow:
         self.layers = {f"{name}{WEIGHT}": layer for name, layer in layers.items()}
         self.silence = Silence(self.program, self.entries)
         self.shared = _shared(self.program)
+        self.viewed = _viewed(self.program)
         self.repeated = _repeated(self.program)
         self.repeated_lines: dict[str, Ids] = {}
         self.home = home_of(self.program)
@@ -130,15 +133,19 @@ class Flow:
 
     def scales(self, value: int) -> bool:
         """Whether a value is a parameter that may hold a number for each channel."""
-        return self.program.values[value].parameter in self.program.sizes
+        return self._parameter(value) in self.program.sizes
+
+    def _parameter(self, value: int) -> str | None:
+        return self.program.values[self.viewed.get(value, value)].parameter
 
     def scale(self, op: Op, value: int, axis: int, line: Ids) -> None:
-        """Note that entries of a parameter go with the channels that they belong to."""
-        name = self.program.values[value].parameter
+        """Note that entries of a parameter, or of a view of one, go with the channels that they belong to."""
+        name = self._parameter(value)
         assert name is not None
         line, axis = self.origins.channel(line), axis % len(self.shape_of(value))
-        self.keep_shared(op, line)
-        self.result.scales[name] = Scale(axis, line)
+        if name in self.shared or name in self.program.elsewhere:
+            self.freeze(op, line)
+        self.result.scales[name] = Scale(0 if value in self.viewed else axis, line)
         self.silence.going[value] = along_axis(line >= 0, axis, len(self.shape_of(value)))
 
     def same(self, op: Op, first: Ids, second: Ids) -> None:
@@ -181,6 +188,15 @@ def _shared(program: Program) -> frozenset[str | None]:
     named = (program.values[value].parameter for op in program.ops for value in set(op.inputs))
     counts = Counter(name for name in named if name is not None)
     return frozenset(name for name, count in counts.items() if count > 1) | program.tied.keys()
+
+
+def _viewed(program: Program) -> Mapping[int, int]:
+    """For each value that is a view of a parameter, that parameter's value."""
+    found: dict[int, int] = {}
+    for op in program.ops:
+        if op.target in VIEWING and not program.values[op.outputs[0]].derived:
+            found[op.outputs[0]] = found.get(op.inputs[0], op.inputs[0])
+    return found
 
 
 def _repeated(program: Program) -> frozenset[int]:
