@@ -113,7 +113,7 @@ def _blocks(graph: ChannelGraph, rows: Ids, numbers: Ids) -> Iterator[Block]:
         if key not in seen:
             seen.add(key)
             there = row >= 0
-            ranges = graph.provenance.channels.ranges(row[there])
+            ranges = graph.provenance.channels.ranges(np.sort(row[there]))  # shuffled or not, they are only counted
             yield Block(ranges, int((~there).sum()), frozenset(groups[there].tolist()))
 
 
