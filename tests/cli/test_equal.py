@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from torch import nn
 
+from tests.models import graph_of
 from yolo_prune_check.channels.graph import ChannelGraph
 from yolo_prune_check.channels.plan import Plan, Step
 from yolo_prune_check.channels.predict import predict
-from yolo_prune_check.cli.equal import Equal, companions, equals_of
+from yolo_prune_check.cli.equal import Block, Equal, companions, equals_of
 from yolo_prune_check.cli.equal_words import blocks_in_words, operators_in_words, units_in_words
 
 
@@ -56,6 +58,27 @@ def test_groups_of_a_convolution_are_equal_or_go_as_a_whole() -> None:
     whole = Plan([Step("first", range(4, 16)), Step("grouped", range(8, 32))], "group")
     assert predict(graph, whole).verdict == "safe"
     assert not predict(graph, whole).returned
+
+
+@pytest.mark.parametrize("name", ["yolov10n.yaml", "yolo11n.yaml", "yolo12n.yaml", "yolo26n.yaml"])
+def test_a_head_goes_with_what_is_named_beside_it_and_nothing_is_given_back(name: str) -> None:
+    graph = graph_of(name)
+    equals = equals_of(graph)
+    heads = [item for item in equals if item.units]
+    assert heads
+    for item in heads:
+        gone = set(channels_of(item.units[0]))
+        for count, block in companions(item, equals):
+            gone |= set(channels_of(block)[:count])
+        layers = dict.fromkeys(layer for layer, _ in gone)
+        widths = {layer: range(graph.layers[layer].out_channels) for layer in layers}
+        steps = [Step(layer, [c for c in widths[layer] if (layer, c) not in gone]) for layer in sorted(layers)]
+        prediction = predict(graph, Plan(steps, "group"))
+        assert (prediction.verdict, prediction.returned) == ("safe", ()), words(item)
+
+
+def channels_of(block: Block) -> list[tuple[str, int]]:
+    return [(part.layer, channel) for part in block.ranges for channel in range(part.start, part.stop)]
 
 
 def test_shuffled_channels_are_counted_not_listed_in_order() -> None:
