@@ -61,6 +61,20 @@ def test_every_edge_of_every_layer_has_a_path_from_the_layer_to_its_consumer(nam
     assert total == sum(edge.producer.stop - edge.producer.start for edge in graph.edges)
 
 
+def test_queries_and_keys_end_in_the_product_that_values_leave() -> None:
+    layer = "model.10.m.0.attn.qkv.conv"
+    graph = graph_of("yolo11n.yaml")
+    width, products = graph.layers[layer].out_channels, ("model.10.m.0.attn:matmul", "model.10.m.0.attn:matmul#2")
+    reached = dependents_of(graph, layer).reached
+    ended = {channel for item in reached if item.ends for channel in range(item.channels.start, item.channels.stop)}
+    assert ended == set(range(width))
+    queries, values = ({item.ends for item in reached if item.consumer == product} for product in products)
+    assert (queries, values) == ({True}, {False})
+    paths = [item.path for item in reached if item.consumer == products[0]]
+    assert {path[1] for path in paths} == {"split[0]", "split[1]"}
+    assert {path[-1] for path in paths} == {"model.10.m.0.attn matmul"}
+
+
 @pytest.mark.parametrize("name", FAMILIES)
 def test_a_path_to_a_convolution_enters_its_block_by_the_concat_that_feeds_it(name: str) -> None:
     graph = graph_of(name)

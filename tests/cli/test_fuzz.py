@@ -97,7 +97,8 @@ def test_max_steps_and_layers_bound_the_plans(command_line: CommandLine) -> None
     assert (answer["layers"], answer["max_steps"]) == (2, 1)
     (step,) = answer["smallest_unsafe"]["steps"]
     assert step["layer"] in ("model.2.cv1.conv", "model.4.cv1.conv")
-    assert 0 < step["channels"] - step["kept"] < 8
+    assert step["channels"] - step["kept"] == 1
+    assert step["keep"] == f"1-{step['channels'] - 1}"
 
 
 def test_a_wrong_rule_is_caught_shrunk_and_written_as_a_spec_that_shows_it_again(

@@ -10,6 +10,7 @@ import pytest
 from tests.cli.conftest import CommandLine
 from tests.models import graph_of, stock
 from yolo_prune_check.channels.slices import slices_of
+from yolo_prune_check.cli.equal import equals_of
 from yolo_prune_check.cli.inspect.bundles import bundled, holdings, start_and_stop, way
 from yolo_prune_check.cli.inspect.overview import overview
 from yolo_prune_check.cli.inspect.parts import parts_of
@@ -115,11 +116,30 @@ def test_what_an_operator_does_twice_is_not_mixed_up() -> None:
 
 def test_groups_say_what_ties_them() -> None:
     lines = part(shown("yolov8n.yaml"), "GROUPS")
-    assert "4 16 model.2.cv1.conv[16:32], model.2.m.0.cv2.conv[0:16] model.2.m.0:add yes" in lines
+    assert "4 16 model.2.cv1.conv[16:32], model.2.m.0.cv2.conv[0:16] model.2.m.0:add yes, equally" in lines
     text = " ".join(part(shown("yolo11n.yaml"), "GROUPS"))
     assert "model.16.cv2.conv[0:64], model.23.cv3.0.0.0.conv yes model.23.cv3.0.0.0.conv[0:64]" in text.replace(
         " (depthwise)", ""
     )
+
+
+def test_what_must_stay_equal_has_a_row_for_each_constraint_and_one_for_all_heads() -> None:
+    lines = part(shown("yolov8n.yaml"), "MUST STAY EQUAL")
+    assert "model.2.cv1.conv[0:16] = [16:32] chunk in model.2" in lines
+    assert lines[-1] == "Total: 8 rows"
+    example = "whoever removes 3 channels of model.2.cv1.conv[0:16] has to remove 3 of model.2.cv1.conv[16:32]"
+    assert example in " ".join(lines)
+    heads = part(shown("yolo12n.yaml"), "MUST STAY EQUAL")
+    last = "model.8.m.1.1.attn"
+    assert f"{last}.qkv.conv[0:96] = [96:192] = … = [288:384] view in {last} a head, nothing less" in heads
+    assert "yes, whole heads" in " ".join(part(shown("yolo12n.yaml"), "GROUPS"))
+
+
+def test_a_model_without_halves_or_heads_says_nothing_of_equal_numbers() -> None:
+    assert not equals_of(graph_of("yolov5n.yaml"))
+    text = shown("yolov5n.yaml")
+    assert "MUST STAY EQUAL" not in text
+    assert "equally" not in text
 
 
 def test_frozen_channels_say_why() -> None:

@@ -40,8 +40,10 @@ def test_slices_hold_exactly_the_edges(command_line: CommandLine) -> None:
 
 def test_every_key_is_documented_and_every_documented_key_is_there(command_line: CommandLine) -> None:
     whole = keys(command_line("inspect", "yolov8n.yaml", "--json").json)
+    whole |= keys(command_line("inspect", "yolo11n.yaml", "--json").json)  # heads
     layer = keys(command_line("inspect", "yolov8n.yaml", "--layer", "4.0", "--json").json)
     layer |= keys(command_line("inspect", "yolov8n.yaml", "--layer", "22.2", "--json").json)  # a hazard
+    layer |= keys(command_line("inspect", "yolo11n.yaml", "--layer", "model.10.m.0.attn.qkv", "--json").json)
     layer -= {key for key in layer if key.startswith("mask.hazards[].")}  # documented with those of local
     for title, found in (("The whole model", whole), ("One layer", layer)):
         section = DOCS.split(f"### {title}")[1].split("###")[0]

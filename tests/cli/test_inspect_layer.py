@@ -36,10 +36,51 @@ def test_paths_lead_through_chunk_add_and_concat(command_line: CommandLine) -> N
 def test_it_says_what_goes_with_it_and_what_breaks(command_line: CommandLine) -> None:
     out = command_line("inspect", "yolov8n.yaml", "--layer", "4.3").out
     lines = [" ".join(line.split()) for line in out.splitlines()]
-    assert "9 [0:32] model.4.cv1.conv[32:64], model.4.m.1.cv2.conv[0:32] model.4.m.0:add, model.4.m.1:add yes" in lines
+    assert (
+        "9 [0:32] model.4.cv1.conv[32:64], model.4.m.1.cv2.conv[0:32] model.4.m.0:add, model.4.m.1:add yes, equally"
+        in lines
+    )
     assert "breaks in model.4.m.0 (residual): expected 32, got 16" in lines
     assert "how it gets there: model.4.m.0.cv2.conv → model.4.m.0 add" in lines
     assert "out of model.4.m.0.cv2.conv 32 16" in lines
+
+
+def together(out: str, title: str) -> list[str]:
+    """The lines of one part, with single spaces."""
+    (found,) = [part for part in out.split("\n\n\n") if part.startswith(title)]
+    return [" ".join(line.split()) for line in found.splitlines()]
+
+
+@pytest.mark.parametrize(("layer", "channels"), [("2.0", "[0:32]"), ("2.3", "[0:16]")])
+def test_it_names_the_partners_of_which_equally_many_must_stay(
+    layer: str, channels: str, command_line: CommandLine
+) -> None:
+    out = command_line("inspect", "yolov8n.yaml", "--layer", layer).out
+    assert together(out, "MUST STAY EQUAL")[-1] == f"{channels} model.2.cv1.conv[0:16] = [16:32] chunk in model.2"
+    assert "MUST STAY EQUAL" not in command_line("inspect", "yolov8n.yaml", "--layer", "2.2").out
+
+
+def test_queries_and_keys_have_paths_and_go_with_each_other(command_line: CommandLine) -> None:
+    out = command_line("inspect", "yolo11m.yaml", "--layer", "model.10.m.0.attn.qkv").out
+    assert max(map(len, out.splitlines())) <= WIDTH
+    qkv, attention = "model.10.m.0.attn.qkv.conv", "model.10.m.0.attn"
+    paths = together(out, "PATHS")
+    assert f"[0:32] {qkv} → split[0] → {attention} mul → {attention} matmul" in paths
+    assert f"[416:448] {qkv} → split[1] → {attention} matmul" in paths
+    groups = together(out, "WHAT THEY CAN ONLY BE REMOVED WITH")
+    assert f"38 [0:32], [32:64] each other, channel by channel {attention}:matmul yes, equally" in groups
+    assert "its channels end in 2 layers and in the product of an attention, which sums over them" in out
+
+
+def test_json_holds_the_heads_of_an_attention(command_line: CommandLine) -> None:
+    qkv = "model.10.m.0.attn.qkv"
+    facts = command_line("inspect", "yolo11m.yaml", "--layer", qkv, "--json").json
+    queries, values, stream = facts["equals"]
+    assert [len(item["blocks"]) for item in (queries, values, stream)] == [4, 4, 2]
+    assert queries["unit"] == "head"
+    assert queries["units"][3]["channels"] == [{"layer": f"{qkv}.conv", "start": 384, "stop": 512}]
+    assert queries["channels"][0] == [0, 64]
+    assert (stream["unit"], stream["units"]) == (None, [])
 
 
 def test_json_holds_ranges_paths_and_predictions(command_line: CommandLine) -> None:

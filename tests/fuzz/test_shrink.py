@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from tests.models import graph_of
 from yolo_prune_check.channels.plan import Plan, Step
-from yolo_prune_check.fuzz.shrink import shrink
+from yolo_prune_check.fuzz.shrink import shrink, shrink_removed
 from yolo_prune_check.strategies import plans
 
 BIG = Plan([Step("a", range(3, 40)), Step("b", range(64)), Step("c", [1, 5, 9]), Step("a", range(20))], "local")
@@ -30,6 +30,16 @@ def test_a_layer_named_twice_is_named_once() -> None:
 def test_the_fewest_channels_that_show_it_are_left() -> None:
     assert shrink(BIG, lambda plan: 17 in plan.kept().get("b", ())) == Plan([Step("b", [17])], "local")
     assert shrink(BIG, lambda plan: len(plan.kept().get("b", ())) > 5) == Plan([Step("b", range(6))], "local")
+
+
+def test_the_fewest_removed_channels_that_show_it_are_left() -> None:
+    widths = {"a": 64, "b": 64, "c": 16}
+    every_other = Plan([Step("a", range(0, 64, 2)), Step("b", range(0, 64, 2)), Step("a", range(32))], "local")
+    assert shrink_removed(every_other, widths, lambda plan: len(plan.kept().get("b", range(64))) < 64) == Plan(
+        [Step("b", range(1, 64))], "local"
+    )
+    seven = shrink_removed(every_other, widths, lambda plan: 7 not in plan.kept().get("a", (7,)))
+    assert seven == Plan([Step("a", [*range(7), *range(8, 64)])], "local")
 
 
 def test_no_more_plans_are_tried_than_the_budget_allows() -> None:

@@ -9,7 +9,7 @@ from yolo_prune_check.channels.plan import Plan, Step
 from yolo_prune_check.errors import UserError
 from yolo_prune_check.fuzz import trial
 from yolo_prune_check.fuzz.ground import Ground, Way, layers_in, ways_of
-from yolo_prune_check.fuzz.tally import Row, removed, smallest_unsafe, tally
+from yolo_prune_check.fuzz.tally import Row, removed, shrunk_unsafe, smallest_unsafe, tally
 from yolo_prune_check.fuzz.trial import Tried, trial_of, try_random_plans
 
 HALF = Plan([Step("model.1.conv", range(16))], "local")
@@ -102,6 +102,27 @@ def test_the_smallest_unsafe_plan_has_the_fewest_steps_then_removes_the_fewest_c
     assert smallest_unsafe([whole, two, many, few, safe], widths) is few
     assert smallest_unsafe([whole, safe], widths) is None
     assert removed(two.plan, widths) == 1
+
+
+@pytest.mark.parametrize(
+    ("plan", "small"),
+    [
+        (
+            Plan([Step("model.0.conv", range(0, 16, 2)), Step("model.1.conv", range(0, 32, 2))], "local"),
+            Plan([Step("model.0.conv", range(1, 16))], "local"),
+        ),
+        (LOUD, Plan([Step("model.1.conv", range(1, 32))], "mask", "weights")),
+        (ALONE, Plan([Step("model.4.m.0.cv2.conv", [31])], "local")),
+    ],
+)
+def test_an_unsafe_plan_is_shrunk_to_what_is_unsafe_about_it(plan: Plan, small: Plan) -> None:
+    graph = graph_of()
+    trial = trial_of(stock(), graph, execute=False)
+    widths = {name: layer.out_channels for name, layer in graph.layers.items()}
+    first, found = trial(plan), shrunk_unsafe(trial(plan), trial, widths)
+    assert found.plan == small
+    assert found.outcome == first.outcome
+    assert shrunk_unsafe(first, trial, widths) == found
 
 
 def test_layers_of_blocks_are_those_that_run() -> None:

@@ -15,6 +15,7 @@ from yolo_prune_check.report import (
     terminal_summary,
     write_reports,
 )
+from yolo_prune_check.report.random_plans import random_text
 from yolo_prune_check.report.suite_page import scenario_part
 from yolo_prune_check.report.tally import Tally
 from yolo_prune_check.report.wording import advice, headline
@@ -108,6 +109,14 @@ def test_random_plans_are_no_plans_that_can_be_used(build: Build) -> None:
     assert (tally.predictions, tally.confirmed, tally.unmeasured) == (61, 61, 0)
     assert (tally.fuzzed, tally.fuzzed_safe) == (1, 1)
     assert Tally.of([refuted(build)]).confirmed == 3
+
+
+def test_long_lines_are_wrapped_on_a_terminal() -> None:
+    every_other = ",".join(map(str, range(0, 128, 2)))
+    plan = FuzzPlan("local", (FuzzStep("model.6.cv1.conv", 128, 64, every_other),), "breaks in model.6: " + "no " * 60)
+    told = random_text(replace(DONE, smallest_unsafe=plan))
+    assert max(map(len, told.splitlines())) <= 120
+    assert "0, 2, 4, " in told
 
 
 def test_the_front_page_and_the_terminal_count_them(build: Build, tmp_path: Path) -> None:

@@ -27,7 +27,8 @@ class Dependent:
         channels: Which of the layer's channels.
         port: Position among the consumer's tensor operands.
         position: Where in the operand's channels they begin.
-        ends: Whether they end here, as a convolution or the head makes something else of them.
+        ends: Whether they end here: a convolution or the head makes something else of them, or, of an attention's
+            queries and keys, their product sums over them.
         path: The layer, the operators on the way and the consumer.
     """
 
@@ -95,10 +96,25 @@ def _reached(graph: ChannelGraph, layer: str) -> Iterator[Dependent]:
         if edge.producer.layer != layer:
             continue
         routes = arrivals.get((called[edge.consumer], edge.port), ())
-        yield from _pieces(edge, routes)
+        yield from _pieces(edge, routes, ends=edge.kind in _ENDING or _is_summed(graph, edge, called[edge.consumer]))
 
 
-def _pieces(edge: Edge, routes: Sequence[Route]) -> Iterator[Dependent]:
+def _is_summed(graph: ChannelGraph, edge: Edge, index: int) -> bool:
+    """Whether a product sums over the channels, so that its result holds none of them."""
+    if edge.kind != "attention":
+        return False
+    held = (part for value in graph.program.ops[index].outputs for part in _parts(graph, value))
+    mine = edge.producer
+    return not any(part.layer == mine.layer and part.start < mine.stop and mine.start < part.stop for part in held)
+
+
+def _parts(graph: ChannelGraph, value: int) -> Iterator[ChannelRange]:
+    """The channels that a value holds, in order."""
+    for segment in graph.provenance.segments[value]:
+        yield from segment.ranges
+
+
+def _pieces(edge: Edge, routes: Sequence[Route], *, ends: bool) -> Iterator[Dependent]:
     """The channels of one edge by the routes on which they came: the pieces of a split may meet again in a concat."""
     start, stop = edge.producer.start, edge.producer.stop
     told = [(route.path, part) for route in routes if (part := route.shared(start, stop, edge.position))]
@@ -111,7 +127,7 @@ def _pieces(edge: Edge, routes: Sequence[Route]) -> Iterator[Dependent]:
             channels=ChannelRange(edge.producer.layer, part.start, part.stop),
             port=edge.port,
             position=edge.position + part.start - start,
-            ends=edge.kind in _ENDING,
+            ends=ends,
             path=(*path, _end(edge)),
         )
 

@@ -14,6 +14,7 @@ from yolo_prune_check.channels.modes import Dispatch, Functions, Writes
 from yolo_prune_check.channels.program import Program
 from yolo_prune_check.channels.recorder import Recorder
 from yolo_prune_check.channels.sizes import Attribute, Dim, Remembered
+from yolo_prune_check.channels.traceable import check_traceable
 from yolo_prune_check.channels.unchanged import unchanged
 from yolo_prune_check.channels.widths import name_widths
 from yolo_prune_check.errors import UserError
@@ -32,8 +33,9 @@ def trace_program(model: nn.Module, imgsz: int) -> Program:
         imgsz: Height and width of the image, in pixels.
 
     Raises:
-        UserError: The model does not run on such an image.
+        UserError: The model cannot be traced, or does not run on such an image.
     """
+    check_traceable(model)
     recorder = Recorder(model)
     with unchanged(tuple(recorder.names), recorder.written), torch.no_grad():
         if not all(map(_is_evaluating, recorder.names)):

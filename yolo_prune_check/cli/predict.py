@@ -10,7 +10,7 @@ from yolo_prune_check.channels.plan import Execution, MaskKind, Plan
 from yolo_prune_check.cli.exits import Exit
 from yolo_prune_check.cli.explain import explain
 from yolo_prune_check.cli.image_size import is_image_size
-from yolo_prune_check.cli.output import heading, say, say_json, table
+from yolo_prune_check.cli.output import WIDTH, heading, say, say_json, table, wrapped
 from yolo_prune_check.cli.steps import parse_step, resolve_steps
 
 if TYPE_CHECKING:
@@ -67,7 +67,8 @@ def _describe(graph: ChannelGraph, plan: Plan, prediction: Prediction) -> str:
     lines.append(f"parameters: {whole.params:,} before, {prediction.params:,} after")
     macs = "not known, as it breaks" if prediction.macs is None else f"{prediction.macs:,} after"
     lines.append(f"multiply-accumulates at {graph.imgsz} px: {whole.macs:,} before, {macs}")
-    return "\n".join(lines) + "\n\n" + heading("Layers that change", _layers(whole, plan, prediction)).rstrip()
+    said = "\n".join(wrapped(line, WIDTH) for line in lines)
+    return f"{said}\n\n" + heading("Layers that change", _layers(whole, plan, prediction)).rstrip()
 
 
 def _layers(whole: Prediction, plan: Plan, prediction: Prediction) -> str:

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from yolo_prune_check.channels.graph import ChannelGraph
 from yolo_prune_check.channels.prediction import Prediction
 from yolo_prune_check.channels.provenance import ChannelRange, listed
+from yolo_prune_check.cli.equal import equals_of
+from yolo_prune_check.cli.equal_words import blocks_in_words, operators_in_words, units_in_words
 
 
 def removal_lines(graph: ChannelGraph, prediction: Prediction) -> list[str]:
@@ -19,7 +21,7 @@ def removal_lines(graph: ChannelGraph, prediction: Prediction) -> list[str]:
         if back:
             kept = f"{back} {'is' if back == 1 else 'are'} kept for symmetry"
             lines.append(f"{layer}: asked: {len(asked)}; go: {len(asked) - back}; {kept}")
-    lines += [f"remove equally many from {blocks}" for blocks in dict.fromkeys(_uneven(graph, stays))]
+    lines += _uneven(graph, stays) if stays else []
     if prediction.added:
         lines.append(f"also goes, being tied to these: {listed(prediction.added)}")
     return lines
@@ -30,12 +32,18 @@ def _channels(ranges: tuple[ChannelRange, ...]) -> set[tuple[str, int]]:
 
 
 def _uneven(graph: ChannelGraph, stays: set[tuple[str, int]]) -> Iterator[str]:
-    """The blocks of which equally many must stay, where channels that stay for that are in one of them.
+    """What has to go in equal numbers or as a whole, where channels that stay for that are in it.
 
     Blocks of different layers, as of an attention and what is added to it, are left out: those are levelled in turn.
     """
-    for symmetry in graph.symmetries:
-        blocks = list(dict.fromkeys(symmetry.blocks))
-        layers = {tuple(dict.fromkeys(part.layer for part in block)) for block in blocks}
-        if len(blocks) > 1 and len(layers) == 1 and any(_channels(block) & stays for block in blocks):
-            yield f"{' and '.join(map(listed, blocks))} ({symmetry.operator})"
+    equals = equals_of(graph)
+    for item in equals:
+        layers = {part.layer for block in item.blocks for part in block.ranges}
+        if len(layers) > 1 or not any(_channels(block.ranges) & stays for block in item.blocks):
+            continue
+        where = f"({operators_in_words(item)})"
+        if item.only:
+            yield f"remove whole {item.unit}s of {blocks_in_words(item.units, ', ')} {where}"
+            continue
+        or_whole = f"; as a whole may go {units_in_words(item, equals)}" if item.units else ""
+        yield f"remove equally many from {blocks_in_words(item.blocks, ' and ')} {where}{or_whole}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from yolo_prune_check.channels.plan import Plan, Step
 
@@ -34,6 +34,26 @@ def shrink(plan: Plan, shows: Callable[[Plan], bool], *, budget: int = BUDGET) -
                 plan, improved = candidate, True
                 break
     return plan
+
+
+def shrink_removed(
+    plan: Plan, widths: Mapping[str, int], shows: Callable[[Plan], bool], *, budget: int = BUDGET
+) -> Plan:
+    """A plan with as few steps, and then as few and as low *removed* channels, as can be found.
+
+    Args:
+        plan: A plan for which ``shows`` is true.
+        widths: Number of channels, by layer.
+        shows: Whether a smaller plan still does.
+        budget: How many plans are asked about, at most.
+    """
+
+    def mirrored(other: Plan) -> Plan:
+        kept = other.kept().items()
+        steps = [Step(layer, sorted({*range(widths[layer])}.difference(keep))) for layer, keep in kept]
+        return Plan(steps, other.execution, other.mask)
+
+    return mirrored(shrink(mirrored(plan), lambda removed: shows(mirrored(removed)), budget=budget))
 
 
 def _size(plan: Plan) -> tuple[int, int, int]:

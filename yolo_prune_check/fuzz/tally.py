@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from yolo_prune_check.channels.plan import Plan
 from yolo_prune_check.fuzz.ground import Way
-from yolo_prune_check.fuzz.trial import Tried
+from yolo_prune_check.fuzz.shrink import shrink_removed
+from yolo_prune_check.fuzz.trial import Outcome, Trial, Tried
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,29 @@ def smallest_unsafe(tried: Sequence[Tried], widths: Mapping[str, int]) -> Tried 
     """
     unsafe = [each for each in tried if each.outcome in ("breaks", "wrong") and removed(each.plan, widths)]
     return min(unsafe, key=lambda each: (len(each.plan.steps), removed(each.plan, widths)), default=None)
+
+
+def shrunk_unsafe(unsafe: Tried, trial: Trial, widths: Mapping[str, int]) -> Tried:
+    """An unsafe plan of the fewest steps and removed channels that break, or are wrong, in the way of this one.
+
+    Args:
+        unsafe: A plan that is unsafe and removes something.
+        trial: Tries a plan; one that only predicts is fast.
+        widths: Number of channels, by layer.
+    """
+    answers = {unsafe.plan: unsafe}
+
+    def shows(plan: Plan) -> bool:
+        answers[plan] = trial(plan)
+        return _kind(answers[plan]) == _kind(unsafe) and removed(plan, widths) > 0
+
+    found = shrink_removed(unsafe.plan, widths, shows)
+    return answers[found] if found in answers else trial(found)
+
+
+def _kind(tried: Tried) -> tuple[Outcome | None, str]:
+    """What is unsafe about it: that it breaks, or the code of its hazard."""
+    return tried.outcome, tried.why.partition(" ")[0]
 
 
 def removed(plan: Plan, widths: Mapping[str, int]) -> int:

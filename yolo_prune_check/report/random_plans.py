@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
+from typing import Final
 
 from tabulate import tabulate
 
@@ -14,6 +16,9 @@ from yolo_prune_check.run.record import Record
 _COLUMNS = ("execution", "plans", "safe", "unsafe: breaks", "unsafe: runs and wrong", "as predicted")
 
 _ALL = "all"
+
+_WIDTH: Final = 120
+"""Columns that a line on a terminal may take."""
 
 
 def random_headline(records: Sequence[Record]) -> str:
@@ -105,7 +110,7 @@ def random_text(fuzz: FuzzRecord) -> str:
         parts.append(f"The smallest unsafe plan found\n\n{_plain(fuzz.smallest_unsafe)}")
     found = fuzz.counterexample
     if found is not None:
-        differences = "\n".join(f"differs: {difference}" for difference in found.differences)
+        differences = "\n".join(_wrapped(f"differs: {difference}") for difference in found.differences)
         parts.append(f"The plan whose prediction was refuted, shrunk\n\n{_plain(found.plan)}\n{differences}")
     if fuzz.agreed is None:
         parts.append(f"{_plans(fuzz.tried)} predicted, and nothing was carried out")
@@ -117,9 +122,14 @@ def random_text(fuzz: FuzzRecord) -> str:
 def _plain(plan: FuzzPlan) -> str:
     lines = [f"execution {plan.execution}"]
     for step in plan.steps:
-        which = f": {step.keep}" if step.keep else ""
+        which = f": {step.keep.replace(',', ', ')}" if step.keep else ""
         lines.append(f"{step.layer} keeps {of(step.kept, step.channels)} channels{which}")
-    return "\n".join([*lines, plan.why] if plan.why else lines)
+    return "\n".join(map(_wrapped, [*lines, plan.why] if plan.why else lines))
+
+
+def _wrapped(line: str) -> str:
+    """A line in several; ranges and names stay whole."""
+    return textwrap.fill(line, _WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
 
 
 def _rows(fuzz: FuzzRecord) -> list[list[str]]:

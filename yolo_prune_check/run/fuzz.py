@@ -11,7 +11,7 @@ from yolo_prune_check.channels.graph import ChannelGraph
 from yolo_prune_check.channels.plan import EXECUTIONS, Execution, Plan
 from yolo_prune_check.fuzz.ground import Ground, ways_of
 from yolo_prune_check.fuzz.shrink import shrink
-from yolo_prune_check.fuzz.tally import smallest_unsafe, tally
+from yolo_prune_check.fuzz.tally import shrunk_unsafe, smallest_unsafe, tally
 from yolo_prune_check.fuzz.trial import Trial, Tried, trial_of, try_random_plans
 from yolo_prune_check.progress import Progress
 from yolo_prune_check.prune.apply import CARRIED_OUT, check_carried_out
@@ -74,6 +74,8 @@ def fuzz(model: nn.Module, graph: ChannelGraph, task: FuzzTask, progress: Progre
             advance(1)
     refuted = done[-1] if done[-1].agrees is False else None
     small = smallest_unsafe(done, ground.widths)
+    if small is not None:
+        small = shrunk_unsafe(small, trial_of(model, graph, execute=False), ground.widths)
     yield FuzzRecord(
         examples=task.examples,
         seed=task.seed,

@@ -57,7 +57,8 @@ class FuzzRecord:
         examples: How many plans were asked for; fewer were tried if one was refuted.
         layers: How many layers they were drawn from.
         rows: The distribution of verdicts.
-        smallest_unsafe: The unsafe plan with the fewest steps, then the fewest channels removed.
+        smallest_unsafe: The unsafe plan with the fewest steps, then the fewest channels removed, and shrunk from there
+            by predicting alone.
         counterexample: The plan that refuted a prediction; None if none did.
     """
 

@@ -9,7 +9,9 @@ from yolo_prune_check.channels.prediction import Prediction
 from yolo_prune_check.channels.provenance import ChannelRange
 from yolo_prune_check.channels.slices import slices_of
 from yolo_prune_check.channels.ties import GroupIndex, ties_of
+from yolo_prune_check.cli.equal import Block, Equal, equals_of
 from yolo_prune_check.cli.inspect.counts import Counts
+from yolo_prune_check.cli.inspect.equal_table import channels_in
 from yolo_prune_check.cli.inspect.group_table import why_frozen
 from yolo_prune_check.cli.inspect.layer import LayerFacts
 from yolo_prune_check.cli.inspect.parts import Part, PartLayer, Parts
@@ -59,9 +61,24 @@ def document(model: str, graph: ChannelGraph, parts: Parts) -> Json:
             }
             for number, group in enumerate(graph.groups)
         ],
+        "equals": [_equal(item) for item in equals_of(graph)],
         "unsupported": list(graph.unsupported),
         "unvisited": list(graph.unvisited),
     }
+
+
+def _equal(item: Equal) -> Json:
+    return {
+        "operators": list(item.operators),
+        "blocks": [_block(block) for block in item.blocks],
+        "unit": item.unit or None,
+        "units": [_block(unit) for unit in item.units],
+        "only_units": item.only,
+    }
+
+
+def _block(block: Block) -> Json:
+    return {"channels": [_range(part) for part in block.ranges], "fixed": block.fixed}
 
 
 def _range(part: ChannelRange) -> Json:
@@ -125,6 +142,11 @@ def layer_document(model: str, graph: ChannelGraph, facts: LayerFacts) -> Json:
                 "frozen": why_frozen(graph, item.group) or None,
             }
             for item in facts.dependents.memberships
+        ],
+        "equals": [
+            {"channels": [[part.start, part.stop] for part in found], **_equal(item)}
+            for item in equals_of(graph)
+            if (found := channels_in(graph, facts.layer.name, item))
         ],
         "trial": None if facts.trial is None else {"keep": list(facts.trial)},
         "local": None if facts.local is None else _prediction(facts.local),

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from yolo_prune_check.channels.graph import ChannelGraph
 from yolo_prune_check.channels.groups import Group
 from yolo_prune_check.channels.ties import Tie
+from yolo_prune_check.cli.equal import Equal
 from yolo_prune_check.cli.inspect.counts import Counts, many, share
+from yolo_prune_check.cli.inspect.equal_table import how_removable
 from yolo_prune_check.cli.inspect.section import section
 from yolo_prune_check.cli.output import table
 
+EQUALLY = " Where it says equally, or whole heads, Must stay equal below says what else has to go."
+"""Whether a group can be removed may depend on others."""
 _SHOWN = 4
 """Modules that run an operator without a rule, named before the rest is only counted."""
 
 
-def group_part(graph: ChannelGraph, ties: Mapping[int, tuple[Tie, ...]]) -> str:
+def group_part(graph: ChannelGraph, ties: Mapping[int, tuple[Tie, ...]], equals: Sequence[Equal]) -> str:
     """Groups with their size, members and what ties them."""
     counts = Counts.of(graph)
     legend = (
         "Channels that can only be removed together. A row bundles as many groups as it has channels: the first "
         "channels of all its members form one group, the second ones the next; tied by says which operators tie them. "
         f"{_example(graph, ties)}At least one channel of every layer has to stay."
+        f"{EQUALLY if equals else ''}"
     )
     rows: list[list[str | int]] = [
         [
@@ -29,9 +34,9 @@ def group_part(graph: ChannelGraph, ties: Mapping[int, tuple[Tie, ...]]) -> str:
             group.size,
             ", ".join(map(str, group.members)),
             ", ".join(map(str, ties.get(number, ()))),
-            "no" if group.frozen else "yes",
+            how,
         ]
-        for number, group in enumerate(graph.groups)
+        for number, (group, how) in enumerate(zip(graph.groups, removable(graph, equals), strict=True))
     ]
     total = (
         f"{many(counts.groups, 'group')} in {many(len(rows), 'row')}, {counts.removable_groups:,} of them removable; "
@@ -39,6 +44,14 @@ def group_part(graph: ChannelGraph, ties: Mapping[int, tuple[Tie, ...]]) -> str:
         f"({share(counts.removable, counts.channels)})"
     )
     return section("Groups", legend, table(["group", "channels", "members", "tied by", "removable"], rows), total)
+
+
+def removable(graph: ChannelGraph, equals: Sequence[Equal]) -> Iterator[str]:
+    """For each row of groups, whether and how they can be removed."""
+    first = 0
+    for group in graph.groups:
+        yield "no" if group.frozen else how_removable(range(first, first + group.size), equals)
+        first += group.size
 
 
 def _example(graph: ChannelGraph, ties: Mapping[int, tuple[Tie, ...]]) -> str:

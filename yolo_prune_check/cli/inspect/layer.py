@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from yolo_prune_check.channels.dependents import Dependent, Dependents, Membership, dependents_of
 from yolo_prune_check.channels.graph import ChannelGraph
 from yolo_prune_check.channels.plan import Plan, Step
 from yolo_prune_check.channels.predict import predict
-from yolo_prune_check.channels.prediction import Prediction
+from yolo_prune_check.channels.prediction import EdgeKind, Prediction
+from yolo_prune_check.cli.equal import Equal, equals_of
 from yolo_prune_check.cli.explain import explain
 from yolo_prune_check.cli.inspect.counts import many
 from yolo_prune_check.cli.inspect.edge_table import MEANINGS
-from yolo_prune_check.cli.inspect.group_table import why_frozen
+from yolo_prune_check.cli.inspect.equal_table import equal_part_of
+from yolo_prune_check.cli.inspect.group_table import EQUALLY, removable, why_frozen
 from yolo_prune_check.cli.inspect.part_table import kernel
 from yolo_prune_check.cli.inspect.parts import Part, Parts
 from yolo_prune_check.cli.inspect.section import section
@@ -76,11 +78,13 @@ def examine(graph: ChannelGraph, parts: Parts, layer: Layer) -> LayerFacts:
 
 def describe_layer(model: str, graph: ChannelGraph, parts: Parts, facts: LayerFacts) -> str:
     """All of it as text."""
+    equals = equals_of(graph)
     sections = [
         _summary(model, graph, parts, facts),
         _reached(facts.dependents),
         _paths(facts.dependents),
-        _together(graph, facts.dependents),
+        _together(graph, facts.dependents, equals),
+        equal_part_of(graph, facts.layer.name, equals),
         _alone(graph, facts),
         _active(graph, facts),
     ]
@@ -90,7 +94,7 @@ def describe_layer(model: str, graph: ChannelGraph, parts: Parts, facts: LayerFa
 def _summary(model: str, graph: ChannelGraph, parts: Parts, facts: LayerFacts) -> str:
     layer, known = facts.layer, graph.layers[facts.layer.name]
     ends = [item for item in facts.dependents.reached if item.ends]
-    readers = dict.fromkeys(item.consumer for item in ends if item.kind not in ("frozen", "head"))
+    readers = dict.fromkeys(item.consumer for item in ends if item.kind not in ("frozen", "head", "attention"))
     home = parts.of_module(layer.name)
     where = f" of block {layer.block} ({home.type})" if home is not None else ""
     blocks = ", ".join(f"{part.index} ({part.type})" for part in facts.parts)
@@ -99,15 +103,16 @@ def _summary(model: str, graph: ChannelGraph, parts: Parts, facts: LayerFacts) -
         "",
         f"{layer.in_channels} → {layer.out_channels} channels, {kernel(graph, layer.name)}, "
         + (f"batch norm {known.norm}" if known.norm else "no batch norm"),
-        _endings(len(readers), any(item.consumer not in readers for item in ends)),
+        _endings(len(readers), {item.kind for item in ends if item.consumer not in readers}),
         f"blocks that depend on it: {blocks}" if blocks else "nothing depends on it",
     ]
     return "\n".join(wrapped(line, WIDTH) for line in lines)
 
 
-def _endings(layers: int, others: bool) -> str:
+def _endings(layers: int, others: set[EdgeKind]) -> str:
     found = [many(layers, "layer")] if layers else []
-    found += ["operators that do not tell them apart"] if others else []
+    found += ["the product of an attention, which sums over them"] if "attention" in others else []
+    found += ["operators that do not tell them apart"] if others - {"attention"} else []
     return f"its channels end in {' and in '.join(found)}" if found else "its channels end nowhere"
 
 
@@ -157,22 +162,27 @@ def _path_lines(item: Dependent, margin: int) -> str:
     return _range(item.channels.start, item.channels.stop).ljust(margin) + body.replace("\n", "\n" + " " * margin)
 
 
-def _together(graph: ChannelGraph, dependents: Dependents) -> str:
-    rows = [_membership(graph, membership) for membership in dependents.memberships]
+def _together(graph: ChannelGraph, dependents: Dependents, equals: Sequence[Equal]) -> str:
+    how = list(removable(graph, equals))
+    rows = [_membership(graph, membership, how[membership.number]) for membership in dependents.memberships]
+    equally = EQUALLY if any(how[membership.number].startswith("yes,") for membership in dependents.memberships) else ""
     return section(
         "What they can only be removed with",
-        "The groups that hold its channels: the first channels of all members go together, the second ones, and so on.",
+        "The groups that hold its channels: the first channels of all members go together, the second ones, and so on."
+        f"{equally}",
         table(["group", "channels", "goes together with", "tied by", "removable"], rows),
     )
 
 
-def _membership(graph: ChannelGraph, membership: Membership) -> list[str | int]:
+def _membership(graph: ChannelGraph, membership: Membership, how: str) -> list[str | int]:
+    each_other = ["each other, channel by channel"] if len(membership.channels) > 1 else []
+    partners = [*each_other, *map(str, membership.partners)]
     return [
         membership.number + 1,
         ", ".join(_range(part.start, part.stop) for part in membership.channels),
-        ", ".join(map(str, membership.partners)) or "nothing",
+        ", ".join(partners) or "nothing",
         ", ".join(map(str, membership.ties)),
-        f"no: {why_frozen(graph, membership.group)}" if membership.group.frozen else "yes",
+        f"no: {why_frozen(graph, membership.group)}" if membership.group.frozen else how,
     ]
 
 

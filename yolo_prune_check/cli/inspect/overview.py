@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from yolo_prune_check.channels.graph import ChannelGraph
 from yolo_prune_check.channels.ties import GroupIndex, ties_of
+from yolo_prune_check.cli.equal import equals_of
 from yolo_prune_check.cli.inspect.counts import Counts, many, share
 from yolo_prune_check.cli.inspect.edge_table import edge_part
+from yolo_prune_check.cli.inspect.equal_table import equal_part
 from yolo_prune_check.cli.inspect.group_table import frozen_part, group_part, unsupported_part
 from yolo_prune_check.cli.inspect.part_table import layer_part, part_part
 from yolo_prune_check.cli.inspect.parts import Parts
@@ -25,12 +27,14 @@ def overview(model: str, graph: ChannelGraph, parts: Parts) -> str:
     """
     index = GroupIndex.of(graph)
     ties = ties_of(graph, index)
+    equals = equals_of(graph)
     sections = [
         summary(model, graph, parts),
         part_part(parts),
         layer_part(graph, parts, index),
         edge_part(graph),
-        group_part(graph, ties),
+        group_part(graph, ties, equals),
+        equal_part(equals),
         frozen_part(graph),
         unsupported_part(graph),
     ]
