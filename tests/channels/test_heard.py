@@ -140,6 +140,11 @@ class _Text(_Net):
         return y * scales.get(str(y.shape[1]), 1.0)
 
 
+class _Alpha(_Net):
+    def middle(self, y: torch.Tensor) -> torch.Tensor:
+        return torch.add(y, y, alpha=y.shape[1])
+
+
 KINDS = [
     _NewZeros,
     _ZerosOfAttribute,
@@ -160,6 +165,7 @@ KINDS = [
     _NumelScale,
     _Length,
     _Text,
+    _Alpha,
 ]
 
 

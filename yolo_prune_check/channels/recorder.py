@@ -469,7 +469,7 @@ class Recorder:
         matched = self.dims is not None and list(map(index, self.dims)) == concrete
         if not matched:
             for dim in self.dims or ():
-                mark_computed(as_size(dim))
+                self.use(dim)
                 owners = (self.values[axis.value].parameter for axis in sized(as_size(dim)))
                 self.elsewhere.update(name for name in owners if name is not None)
 
