@@ -157,6 +157,11 @@ FROZEN: dict[str, tuple[Callable[[], nn.Module], str]] = {
         "mul",
     ),
     "viewed and read": (lambda: Gamma((16,), lambda x, g: x * g.view(1, -1, 1, 1) + g.mean()), "mul"),
+    "viewed, and it gets an axis in place": (lambda: Gamma((16,), lambda x, g: x * g[:, None].unsqueeze_(-1)), "mul"),
+    "viewed, and it gets two more axes in place": (
+        lambda: Gamma((16,), lambda x, g: x * g.view(-1).unsqueeze_(-1).unsqueeze_(-1)),
+        "mul",
+    ),
     "viewed and written into": (lambda: Gamma((16,), written), "mul"),
     "viewed, divided by the size of the view": (
         lambda: Gamma((16,), lambda x, g: x * (wide := g.view(1, -1, 1, 1)) / wide.shape[1]),

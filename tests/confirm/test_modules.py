@@ -118,3 +118,10 @@ def test_costs_are_torchinfo_s_whatever_a_module_returns(inner: nn.Module, take:
         result = confirm(model, plan, prediction, graph=graph)
         assert result.differences == ()
         assert prediction.macs is not None
+
+
+def test_a_module_that_takes_one_size_alone_is_confirmed_at_the_size_of_the_prediction() -> None:
+    model = nn.Sequential(nn.Conv2d(3, 8, 1), nn.ReLU(), nn.Conv2d(8, 4, 1), nn.Flatten(), nn.Linear(4 * 16 * 16, 5))
+    plan = Plan([Step("0", range(4))], "local")
+    prediction = predict(ChannelGraph.trace(model.eval(), imgsz=16), plan)
+    assert confirm(model, plan, prediction).agrees

@@ -37,12 +37,12 @@ def norms_swapped_between_equals(find: Rule, *trace: Any) -> Any:
 
 
 @mutant(
-    "recorder:Recorder._name",
+    "naming:RunningNames.of",
     "a module that many share (an activation) is always named after the first of them",
     Pinned(the_head, "yolo11n-seg", "model.23"),
 )
-def lent_module_named_after_the_first(name: Rule, recorder: Any, module: Any) -> str:
-    return str(recorder.names.get(module, type(module).__name__))
+def lent_module_named_after_the_first(of: Rule, names: Any, module: Any, running: str) -> Any:
+    return of(names, module, "no such module")
 
 
 @mutant("layers:_chain", "a layer emits what its convolution computes, before norm and activation", MASK)

@@ -108,6 +108,33 @@ class LentAdd(nn.Module):
         return self.o(self.blocks(x))
 
 
+class LentToForeign(nn.Module):
+    """Modules that are made while running call those of the model, one of which two blocks know."""
+
+    def __init__(self) -> None:
+        super().__init__()
+
+        class Twice(nn.Module):
+            def forward(self, x: torch.Tensor, layer: nn.Module, act: nn.Module) -> torch.Tensor:
+                return x + nn.Sequential(layer, act)(x) * 2
+
+        class Block(nn.Module):
+            def __init__(self, act: nn.Module) -> None:
+                super().__init__()
+                self.conv, self.act = nn.Conv2d(8, 8, 1), act
+
+            def forward(self, x: torch.Tensor) -> torch.Tensor:
+                return Twice()(x, self.conv, self.act)
+
+        act = nn.ReLU()
+        self.a = nn.Conv2d(3, 8, 3, padding=1)
+        self.blocks = nn.Sequential(Block(act), Block(act))
+        self.o = nn.Conv2d(8, 4, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.o(self.blocks(self.a(x)))
+
+
 class ConvSub(nn.Module):
     """A subclass of Conv2d that pads by itself."""
 
@@ -263,6 +290,7 @@ NETS = (
     TiedW,
     AliasMod,
     LentAdd,
+    LentToForeign,
     ConvSub,
     FuncConv,
     Unused,

@@ -15,6 +15,7 @@ from torch import nn
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 
 from yolo_prune_check.channels.aten import Schema
+from yolo_prune_check.channels.naming import RunningNames
 from yolo_prune_check.channels.program import FloatArray, ModuleCall, Op, Program, Ref, Value
 from yolo_prune_check.channels.rules import CONVOLUTIONS, FACTORIES, RULES
 from yolo_prune_check.channels.sizes import (
@@ -49,7 +50,7 @@ class Recorder:
     def __init__(self, model: nn.Module) -> None:
         """Nothing has run yet."""
         self.names = {module: name for name, module in model.named_modules()}
-        self.lent = _lent(model)
+        self.naming = RunningNames(model)
         self.parameters: dict[int, str] = {}
         self.sizes: dict[str, int] = {}
         self.tied: dict[int, list[str]] = {}
@@ -153,17 +154,13 @@ class Recorder:
             measured.reset(measuring)
 
     def _enter(self, module: nn.Module, args: Any) -> None:
-        self.stack.append(self._name(module))
+        running = self.stack[-1] if self.stack else ""
+        name = self.naming.of(module, running)
+        self.stack.append(running if name is None else name)  # what is no part of the model runs as its caller
         self.starts.append(len(self.ops))
         kind: Any = type(module)  # mypy takes a module's class for unhashable
         for read, code in attributes_unheard_in(kind):
             self._unheard_attribute(module, read, code)
-
-    def _name(self, module: nn.Module) -> str:
-        """Name of a module that begins to run; of those that others lend, the one inside what is running."""
-        inside = f"{self.stack[-1]}." if self.stack and self.stack[-1] else ""
-        first = self.names.get(module, type(module).__name__)
-        return next((name for name in self.lent.get(module, ()) if name.startswith(inside)), first)
 
     def _unheard_attribute(self, module: nn.Module, read: Read, code: CodeType) -> None:
         found: Any = module
@@ -189,6 +186,8 @@ class Recorder:
 
     def _leave(self, module: nn.Module, args: Any, output: Any) -> None:
         name, first = self.stack.pop(), self.starts.pop()
+        if module not in self.names:
+            return
         inputs = self._derived_in(args[0] if len(args) == 1 else args)
         single = self.value_of(output) if isinstance(output, torch.Tensor) else None
         leaf = not module._modules
@@ -244,7 +243,7 @@ class Recorder:
             self._made(target, args, kwargs, output)
             return
         if self.derived.isdisjoint(map(id, tensors)):
-            if target in VIEWING and self._views(target, tensors[0], args, output):
+            if target in VIEWING and written is None and self._views(target, tensors[0], args, output):
                 return
             for size in (*(self.dims or ()), *_parts(self.bounds)):
                 self.use(size)
@@ -341,6 +340,8 @@ class Recorder:
         while id(root) in self.viewed:
             root = self.viewed[id(root)].source
         parameter = self.value_of(root) if self.dims is not None else None
+        if self.dims is not None and list(map(index, self.dims)) != integers_in(args[1:]):
+            return False
         arguments = args if self.dims is None else (source, *self._arguments(args[1:]))
         if not follows(target, arguments, tuple(map(index, output.shape)), parameter):
             return False
@@ -549,16 +550,6 @@ class Recorder:
             self._unvisited(),
             frozenset(self.elsewhere),
         )
-
-
-def _lent(model: nn.Module) -> dict[nn.Module, list[str]]:
-    """All names of the modules that have several; one with parameters is known by the first alone, as these are."""
-    names: dict[nn.Module, list[str]] = {}
-    for name, module in model.named_modules(remove_duplicate=False):
-        names.setdefault(module, []).append(name)
-    return {
-        module: found for module, found in names.items() if len(found) > 1 and next(module.parameters(), None) is None
-    }
 
 
 def _memory(tensor: torch.Tensor) -> int:

@@ -34,5 +34,6 @@ def confirm(model: nn.Module, plan: Plan, prediction: Prediction, *, graph: Chan
             f"confirm takes a Prediction: got {type(prediction).__name__}",
             hint="Give what ypc.predict(graph, plan) returns.",
         )
+    graph = graph or ChannelGraph.trace(network, imgsz=prediction.imgsz)
     observation = observe(network, prune(network, plan, graph=graph), plan, prediction.imgsz)
     return compare(prediction, observation)

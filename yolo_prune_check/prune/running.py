@@ -9,6 +9,8 @@ from typing import Any
 from torch import nn
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 
+from yolo_prune_check.channels.naming import RunningNames, is_inside
+
 Left = Callable[[str, nn.Module, Any], None]
 
 
@@ -40,18 +42,17 @@ def watch(model: nn.Module, left: Left | None = None) -> Iterator[Running]:
         left: Called with name, module and output whenever a module's forward returns.
     """
     running = Running()
-    names = _names(model)
+    names = RunningNames(model)
 
     def enter(module: nn.Module, args: Any) -> None:
-        if module in names:
-            inside = f"{running.innermost}." if running.innermost else ""
-            name = next((name for name in names[module] if name.startswith(inside)), None)
-            if name is not None:
+        name = names.of(module, running.innermost)
+        if name is not None:
+            if is_inside(name, running.innermost):
                 running.entered.append(name)
-            running.stack.append(names[module][0] if name is None else name)
+            running.stack.append(name)
 
     def leave(module: nn.Module, args: Any, output: Any) -> None:
-        if module in names:
+        if names.of(module, "") is not None:
             name = running.stack.pop()
             if left is not None:
                 left(name, module, output)
@@ -62,13 +63,3 @@ def watch(model: nn.Module, left: Left | None = None) -> Iterator[Running]:
     finally:
         for handle in handles:
             handle.remove()
-
-
-def _names(model: nn.Module) -> dict[nn.Module, list[str]]:
-    """Names of all modules; of one that has parameters the first alone, by which these go."""
-    names: dict[nn.Module, list[str]] = {}
-    for name, module in model.named_modules(remove_duplicate=False):
-        known = names.setdefault(module, [])
-        if not known or next(module.parameters(), None) is None:
-            known.append(name)
-    return names
