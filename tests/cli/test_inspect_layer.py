@@ -75,7 +75,8 @@ def test_queries_and_keys_have_paths_and_go_with_each_other(command_line: Comman
 def test_json_holds_the_heads_of_an_attention(command_line: CommandLine) -> None:
     qkv = "model.10.m.0.attn.qkv"
     facts = command_line("inspect", "yolo11m.yaml", "--layer", qkv, "--json").json
-    queries, values, stream = facts["equals"]
+    cut, queries, values, stream = facts["equals"]
+    assert (cut["channels"], cut["operators"]) == ([], ["split_with_sizes in model.10"])
     assert [len(item["blocks"]) for item in (queries, values, stream)] == [4, 4, 2]
     assert queries["unit"] == "head"
     assert queries["units"][3]["channels"] == [{"layer": f"{qkv}.conv", "start": 384, "stop": 512}]

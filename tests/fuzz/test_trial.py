@@ -125,6 +125,18 @@ def test_an_unsafe_plan_is_shrunk_to_what_is_unsafe_about_it(plan: Plan, small: 
     assert shrunk_unsafe(first, trial, widths) == found
 
 
+def test_steps_that_only_together_are_unsafe_are_not_merged_unseen() -> None:
+    twice = Plan([Step("a", [0, 1, 2]), Step("a", [0, 1])], "local")
+    tried: list[Plan] = []
+
+    def trial(plan: Plan) -> Tried:
+        tried.append(plan)
+        return Tried(plan, "breaks", "x", None) if len(plan.steps) > 1 else Tried(plan, "safe", "", None)
+
+    assert shrunk_unsafe(trial(twice), trial, {"a": 4}).plan == twice
+    assert len(tried) > 1
+
+
 def test_layers_of_blocks_are_those_that_run() -> None:
     assert layers_in(stock(), graph_of(), [1, 2]) == (
         "model.1.conv",

@@ -52,6 +52,11 @@ class Equal:
         """The dependency groups that hold any of the channels."""
         return frozenset().union(*(block.groups for block in self.blocks))
 
+    @property
+    def reach(self) -> frozenset[int]:
+        """These, and those of the units that may go as a whole."""
+        return self.groups.union(*(unit.groups for unit in self.units))
+
 
 def equals_of(graph: ChannelGraph) -> tuple[Equal, ...]:
     """All of them, in execution order; those that ask the same of the same channels once.
@@ -69,6 +74,16 @@ def equals_of(graph: ChannelGraph) -> tuple[Equal, ...]:
             operators = (*known.operators, *item.operators)
             found[_key(item.blocks), _key(item.units)] = replace(known, operators=operators)
     return tuple(found.values())
+
+
+def linked(groups: frozenset[int], equals: Iterable[Equal]) -> list[Equal]:
+    """The constraints on these dependency groups, and those that share groups with one of them, and so on."""
+    others = list(equals)
+    found = [item for item in others if not item.groups.isdisjoint(groups)]
+    reached = frozenset[int]()
+    while len(reached) < len(reached := reached.union(*(item.reach for item in found))):
+        found = [item for item in others if item in found or not item.reach.isdisjoint(reached)]
+    return found
 
 
 def companions(item: Equal, equals: Iterable[Equal]) -> list[tuple[int, Block]]:

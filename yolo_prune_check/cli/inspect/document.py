@@ -11,7 +11,7 @@ from yolo_prune_check.channels.slices import slices_of
 from yolo_prune_check.channels.ties import GroupIndex, ties_of
 from yolo_prune_check.cli.equal import Block, Equal, equals_of
 from yolo_prune_check.cli.inspect.counts import Counts
-from yolo_prune_check.cli.inspect.equal_table import channels_in
+from yolo_prune_check.cli.inspect.equal_table import equals_on
 from yolo_prune_check.cli.inspect.group_table import why_frozen
 from yolo_prune_check.cli.inspect.layer import LayerFacts
 from yolo_prune_check.cli.inspect.parts import Part, PartLayer, Parts
@@ -145,8 +145,7 @@ def layer_document(model: str, graph: ChannelGraph, facts: LayerFacts) -> Json:
         ],
         "equals": [
             {"channels": [[part.start, part.stop] for part in found], **_equal(item)}
-            for item in equals_of(graph)
-            if (found := channels_in(graph, facts.layer.name, item))
+            for item, found in equals_on(graph, facts.layer.name, equals_of(graph))
         ],
         "trial": None if facts.trial is None else {"keep": list(facts.trial)},
         "local": None if facts.local is None else _prediction(facts.local),

@@ -3,49 +3,69 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import combinations
 
 import numpy as np
 
 from yolo_prune_check.channels.graph import ChannelGraph
 from yolo_prune_check.channels.provenance import ChannelRange
-from yolo_prune_check.cli.equal import Equal
-from yolo_prune_check.cli.equal_words import block_in_words, blocks_in_words, operators_in_words, units_in_words
+from yolo_prune_check.cli.equal import Equal, linked
+from yolo_prune_check.cli.equal_words import blocks_in_words, operators_in_words, units_in_words
 from yolo_prune_check.cli.inspect.counts import many
+from yolo_prune_check.cli.inspect.equal_example import example_of
 from yolo_prune_check.cli.inspect.section import section
 from yolo_prune_check.cli.output import table
 
 _TITLE = "Must stay equal"
 _COLUMNS = ("equally many must stay of", "because of")
 _UNITS = "or as a whole"
+_NONE = "none"
 
 
-def equal_part(equals: Sequence[Equal]) -> str:
+def equal_part(graph: ChannelGraph, equals: Sequence[Equal]) -> str:
     """Every constraint; nothing if there are none."""
     if not equals:
         return ""
-    return section(_TITLE, _reading(equals), _table([], [[]] * len(equals), equals, equals), many(len(equals), "row"))
+    return section(
+        _TITLE,
+        _reading(graph, equals, equals),
+        _table([], [[]] * len(equals), equals, equals),
+        many(len(equals), "row"),
+    )
 
 
 def equal_part_of(graph: ChannelGraph, layer: str, equals: Sequence[Equal]) -> str:
     """The constraints on one layer's channels, and with which others; nothing if there are none."""
-    found = [(item, channels) for item in equals if (channels := channels_in(graph, layer, item))]
+    found = equals_on(graph, layer, equals)
     if not found:
         return ""
     shown = [item for item, _ in found]
     counted: list[list[str | int]] = [
-        [", ".join(f"[{part.start}:{part.stop}]" for part in parts)] for _, parts in found
+        [", ".join(f"[{part.start}:{part.stop}]" for part in parts) or _NONE] for _, parts in found
     ]
+    through = (
+        f"; where it says {_NONE}, a row restricts them through channels that it shares with other rows."
+        if not all(parts for _, parts in found)
+        else "."
+    )
     legend = (
-        f"{_reading(shown)} channels are those of this layer that a row counts, or that go with one that it counts."
+        f"{_reading(graph, shown, equals)} channels are those of this layer that a row counts, or that go with one "
+        f"that it counts{through}"
     )
     return section(_TITLE, legend, _table(["channels"], counted, shown, equals))
 
 
-def channels_in(graph: ChannelGraph, layer: str, item: Equal) -> tuple[ChannelRange, ...]:
-    """Which of a layer's channels a constraint counts, themselves or tied to those that it names."""
-    channels = graph.provenance.channels
+def equals_on(graph: ChannelGraph, layer: str, equals: Sequence[Equal]) -> list[tuple[Equal, tuple[ChannelRange, ...]]]:
+    """The constraints on a layer's channels, each with those that it counts, themselves or tied to those it names.
+
+    A constraint that counts none of them restricts them through others with which it shares channels.
+    """
+    channels, label = graph.provenance.channels, graph.partition.label
     own = channels.of(layer)
-    return channels.ranges(own[np.isin(graph.partition.label[own], list(item.groups))])
+    return [
+        (item, channels.ranges(own[np.isin(label[own], list(item.groups))]))
+        for item in linked(frozenset(label[own].tolist()), equals)
+    ]
 
 
 def _table(
@@ -65,20 +85,18 @@ def _table(
     return table([*headers, *_COLUMNS, *([_UNITS] if units else [])], rows)
 
 
-def _reading(equals: Sequence[Equal]) -> str:
-    """How to read the rows, with an example from them."""
+def _reading(graph: ChannelGraph, shown: Sequence[Equal], equals: Sequence[Equal]) -> str:
+    """How to read the rows, with an example from them where one row can be told alone."""
     sentences = [
         "On both sides of = equally many channels must stay, whichever these are: the operator cuts or joins them by "
         "count. A comma joins ranges that are counted together."
     ]
-    plain = next((item for item in equals if not item.units), None)
-    if plain is not None:
-        one, other = map(block_in_words, plain.blocks[:2])
-        sentences.append(
-            f"Example: whoever removes 3 channels of {one} has to remove 3 of {other}, any 3; execution group gives "
-            "back what is removed of one of them alone."
-        )
-    units = dict.fromkeys(item.unit for item in equals if item.units)
+    example = example_of(graph, shown, equals)
+    if example is not None:
+        sentences.append(str(example))
+    if any(not one.reach.isdisjoint(other.reach) for one, other in combinations(shown, 2)):
+        sentences.append("All rows must hold together: what one row allows, another that counts the same may forbid.")
+    units = dict.fromkeys(item.unit for item in shown if item.units)
     if units:
         sentences.append(
             f"A {' or '.join(units)} may also go as a whole, from all rows that hold it and with what the last column "

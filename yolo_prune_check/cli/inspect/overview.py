@@ -34,7 +34,7 @@ def overview(model: str, graph: ChannelGraph, parts: Parts) -> str:
         layer_part(graph, parts, index),
         edge_part(graph),
         group_part(graph, ties, equals),
-        equal_part(equals),
+        equal_part(graph, equals),
         frozen_part(graph),
         unsupported_part(graph),
     ]
