@@ -5,15 +5,18 @@ from __future__ import annotations
 from functools import lru_cache
 from itertools import combinations
 from time import process_time
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, cat, nn
+from torchvision.models import shufflenet_v2_x1_0
 
 from tests.examples import at_least
 from tests.models import graph_of
+from yolo_prune_check.channels.completion import complete
 from yolo_prune_check.channels.graph import ChannelGraph
 from yolo_prune_check.channels.plan import Execution, Plan, Step
 from yolo_prune_check.channels.predict import predict
@@ -170,6 +173,24 @@ def test_a_plan_that_nothing_completes_is_given_up_soon() -> None:
     assert process_time() - begun < 2
     assert repair is not None
     assert repair.plan.execution == "mask"
+
+
+def test_a_plan_on_a_net_whose_balances_share_groups_is_repaired_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Channel shuffles tie all balances of a stage together, 45 in all: completing one part changes most of them."""
+    graph = ChannelGraph.trace(shufflenet_v2_x1_0(weights=None).eval(), imgsz=64)
+    last = [layer for layer in graph.layers if layer.endswith(("branch1.2", "branch2.5"))]
+    steps = [Step(layer, range(number % 3 + 2, graph.layers[layer].out_channels)) for number, layer in enumerate(last)]
+    asked = Mock(wraps=graph.verdicts.of)
+    completed = Mock(wraps=complete)
+    monkeypatch.setattr(graph.verdicts, "of", asked)
+    monkeypatch.setattr("yolo_prune_check.channels.repair.complete", completed)
+    begun = process_time()
+    found = find_repair(graph, Plan(steps[:9], "group"))
+    assert process_time() - begun < 2
+    assert found is not None
+    assert found.extra
+    assert 10 < completed.call_count <= 100
+    assert asked.call_count < 600
 
 
 @st.composite

@@ -37,7 +37,8 @@ def complete(graph: ChannelGraph, plan: Plan) -> Plan | None:
     if asked is None:
         return None
     found: dict[bytes, BoolArray] = {}
-    for whole in _WAYS:
+    has_units = any(item.units is not None for item in graph.partition.levels)
+    for whole in _WAYS if has_units else _WAYS[:1]:  # they differ only in what they do with units
         gone = _completed(graph, asked, whole)
         if gone is not None:
             found.setdefault(gone.tobytes(), gone)
@@ -62,49 +63,62 @@ def _given_back(graph: ChannelGraph, plan: Plan) -> BoolArray | None:
 
 def _completed(graph: ChannelGraph, asked: BoolArray, whole: _Whole) -> BoolArray | None:
     """The groups that go when each balance is kept by removing more; None if that takes what cannot go."""
-    frozen = np.zeros(len(asked), dtype=np.bool_)
-    frozen[list(graph.partition.frozen)] = True
-    gone = asked.copy()
+    gone = np.append(asked, False)  # behind the groups, at -1, what belongs to none: it never goes, and cannot
+    frozen = np.zeros(len(gone), dtype=np.bool_)
+    frozen[list(graph.partition.frozen)] = frozen[-1] = True
+    matched = [0] * len(graph.partition.levels)  # how many of its groups were gone when a balance was last matched
     for _ in range(_ROUNDS):
-        before = int(gone.sum())
-        for item in graph.partition.levels:
-            if gone[item.groups[item.groups >= 0]].any() and not _match(item, gone, frozen, whole):
+        before = np.count_nonzero(gone)
+        for number, item in enumerate(graph.partition.levels):
+            lost = int(np.count_nonzero(gone[item.groups]))
+            if lost == matched[number]:
+                continue
+            matched[number] = lost
+            if not _match(item, gone, frozen, whole):
                 return None
-        if int(gone.sum()) == before:
-            return gone
+        if np.count_nonzero(gone) == before:
+            return gone[:-1]
     return None
 
 
 def _match(item: Levels, gone: BoolArray, frozen: BoolArray, whole: _Whole) -> bool:
     """Remove as many from every block of a balance as from the one that loses most; whether that is possible."""
     if item.units is not None and whole != "never":
-        kept = (~_among(gone, item.blocks)).sum(1)
+        kept = (~gone[item.blocks]).sum(1)
         short = kept == 0 if whole == "emptied" else kept < kept.max()
         taken = item.units[short & (item.units >= 0).all(1)]
         if frozen[taken].any():
             return False
         gone[taken] = True
-    blocks = item.blocks if item.units is None else item.blocks[~_among(gone, item.units).all(1)]
-    return all(_shorten(row, blocks, gone, frozen) for row in blocks)
+    blocks = item.blocks if item.units is None else item.blocks[~gone[item.units].all(1)]
+    lost = gone[blocks]
+    counts = lost.sum(1)
+    for number, row in enumerate(blocks):
+        shortest = int(counts.argmax())
+        missing = int(counts[shortest] - counts[number])
+        if not missing:
+            continue
+        partners = _partners(row, missing, ~(lost[number] | frozen[row]), lost[shortest])
+        if partners is None:
+            return False
+        gone[partners] = True
+        lost = gone[blocks]
+        counts = lost.sum(1)
+    return True
 
 
-def _shorten(row: Ids, blocks: Ids, gone: BoolArray, frozen: BoolArray) -> bool:
-    """Remove from one block until it is no longer than the shortest, first at the offsets that are gone there."""
-    lost = _among(gone, blocks)
-    shortest = int(lost.sum(1).argmax())
-    free = ~_among(gone, row) & ~_among(frozen, row) & (row >= 0)
+def _partners(row: Ids, missing: int, free: BoolArray, first: BoolArray) -> Ids | None:
+    """Groups of a block that take at least so many entries from it, those at certain offsets first; None if too few.
+
+    Of a group that stands in several places all go.
+    """
     offsets = np.flatnonzero(free)
-    partners_first = offsets[np.argsort(~lost[shortest][offsets], kind="stable")]
-    for offset in partners_first.tolist():
-        if _among(gone, row).sum() >= lost[shortest].sum():
-            break
-        gone[row[offset]] = True  # of a group that stands in several places all go
-    return bool(_among(gone, row).sum() >= lost[shortest].sum())
-
-
-def _among(flags: BoolArray, groups: Ids) -> BoolArray:
-    """For each entry whether its group is flagged; what belongs to none is not."""
-    return np.where(groups < 0, False, flags[groups])
+    groups = row[offsets[np.argsort(~first[offsets], kind="stable")]]
+    _, found, times = np.unique(groups, return_index=True, return_counts=True)
+    order = np.argsort(found)
+    taken = np.cumsum(times[order])
+    needed = int(np.searchsorted(taken, missing)) + 1
+    return groups[found[order[:needed]]] if needed <= len(taken) else None
 
 
 def _extended(graph: ChannelGraph, plan: Plan, groups: BoolArray) -> Plan:

@@ -209,7 +209,7 @@ class Repair:
             or, where there is none, stands in further steps at the end.
         drop: Layers of which a step was dropped from it.
         steps: Positions of these steps in the unsafe plan, from 0.
-        extra: Under ``group``: all channels that go beyond those that the unsafe plan's steps name.
+        extra: Under ``group``: all channels that go beyond those that the steps name which are not dropped.
         message: What was changed, in words.
     """
 

@@ -188,10 +188,15 @@ def level(stays: BoolArray, levels: tuple[Levels, ...]) -> None:
         levels: The balances.
     """
     waiting = [item for item in levels if not stays[item.groups[item.groups >= 0]].all()]
+    seen = [-1] * len(waiting)  # how many of its groups stayed when a balance was last looked at; only ever more do
     uneven = True
     while uneven:
         uneven = False
-        for item in waiting:
+        for number, item in enumerate(waiting):
+            staying = int(np.count_nonzero(stays[item.groups]))
+            if staying == seen[number]:
+                continue
+            seen[number] = staying
             there = item.blocks if item.units is None else item.blocks[_kept(item.units, stays).any(1)]
             if _raise(there, stays, apart=item.apart):
                 uneven = True

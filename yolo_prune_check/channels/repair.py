@@ -18,6 +18,9 @@ from yolo_prune_check.channels.removal import find_removal, named_by
 _TRIED = 1_000
 """Plans whose verdicts are asked for in search of fewer drops: every part of a plan of 9 steps, two drops of 44."""
 
+_LEVELLED = 17_000
+"""Balances looked at for these verdicts under ``group``: fewer plans are tried where a model has more than 17."""
+
 _COMPLETED = 100
 """Plans that are completed by partner channels in this search, each in about the time of several verdicts."""
 
@@ -27,11 +30,12 @@ def find_repair(graph: ChannelGraph, plan: Plan) -> Repair | None:
 
     Tried in this order: mask silently (for ``mask: weights``); remove with each channel all that has to go with it
     (``local`` becomes ``group``); keep the plan as it is; carry it out by ``mask``. In each, steps are dropped until
-    the rest is safe: the fewest that will do, where up to ``_TRIED`` plans tell; else so that none of them can be put
-    back. Before a step is dropped from a plan by ``group``, or this is masked, the plan is completed, where all that
-    it names would be kept for symmetry: by the partner channels in the other pieces, heads or conv groups
-    (``completion.complete``; for up to ``_COMPLETED`` parts of the plan). To remove a few more is nearer to what was
-    meant than not to remove a layer's channels, or to make none of them narrower.
+    the rest is safe: the fewest that will do, where up to ``_TRIED`` plans tell (fewer where each verdict takes long:
+    ``_LEVELLED``); else so that none of them can be put back. Before a step is dropped from a plan by ``group``, or
+    this is masked, the plan is completed, where all that it names would be kept for symmetry: by the partner channels
+    in the other pieces, heads or conv groups (``completion.complete``; for up to ``_COMPLETED`` parts of the plan). To
+    remove a few more is nearer to what was meant than not to remove a layer's channels, or to make none of them
+    narrower.
     """
     for base, words in _bases(plan):
         found = _fewest_drops(graph, base)
@@ -73,7 +77,7 @@ def _bases(plan: Plan) -> list[tuple[Plan, str]]:
 def _extra(
     graph: ChannelGraph, rest: Plan, repaired: Plan, *, changed: bool
 ) -> tuple[tuple[ChannelRange, ...], list[str]]:
-    """Channels that go beyond those that the steps name, and what to say of them.
+    """Channels that go beyond those that the steps name which are not dropped, and what to say of them.
 
     Args:
         graph: The channel graph.
@@ -96,9 +100,10 @@ def _extra(
 def _fewest_drops(graph: ChannelGraph, plan: Plan) -> tuple[Plan, tuple[int, ...]] | None:
     """Drop as few steps as will do; the plan without them, completed where that takes it, and their positions in it."""
     count, parts = len(plan.steps), _Parts(graph, plan)
+    tried = min(_TRIED, _LEVELLED // max(1, len(graph.partition.levels))) if plan.execution == "group" else _TRIED
     kept = _irreducible(count, parts.safe)
     for drops in range(count if kept is None else count - len(kept)):
-        if sum(comb(count, fewer) for fewer in range(drops + 1)) > _TRIED:
+        if sum(comb(count, fewer) for fewer in range(drops + 1)) > tried:
             break
         rests = combinations(range(count), count - drops)  # the first keeps the first steps
         found = next((rest for rest in rests if parts.safe(rest)), None)
