@@ -10,22 +10,37 @@ class RunningNames:
 
     One that several others know has a name in each. If it has parameters, it goes by its first alone, as these do;
     else (an activation that many share) by that under which the running module knows it.
+
+    Attributes:
+        first: The first name of every module, in the order of the model.
     """
 
     def __init__(self, model: nn.Module) -> None:
         """Note all names."""
-        self._names: dict[nn.Module, list[str]] = {}
+        self.first: dict[nn.Module, str] = {}
+        names: dict[nn.Module, list[str]] = {}
         for name, module in model.named_modules(remove_duplicate=False):
-            known = self._names.setdefault(module, [])
-            if not known or next(module.parameters(), None) is None:
-                known.append(name)
+            if module not in self.first:
+                self.first[module] = name
+            elif module in names or next(module.parameters(), None) is None:
+                names.setdefault(module, [self.first[module]]).append(name)
+        self._inside = {module: _by_outer(known) for module, known in names.items()}
 
     def of(self, module: nn.Module, running: str) -> str | None:
         """Name of a module that begins to run inside another; None if it is no part of the model."""
-        names = self._names.get(module)
-        if names is None:
-            return None
-        return next((name for name in names if is_inside(name, running)), names[0])
+        first, inside = self.first.get(module), self._inside.get(module)
+        return first if inside is None or first is None else inside.get(running, first)
+
+
+def _by_outer(names: list[str]) -> dict[str, str]:
+    """Of some names the first inside each module that has one inside it."""
+    found: dict[str, str] = {}
+    for name in names:
+        outer = name
+        while outer:
+            outer = outer.rpartition(".")[0]
+            found.setdefault(outer, name)
+    return found
 
 
 def is_inside(name: str, outer: str) -> bool:

@@ -47,10 +47,10 @@ _PARTS = frozenset({"slice", "select"})  # views that a write goes through, and 
 class Recorder:
     """Collects values, operators and module calls while a model runs."""
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, naming: RunningNames) -> None:
         """Nothing has run yet."""
-        self.names = {module: name for name, module in model.named_modules()}
-        self.naming = RunningNames(model)
+        self.naming = naming
+        self.names = naming.first
         self.parameters: dict[int, str] = {}
         self.sizes: dict[str, int] = {}
         self.tied: dict[int, list[str]] = {}
@@ -193,12 +193,16 @@ class Recorder:
         leaf = not module._modules
         kind: Any = type(module)  # mypy takes a module's class for unhashable
         returned = self._derived_in(output)
-        shown = sized_in(output) if leaf else None
-        call = ModuleCall(
-            *(name, inputs, single, first, len(self.ops), leaf, kind.__name__, _family(kind), returned),
-            sized=None if shown is None else self.value_of(shown),
-        )
+        sized = self._sized(output, single) if leaf else None
+        stop = len(self.ops)
+        call = ModuleCall(name, inputs, single, first, stop, leaf, kind.__name__, _family(kind), returned, sized)
         self.calls.append(call)
+
+    def _sized(self, output: Any, single: int | None) -> int | None:
+        if single is not None:
+            return single if self.values[single].shape else None  # asking the tensor would be heard of
+        shown = sized_in(output)
+        return None if shown is None else self.value_of(shown)
 
     def _derived_in(self, tree: Any) -> tuple[int, ...]:
         """Numbers of the tensors among a module's arguments or results that depend on the image."""

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from yolo_prune_check.channels.modes import Dispatch, Functions, Writes
+from yolo_prune_check.channels.naming import RunningNames
 from yolo_prune_check.channels.program import Program
 from yolo_prune_check.channels.recorder import Recorder
 from yolo_prune_check.channels.sizes import Attribute, Dim, Remembered
@@ -35,8 +36,9 @@ def trace_program(model: nn.Module, imgsz: int) -> Program:
     Raises:
         UserError: The model cannot be traced, or does not run on such an image.
     """
-    check_traceable(model)
-    recorder = Recorder(model)
+    naming = RunningNames(model)
+    check_traceable(naming.first)
+    recorder = Recorder(naming)
     with unchanged(tuple(recorder.names), recorder.written), torch.no_grad():
         if not all(map(_is_evaluating, recorder.names)):
             model.eval()
