@@ -113,7 +113,7 @@ def _targets(speed: Speed) -> list[str]:
             aim = f"tracing: at most {BUILDS} times Torch-Pruning's build"
             times = building[TRACE] / building[PEER_BUILD]
             rows.append((aim, name, f"{times:.2f}", "yes" if times <= BUILDS else "no"))
-    return ["## What was aimed at", "", _table(rows, ("aim", "of", "measured", "met")), "", _LEFT, ""]
+    return ["## What was aimed at", "", _table(rows, ("aim", "of", "measured", "met")), _LEFT]
 
 
 def _target(aim: str, least: float, execution: str, found: float) -> tuple[str, str, str, str]:
