@@ -275,6 +275,21 @@ def test_a_plan_that_runs_through_an_uneven_split_is_unsafe() -> None:
         assert many.verdict == prediction.verdict
 
 
+def test_what_stays_for_symmetry_is_a_warning_where_something_goes() -> None:
+    """Of 10 channels of one half and 2 of the other, 2 of each go."""
+    graph = graph_of("yolov8n.yaml")
+    keep = [channel for channel in range(32) if channel >= 18 or 10 <= channel < 16]
+    prediction = predict(graph, Plan([Step("model.2.cv1.conv", keep)], "group"))
+    assert prediction.verdict == "safe"
+    (warning,) = [hazard for hazard in prediction.hazards if hazard.code == "kept-for-symmetry"]
+    assert (warning.severity, warning.layer) == ("warning", "model.2.cv1.conv")
+    assert warning.message == "8 of the 12 channels that the plan removes stay for symmetry"
+    even = Plan([Step("model.2.cv1.conv", [*range(8), *range(16, 24)])], "group")
+    assert "kept-for-symmetry" not in codes(predict(graph, even))
+    half = predict(graph, Plan([Step("model.2.cv1.conv", range(16))], "group"))
+    assert [hazard.code for hazard in half.hazards] == ["no-op"]
+
+
 def test_a_gate_that_broadcasts_is_named() -> None:
     """One channel of a squeeze-and-excitation gate scales all channels of the map: nothing is raised."""
     graph = ChannelGraph.trace(build("mobilenet_v3_small", 0))

@@ -46,6 +46,16 @@ def test_validate_refuses_it_with_the_same_message(case: BadInput, command_line:
             "Write LAYER=CHANNELS such as 2.0=0-15,20, or LAYER=CRITERION:RATIO such as 2.0=l1:0.5.",
         ),
         (
+            ("predict", "yolov8n.yaml", "--step", "2.0="),
+            "--step: no channel is kept: got '2.0='. At least one must stay. "
+            "Write LAYER=CHANNELS such as 2.0=0-15,20, or LAYER=CRITERION:RATIO such as 2.0=l1:0.5.",
+        ),
+        (
+            ("predict", "yolov8n.yaml", "--step", "2.0=0:16"),
+            "--step: channels are written 0-15, both ends included: got '2.0=0:16'. Not 0:16. "
+            "Write LAYER=CHANNELS such as 2.0=0-15,20, or LAYER=CRITERION:RATIO such as 2.0=l1:0.5.",
+        ),
+        (
             ("predict", "yolov8n.yaml", "--step", "2.0=l1:1"),
             "--step: the ratio of channels to remove must lie between 0 and 1: got '2.0=l1:1'.",
         ),

@@ -107,3 +107,11 @@ def test_a_whole_head_goes_with_what_is_named_beside_it(command_line: CommandLin
 def test_no_more_channels_are_kept_than_were_named(command_line: CommandLine) -> None:
     ran = command_line("predict", "yolov10n.yaml", "--step", "10.0=0-31", "--execution", "group")
     assert "no-op in model.10.cv1.conv: all 224 channels that the plan names are kept for symmetry" in ran.out
+
+
+def test_rows_that_the_plan_keeps_equal_are_not_named(command_line: CommandLine) -> None:
+    """One channel of each half of the split goes; as many values of the attention would have to."""
+    out = command_line("predict", "yolo11n.yaml", "--step", "10.0=1-127,129-255", "--execution", "group").out
+    advice = [line for line in " ".join(out.split()).split("remove ") if line.startswith("equally many")]
+    assert len(advice) == 1
+    assert "model.10.m.0.attn.qkv.conv[64:128], [192:256] and model.10.cv1.conv[128:256] (view, reshape in" in advice[0]

@@ -34,6 +34,7 @@ def find_hazards(graph: ChannelGraph, plan: Plan, changes: Changes, result: Inte
         found = [*_no_op(graph, plan), *_empty_layers(plan), *_head(graph, plan)]
     else:
         found = [*_nothing_goes(graph, plan, changes.removal), *changes.removal.hazards]
+        found += _partly_kept(graph, plan, changes.removal)
     found += [*_unknown(graph, plan, result), *_broadcasts(graph, result)]
     if plan.execution == "local":
         found += [*_uneven(graph, plan, result), *_frozen(graph, result)]
@@ -70,6 +71,19 @@ def _nothing_goes(graph: ChannelGraph, plan: Plan, removal: Removal) -> Iterator
     else:
         words = _none_removed(plan)
     yield _hazard("no-op", named, words)
+
+
+def _partly_kept(graph: ChannelGraph, plan: Plan, removal: Removal) -> Iterator[Hazard]:
+    """Layers of which fewer channels go than the plan asks for, where anything goes."""
+    if not removal.returned or removal.stays.all():
+        return
+    for name, keep in plan.kept().items():
+        asked = removed(keep, graph.layers[name].out_channels)
+        count = int((asked & removal.stays[graph.provenance.channels.span(name)]).sum())
+        if count:
+            verb = "stays" if count == 1 else "stay"
+            words = f"{count} of the {int(asked.sum())} channels that the plan removes {verb} for symmetry"
+            yield _hazard("kept-for-symmetry", name, words)
 
 
 def _none_removed(plan: Plan) -> str:

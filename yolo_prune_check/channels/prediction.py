@@ -83,6 +83,11 @@ HAZARDS: dict[str, HazardKind] = {
         "Train with this package's trainer, which trains the very module it is given.",
     ),
     "no-op": HazardKind("error", "the plan changes nothing", "Keep fewer channels in at least one layer."),
+    "kept-for-symmetry": HazardKind(
+        "warning",
+        "channels that the plan removes stay, because pieces of a split, heads or conv groups must stay equal",
+        "Remove equally many from each of them: `inspect` lists what must stay equal.",
+    ),
     "stale-attribute": HazardKind(
         "error",
         "a module's width attribute no longer matches its weights",

@@ -40,7 +40,7 @@ def predict(
 ) -> None:
     """Say what a plan will do, without running it. Exits with 1 if the plan is unsafe.
 
-    Example:  yolo-prune-check predict yolov8n-digits --step 2.0=0-15 --step 4.0=l1:0.5 --execution local
+    Example:  yolo-prune-check predict yolov8n-digits --step 2.0=0-7,16-23 --step 4.0=l1:0.5 --execution group
     """
     wanted = [parse_step(text) for text in steps]  # before the model is loaded: a typing error is told at once
     from yolo_prune_check.channels.graph import ChannelGraph

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from yolo_prune_check.channels.graph import ChannelGraph
+from yolo_prune_check.channels.plan import Plan
 from yolo_prune_check.channels.prediction import Prediction
 from yolo_prune_check.channels.provenance import ChannelRange, listed
+from yolo_prune_check.channels.removal import named_by
 from yolo_prune_check.cli.equal import equals_of
 from yolo_prune_check.cli.equal_words import blocks_in_words, operators_in_words, units_in_words
 
@@ -21,7 +23,7 @@ def removal_lines(graph: ChannelGraph, prediction: Prediction) -> list[str]:
         if back:
             kept = f"{back} {'is' if back == 1 else 'are'} kept for symmetry"
             lines.append(f"{layer}: asked: {len(asked)}; go: {len(asked) - back}; {kept}")
-    lines += _uneven(graph, stays) if stays else []
+    lines += _uneven(graph, prediction.plan) if stays else []
     if prediction.added:
         lines.append(f"also goes, being tied to these: {listed(prediction.added)}")
     return lines
@@ -31,19 +33,15 @@ def _channels(ranges: tuple[ChannelRange, ...]) -> set[tuple[str, int]]:
     return {(part.layer, channel) for part in ranges for channel in range(part.start, part.stop)}
 
 
-def _uneven(graph: ChannelGraph, stays: set[tuple[str, int]]) -> Iterator[str]:
-    """What has to go in equal numbers or as a whole, where channels that stay for that are in it.
-
-    Blocks of different layers, as of an attention and what is added to it, are left out: those are levelled in turn.
-    """
+def _uneven(graph: ChannelGraph, plan: Plan) -> Iterator[str]:
+    """What would have to go in equal numbers, or as a whole, of which the plan does not ask for equally many."""
+    asked = set(graph.partition.label[named_by(graph, plan)].tolist())
     equals = equals_of(graph)
     for item in equals:
-        layers = {part.layer for block in item.blocks for part in block.ranges}
-        if len(layers) > 1 or not any(_channels(block.ranges) & stays for block in item.blocks):
-            continue
+        counts = {len(block.groups & asked) for block in item.blocks}
         where = f"({operators_in_words(item)})"
-        if item.only:
+        if item.only and counts != {0}:
             yield f"remove whole {item.unit}s of {blocks_in_words(item.units, ', ')} {where}"
-            continue
-        or_whole = f"; as a whole may go {units_in_words(item, equals)}" if item.units else ""
-        yield f"remove equally many from {blocks_in_words(item.blocks, ' and ')} {where}{or_whole}"
+        elif not item.only and len(counts) > 1:
+            or_whole = f"; as a whole may go {units_in_words(item, equals)}" if item.units else ""
+            yield f"remove equally many from {blocks_in_words(item.blocks, ' and ')} {where}{or_whole}"

@@ -45,11 +45,17 @@ def parse_step(text: str) -> Wanted:
     Wanted(layer='model.1.conv', keep=None, criterion='l1', ratio=0.5)
     """
     layer, equals, rest = (part.strip() for part in text.partition("="))
+    if layer and equals and not rest:
+        raise UserError("no channel is kept", where="--step", value=text, hint=f"At least one must stay. {SYNTAX}")
     if not (layer and equals and rest):
         raise UserError("not a step", where="--step", value=text, hint=SYNTAX)
     criterion, colon, ratio = rest.partition(":")
     if not colon:
         return Wanted(layer, keep=_channels(layer, rest, text), text=text)
+    if criterion.strip("[ ").isdigit():
+        raise UserError(
+            "channels are written 0-15, both ends included", where="--step", value=text, hint=f"Not 0:16. {SYNTAX}"
+        )
     if criterion not in CRITERIA:
         raise UserError("unknown criterion", where="--step", value=text, hint=f"Use one of {', '.join(CRITERIA)}.")
     return Wanted(layer, criterion=criterion, ratio=_ratio(ratio, text), text=text)

@@ -33,6 +33,7 @@ HazardCode = Literal[
     "revived-by-norm",
     "rebuilt-by-trainer",
     "no-op",
+    "kept-for-symmetry",
     "stale-attribute",
     "unaligned-width",
     "frozen-channel",
