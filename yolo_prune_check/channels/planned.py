@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from yolo_prune_check.channels.adapted import adapted
 from yolo_prune_check.channels.graph import ChannelGraph
 from yolo_prune_check.channels.interpret import Scatter
 from yolo_prune_check.channels.parameters import masked, shrunk
@@ -59,5 +60,6 @@ def carry_out(graph: ChannelGraph, plan: Plan) -> Changes:
             continue
         changes.parameters.update(shrunk(graph.parameters, layer, keep))
         if plan.execution == "adapter":
-            changes.scattered[layer.emission] = Scatter(keep, layer.out_channels)
+            scatter = Scatter(keep, layer.out_channels)
+            changes.scattered.update(dict.fromkeys(adapted(graph, layer).values, scatter))
     return changes
