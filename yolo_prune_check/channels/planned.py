@@ -22,12 +22,14 @@ class Changes:
     Attributes:
         parameters: Changed parameters by qualified name.
         scattered: Values whose channels an adapter puts back to their places.
+        narrow: Channels that module calls return before an adapter widens what they return, by the call's index.
         replaced: Operators whose arguments change, by index.
         removal: What goes under execution ``group``; None under the others.
     """
 
     parameters: dict[str, Tensor] = field(default_factory=dict)
     scattered: dict[int, Scatter] = field(default_factory=dict)
+    narrow: dict[int, int] = field(default_factory=dict)
     replaced: dict[int, Op] = field(default_factory=dict)
     removal: Removal | None = None
 
@@ -60,6 +62,7 @@ def carry_out(graph: ChannelGraph, plan: Plan) -> Changes:
             continue
         changes.parameters.update(shrunk(graph.parameters, layer, keep))
         if plan.execution == "adapter":
-            scatter = Scatter(keep, layer.out_channels)
-            changes.scattered.update(dict.fromkeys(adapted(graph, layer).values, scatter))
+            place = adapted(graph, layer)
+            changes.scattered.update(dict.fromkeys(place.values, Scatter(keep, layer.out_channels)))
+            changes.narrow.update(dict.fromkeys(place.narrow, len(keep)))
     return changes

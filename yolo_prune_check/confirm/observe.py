@@ -13,6 +13,7 @@ from yolo_prune_check.confirm.meant import Difference, difference
 from yolo_prune_check.confirm.passes import Pass, leaking_pass, plain_pass
 from yolo_prune_check.confirm.sizes import parameter_count
 from yolo_prune_check.confirm.structure import Lengths, structure_of
+from yolo_prune_check.prune.adapter import ChannelScatter
 from yolo_prune_check.prune.mask import weight_norm_count
 from yolo_prune_check.prune.oplog import is_layer
 from yolo_prune_check.prune.reference import Reference
@@ -80,14 +81,15 @@ def observe(reference: Reference | None, pruned: nn.Module, imgsz: int) -> Obser
         return Observation(plain.failure, active, norms, ports, {}, None, None, None)
     sizes = plain.sizes
     apart = None if reference is None else difference(reference, pruned, imgsz)
-    shapes = sizes.shapes if reference is None else _of_known(sizes.shapes, reference.model)
+    shapes = _without_adapters(sizes.shapes, pruned)
     return Observation(None, active, norms, ports, shapes, parameter_count(pruned), sizes.macs, apart)
 
 
-def _of_known(shapes: Shapes, model: nn.Module) -> Shapes:
-    """Without those of modules that the execution has added."""
-    known = {name for name, _ in model.named_modules(remove_duplicate=False)}
-    return {name: found for name, found in shapes.items() if name in known}
+def _without_adapters(shapes: Shapes, pruned: nn.Module) -> Shapes:
+    """Without those of the two modules into which execution ``adapter`` has made one."""
+    scatters = (name for name, module in pruned.named_modules() if isinstance(module, ChannelScatter))
+    added = tuple(f"{name.rpartition('.')[0]}." for name in scatters)
+    return {name: found for name, found in shapes.items() if not name.startswith(added)} if added else shapes
 
 
 def _activity(plain: Pass, leaking: Pass, lengths: Lengths) -> tuple[dict[str, int], dict[tuple[str, str], SeenPort]]:

@@ -7,6 +7,7 @@ to change; what is saved is the layer's own work.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -43,19 +44,23 @@ class ChannelScatter(nn.Module):
         self.register_buffer("source", source)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Pad by one channel of zeros, then pick."""
-        return functional.pad(x, (0, 0, 0, 0, 0, 1)).index_select(1, self.source)
+        """Scatter ``x``."""
+        return _scattered(x, self.source)
 
 
 class ScatteringConv2d(nn.Conv2d):
     """A convolution that puts its channels back to their places itself: one behind which no module can do it."""
 
-    scatter: ChannelScatter
+    source: torch.Tensor
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Convolve, then scatter."""
-        wide: torch.Tensor = self.scatter(super().forward(x))
-        return wide
+        return _scattered(super().forward(x), self.source)
+
+
+def _scattered(x: torch.Tensor, source: torch.Tensor) -> torch.Tensor:
+    """Pad by one channel of zeros, then pick."""
+    return functional.pad(x, (0, 0, 0, 0, 0, 1)).index_select(1, source)
 
 
 def adapt(model: nn.Module, plan: Plan, norms: Mapping[str, str | None], *, imgsz: int = 64) -> None:
@@ -75,7 +80,7 @@ def adapt(model: nn.Module, plan: Plan, norms: Mapping[str, str | None], *, imgs
     widths = {layer: _width(model, layer) for layer in cut}
     shrink(model, plan, norms)
     for layer, keep in cut.items():
-        _widen(model, places.get(layer, layer), ChannelScatter(keep, widths[layer]))
+        _widen(model, places[layer], ChannelScatter(keep, widths[layer]))
 
 
 def _width(model: nn.Module, layer: str) -> int:
@@ -88,20 +93,30 @@ def _widen(model: nn.Module, place: str, scatter: ChannelScatter) -> None:
     scatter.to(device)
     if isinstance(module, nn.Conv2d):
         module.__class__ = ScatteringConv2d
-        module.scatter = scatter
+        module.register_buffer("source", scatter.source)  # a child would make it no leaf, which torchinfo counts
     else:
         owner, _, name = place.rpartition(".")
         model.get_submodule(owner)._modules[name] = nn.Sequential(module, scatter).train(module.training)
 
 
+@dataclass(frozen=True)
+class _Return:
+    """A module's forward returned a tensor: its name, whether it has no submodules, the value, operators run so far."""
+
+    name: str
+    leaf: bool
+    value: int
+    after: int
+
+
 def _places(model: nn.Module, layers: Mapping[str, object], imgsz: int) -> dict[str, str]:
     """For each layer the last module without submodules that passes on what it makes, at each of its calls, alone."""
-    returned: dict[str, list[int]] = {}
+    returns: list[_Return] = []
 
     def left(name: str, module: nn.Module, output: Any) -> None:
-        if isinstance(output, torch.Tensor) and not any(module.children()):
-            value = log.value_of(output)
-            returned.setdefault(name, []).append(-1 if value is None else value)
+        value = log.value_of(output) if isinstance(output, torch.Tensor) else None
+        if value is not None:
+            returns.append(_Return(name, not any(module.children()), value, len(log.calls)))
 
     parameter = next(model.parameters())
     image = torch.zeros(1, image_channels(model), imgsz, imgsz, device=parameter.device, dtype=parameter.dtype)
@@ -113,9 +128,7 @@ def _places(model: nn.Module, layers: Mapping[str, object], imgsz: int) -> dict[
     for layer, calls in log.convolutions().items():
         if layer in layers:
             chains = [log.emission(index) or (index,) for index in calls]
-            place = _last(returned, [[_made(log, call) for call in chain] for chain in chains])
-            if place is not None:
-                found[layer] = place
+            found[layer] = _last(returns, [[_made(log, call) for call in chain] for chain in chains])
     return found
 
 
@@ -123,11 +136,32 @@ def _made(log: OpLog, call: int) -> int:
     return (log.calls[call].writes or (-1,))[0]
 
 
-def _last(returned: Mapping[str, Sequence[int]], chains: Sequence[Sequence[int]]) -> str | None:
-    """The module that returns what the calls made latest; of several the one that returns it last."""
+def _last(returns: Sequence[_Return], chains: Sequence[Sequence[int]]) -> str:
+    """The module behind which what the calls made latest is passed on by nothing but itself."""
     for position in reversed(range(min(map(len, chains)))):
         values = sorted(chain[position] for chain in chains)
-        names = [name for name, found in returned.items() if sorted(found) == values]
-        if names:
-            return names[-1]
-    return None
+        names = {_place(returns, value) for value in values}
+        name = names.pop()
+        if not names and sorted(item.value for item in returns if item.leaf and item.name == name) == values:
+            return name
+    raise AssertionError("a convolution is no module that returns its channels")
+
+
+def _place(returns: Sequence[_Return], value: int) -> str:
+    """The first leaf that returns a value, or the last in the same module, where that returns it with nothing between.
+
+    There an ``nn.Identity`` may stand for an activation. Elsewhere it is one more reader of the value.
+    """
+    known = [item for item in returns if item.value == value]
+    first = next((item for item in known if item.leaf), None)
+    if first is None:
+        return ""
+    owner, last = first.name.rpartition(".")[0], first
+    for item in returns[returns.index(first) + 1 :]:
+        if item.value != value or item.after != first.after:
+            break
+        if item.name == owner:
+            return last.name
+        if item.leaf and item.name.rpartition(".")[0] == owner:
+            last = item
+    return first.name
