@@ -32,8 +32,8 @@ class Observation:
             got so far. A layer emits after its batch norm and activations, as long as nothing else reads in between.
         weight_norms: Channels whose filter has a weight above 1e-6, by layer: the field notes' count.
         ports: Channels and active channels at every junction's operands and results, by operator and port.
-        shapes: Output shapes by module that returns one tensor, one for each time it ran, without what an adapter has added;
-            empty if the pass raised.
+        shapes: Output shapes by module that returns one tensor, one for each time it ran, without what an adapter has
+            added; empty if the pass raised.
         params: Parameters, as torchinfo counts those of the whole model; None if the pass raised.
         macs: Multiply-accumulates of one image, as torchinfo counts; None if the pass raised.
         difference: Difference to the model that was meant: the one before the plan with the removed channels' outputs

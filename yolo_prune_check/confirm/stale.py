@@ -1,8 +1,8 @@
 """Module attributes that no longer say how wide the module is.
 
 PyTorch's own, such as a convolution's ``in_channels``, must fit the weight. Of others, such as ``c`` of Ultralytics'
-C2f, it is not known what they mean. But where one held, before pruning, the width of a layer in its module, or half of it,
-it still has to hold the width, or half, of one of these.
+C2f, it is not known what they mean. But where one held, before pruning, the width of a layer in its module, or half of
+it, it still has to hold the width, or half, of one of these.
 """
 
 from __future__ import annotations
