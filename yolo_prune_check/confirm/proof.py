@@ -115,7 +115,8 @@ def _gradients(reference: Reference, cut: Callable[[nn.Module], None], pruned: n
     Not of features that a head hands on and that are narrower in one of the two.
     """
     with _in_double():
-        wide, small = (copied(model).double().train() for model in (reference.model, pruned))
+        # A checkpoint of Ultralytics has none that asks for gradients.
+        wide, small = (copied(model).double().train().requires_grad_() for model in (reference.model, pruned))
         images = probe_images(small, size, count=_BATCH)
         outputs = [[tensor for tensor in tensors_of(model(images)) if tensor.requires_grad] for model in (wide, small)]
         pairs = [(one, other) for one, other in zip(*outputs, strict=True) if one.shape == other.shape]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from yolo_prune_check.report import figures
+from yolo_prune_check.report.checks import checks_part, group_lines
 from yolo_prune_check.report.glossary import glossary
 from yolo_prune_check.report.markdown import NONE, block, code, columns, fold, link, page, table, text
 from yolo_prune_check.report.random_plans import random_how, random_part
@@ -95,6 +96,7 @@ def scenario_part(record: Record) -> str:
         parts.append(_hazards(record.hazards))
     parts.append(repair_of_plan(record.steps))
     parts.append(_costs(record))
+    parts.append(checks_part("Proof: it computes what the masked model does", record.proof))
     parts.append(f"**Run it again**\n\n{block(record.rerun, 'bash')}")
     return "\n\n".join(part for part in parts if part)
 
@@ -104,7 +106,7 @@ def _how(record: Record) -> str:
         return random_how(record, record.fuzz, shown_model(record))
     asked = record.layers and f"layers {code(record.layers)}"
     blocks = record.blocks and f"blocks {', '.join(str(number) for number in record.blocks)}"
-    execution = f"execution {code(record.execution)}"
+    execution = f"execution {code(record.execution)}{_rounding(record)}"
     if record.execution == "mask":
         execution += f" ({record.mask})"
     facts = [
@@ -127,6 +129,12 @@ def _how(record: Record) -> str:
     if saved and not absolute(saved):
         lines += f" Final model: {code(saved)}."
     return lines
+
+
+def _rounding(record: Record) -> str:
+    parts = [f"widths rounded to {record.round_to}"] if record.round_to else []
+    parts += [] if record.extend else ["not extended to whole groups"]
+    return f" ({', '.join(parts)})" if parts else ""
 
 
 def steps_table(steps: Sequence[StepRecord]) -> str:
@@ -199,6 +207,7 @@ def _messages(steps: Sequence[StepRecord]) -> str:
         if step.repair is not None and step.status in ("failed", "skipped"):
             told.append(repair_line(step.repair))
         told = [line for line in told if line]
+        told += group_lines(step)
         if told:
             lines.append(f"- Step {step.index + 1}, {step_name(step)}")
             lines.extend(f"  - {item}" for item in told)

@@ -43,8 +43,17 @@ def carry_step(state: State, step: Step) -> tuple[nn.Module, Reference | None]:
     return pruned, meant_by(state.model, meant, baseline.graph)
 
 
-def take_over(state: State, step: Step, pruned: nn.Module) -> None:
-    """Make a step that was carried out part of the state.
+def kept_by(state: State, step: Step) -> tuple[int, ...]:
+    """The channels of a step's layer that stay; by ``group`` also those that are given back."""
+    if state.scenario.execution != "group":
+        return step.keep
+    graph = state.baseline.graph
+    cut = find_removal(graph, state.plan(step)).layers.get(step.layer)
+    return tuple(range(graph.layers[step.layer].out_channels) if cut is None else cut.outputs.tolist())
+
+
+def take_over(state: State, step: Step) -> None:
+    """Make a step that was carried out, or predicted, part of the state.
 
     By ``group``, all that went with it stands for the steps from now on, so that what a later step has to give back is
     never what is gone already.
@@ -60,7 +69,6 @@ def take_over(state: State, step: Step, pruned: nn.Module) -> None:
         ]
     else:
         state.standing.append(step)
-    state.model = pruned
     state.done.append(step)
 
 

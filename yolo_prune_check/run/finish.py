@@ -16,7 +16,16 @@ from yolo_prune_check.prune.reference import Reference
 from yolo_prune_check.prune.widened import trained_reference
 from yolo_prune_check.run.checkpoint import display_path, save_checkpoint
 from yolo_prune_check.run.expectations import describe_expectation, unjudged, unmet
-from yolo_prune_check.run.record import EdgeRecord, MetricsRecord, ModelFacts, Record, RecordVerdict, StepRecord
+from yolo_prune_check.run.proving import STRUCTURAL, prove_final
+from yolo_prune_check.run.record import (
+    CheckRecord,
+    EdgeRecord,
+    MetricsRecord,
+    ModelFacts,
+    Record,
+    RecordVerdict,
+    StepRecord,
+)
 from yolo_prune_check.run.state import State
 from yolo_prune_check.spec.schema import Scenario
 
@@ -50,6 +59,8 @@ def _meant(state: State, plan: Plan) -> Reference | None:
 def make_record(state: State, notes: tuple[str, ...], *, executed: bool) -> Record:
     """The record of a scenario that went through its steps."""
     verdict, reasons = _verdict(state)
+    proof = prove_final(state) if executed and verdict != "unsafe" and _is_structural(state) else ()
+    state.disagreements += [f"proof: {row.name}: {row.detail}" for row in proof if row.passed is False]
     metrics = _metrics(state, executed=executed)
     hazards = tuple(sorted(state.hazards, key=lambda h: (h.severity != "error", h.code, h.layer, h.message)))
     failures = [f"a prediction was refuted, which is a defect of this tool: {text}" for text in state.disagreements]
@@ -70,8 +81,13 @@ def make_record(state: State, notes: tuple[str, ...], *, executed: bool) -> Reco
         hazards=hazards,
         metrics=metrics,
         facts=state.baseline.facts,
+        proof=tuple(CheckRecord(row.name, row.passed, row.error, row.detail) for row in proof),
         checkpoint=_saved(state) if executed else None,
     )
+
+
+def _is_structural(state: State) -> bool:
+    return state.scenario.execution in STRUCTURAL and bool(state.done)
 
 
 def blank_record(scenario: Scenario, **known: object) -> Record:
@@ -87,6 +103,8 @@ def blank_record(scenario: Scenario, **known: object) -> Record:
         "imgsz": scenario.imgsz,
         "execution": scenario.execution,
         "mask": scenario.mask,
+        "extend": scenario.extend,
+        "round_to": scenario.round_to,
         "schedule": scenario.schedule,
         "order": scenario.order,
         "activations": scenario.activations,

@@ -93,14 +93,25 @@ class EdgeRecord:
 
 
 @dataclass(frozen=True)
+class CheckRecord:
+    """A row of the proof, or of the checks of the saved file: the fields of ``confirm.check.Check``."""
+
+    name: str
+    passed: bool | None
+    error: float | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True)
 class StepRecord:
     """One step as it was chosen, predicted, carried out and measured.
 
     ``weight_norm_count`` counts filters with a weight above 1e-6 (what the field notes count); ``active`` counts
     channels whose observed output is not identically zero. ``regrown`` counts the filters, of all steps so far, that
     were non-zero again after this step's fine-tuning. ``repair`` is of the plan up to and with this step, where that is
-    predicted to be unsafe. ``kept`` equals ``channels`` for a step that stopped before its
-    channels were chosen.
+    predicted to be unsafe. Under ``group`` ``keep`` is what the layer keeps in the end: ``added`` are the channels that
+    went with those of the step, being tied to them, ``returned`` those that stayed for symmetry or to round widths, as
+    ``layer[start:stop]``. ``kept`` equals ``channels`` for a step that stopped before its channels were chosen.
     """
 
     index: int
@@ -122,6 +133,8 @@ class StepRecord:
     predicted_failure: MismatchRecord | None = None
     observed_failure: MismatchRecord | None = None
     repair: RepairRecord | None = None
+    added: tuple[str, ...] = ()
+    returned: tuple[str, ...] = ()
     agrees: bool | None = None
     differences: tuple[str, ...] = ()
     map50_pruned: float | None = None
@@ -208,6 +221,7 @@ class Record:
         agrees: Whether every prediction was confirmed; None when nothing was executed.
         unjudged: Names of the budgets that nothing was said about, because only an execution can tell.
         fuzz: What came of random plans; None for a scenario that is a plan itself.
+        proof: Whether the final model computes what the masked one does, where layers were made narrower.
         rerun: Command that reproduces the record.
     """
 
@@ -247,6 +261,9 @@ class Record:
     metrics: MetricsRecord = field(default_factory=MetricsRecord)
     facts: ModelFacts = field(default_factory=ModelFacts)
     fuzz: FuzzRecord | None = None
+    proof: tuple[CheckRecord, ...] = ()
+    extend: bool = True
+    round_to: int | None = None
     checkpoint: str | None = None
     format: int = FORMAT
 
@@ -278,6 +295,7 @@ def not_started(record: Record, message: str) -> Record:
         metrics=MetricsRecord(),
         facts=ModelFacts(),
         fuzz=None,
+        proof=(),
         checkpoint=None,
     )
 

@@ -17,7 +17,7 @@ from yolo_prune_check.model.load import load_model
 from yolo_prune_check.model.sequence import sliced_names
 from yolo_prune_check.prune.mask import MaskSet
 from yolo_prune_check.prune.norms import norms_of
-from yolo_prune_check.run.carry import carry_step, take_over
+from yolo_prune_check.run.carry import carry_step, kept_by, take_over
 from yolo_prune_check.run.checkpoint import display_path, save_checkpoint
 from yolo_prune_check.run.choose import choose, choose_without_data
 from yolo_prune_check.run.record import HazardRecord, MismatchRecord, StepRecord, StepStatus
@@ -41,9 +41,8 @@ def run_step(state: State, index: int, target: Target) -> StepRecord:
             raise  # the untouched model or the data cannot be used
         return _stopped(state, record, f"no channels could be chosen on the model as pruned so far: {error.what}")
     step = Step(target.layer.name, choice.keep, choice.scores)
-    record = replace(
-        record, keep=choice.keep, kept=len(choice.keep), criterion=_criterion(state, target), selection=choice.details
-    )
+    keep = kept_by(state, step)
+    record = replace(record, keep=keep, kept=len(keep), criterion=_criterion(state, target), selection=choice.details)
     prediction = predict(state.baseline.graph, state.plan(step))
     pruned, meant = carry_step(state, step)
     observation = observe(meant, pruned, state.scenario.imgsz)
@@ -56,7 +55,8 @@ def run_step(state: State, index: int, target: Target) -> StepRecord:
     note_hazards(state, prediction, observed=confirmation.agrees)
     if broken is not None:
         return replace(record, status="failed", reason=f"the pruned model {describe(broken)}")
-    take_over(state, step, pruned)
+    take_over(state, step)
+    state.model = pruned
     return _measured(state, record, index)
 
 
@@ -73,17 +73,20 @@ def predict_step(state: State, index: int, target: Target) -> StepRecord:
             return _stopped(state, record, f"the sliced model {describe(expected)}")
     choice = choose_without_data(state, target)
     step = Step(target.layer.name, choice.keep, choice.scores)
+    keep = kept_by(state, step)
     prediction = predict(state.baseline.graph, state.plan(step))
     record = replace(
         record,
-        keep=choice.keep,
-        kept=len(choice.keep),
+        keep=keep,
+        kept=len(keep),
         selection=choice.details,
         criterion=str(choice.details.get("stand_in") or _criterion(state, target)),
         predicted=_said(prediction, target.layer.name),
         predicted_active=prediction.layers[target.layer.name].active_out,
         predicted_failure=_mismatch(prediction.failure),
         repair=repair_record(prediction),
+        added=tuple(map(str, prediction.added)),
+        returned=tuple(map(str, prediction.returned)),
     )
     if prediction.failure is not None and state.scenario.on_mismatch == "skip":
         return _stopped(state, record, f"the pruned model {describe(prediction.failure)}")
@@ -100,8 +103,7 @@ def predict_step(state: State, index: int, target: Target) -> StepRecord:
             "fine-tuning without enforced masks lets filters grow back",
             observed=False,
         )
-    state.standing.append(step)
-    state.done.append(step)
+    take_over(state, step)
     return record
 
 
@@ -203,6 +205,8 @@ def _judged(state: State, record: StepRecord, prediction: Prediction, confirmati
         weight_norm_count=observation.weight_norms.get(record.layer),
         predicted_failure=_mismatch(prediction.failure),
         repair=repair_record(prediction),
+        added=tuple(map(str, prediction.added)),
+        returned=tuple(map(str, prediction.returned)),
         observed_failure=_mismatch(confirmation.failure),
         agrees=confirmation.agrees and record.agrees is not False,
         differences=confirmation.differences,

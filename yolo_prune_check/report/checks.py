@@ -1,0 +1,37 @@
+"""What was checked of a smaller model, and what went and stayed besides what was asked, for the page of a suite."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from yolo_prune_check.report.figures import named, tick
+from yolo_prune_check.report.markdown import NONE, code, columns, table, text
+from yolo_prune_check.run.record import CheckRecord, StepRecord
+
+
+def checks_part(title: str, checks: Sequence[CheckRecord]) -> str:
+    """A table of checks, the largest error last; empty if there are none."""
+    if not checks:
+        return ""
+    rows = [[text(check.name), tick(check.passed), error(check.error), text(check.detail) or NONE] for check in checks]
+    names, rows = columns(["check", "holds", "largest relative error", "what"], rows, always=("check", "holds"))
+    errors = [check.error for check in checks if check.error is not None]
+    largest = f"\n\nLargest error: {error(max(errors))}." if errors else ""
+    return f"**{title}**\n\n{table(names, rows, right=['largest relative error'])}{largest}"
+
+
+def error(value: float | None) -> str:
+    """A relative error, by its order of magnitude: digits beyond differ from machine to machine."""
+    if value is None:
+        return NONE
+    return "0" if value == 0 else f"{value:.0e}"
+
+
+def group_lines(step: StepRecord) -> list[str]:
+    """What execution ``group`` did besides what the step names."""
+    lines = []
+    if step.added:
+        lines.append(f"with it went, being tied to it: {named([code(part) for part in step.added])}")
+    if step.returned:
+        lines.append(f"stayed after all, for symmetry or round widths: {named([code(part) for part in step.returned])}")
+    return lines

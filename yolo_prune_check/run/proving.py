@@ -1,0 +1,65 @@
+"""The proof of a scenario's final model."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import torch
+from torch import nn
+
+from yolo_prune_check.confirm.check import Check
+from yolo_prune_check.confirm.compare import Confirmation
+from yolo_prune_check.confirm.proof import prove
+from yolo_prune_check.data.photographs import photographs
+from yolo_prune_check.images import image_channels
+from yolo_prune_check.prune.apply import carry_out, meant_by
+from yolo_prune_check.prune.reference import Reference
+from yolo_prune_check.prune.widened import trained_reference
+from yolo_prune_check.run.state import State
+
+STRUCTURAL = ("group", "adapter")
+"""Executions that change shapes: equality is not obvious there."""
+
+
+def prove_final(state: State) -> tuple[Check, ...]:
+    """Compare the final model with the masked one that has the same weights.
+
+    After fine-tuning, the model of full width gets the trained weights of what is left. What an adapter was trained
+    with cannot be put back so: there the plan is proven on the untouched weights.
+    """
+    model, reference = _final(state)
+    scenario = state.scenario
+    real = partial(photographs, scenario.data) if image_channels(model) == 3 else None
+    rows = prove(reference, model, sizes_of(model, scenario.imgsz), real)
+    return rows if state.confirmation is None else (*rows, *_totals(state.confirmation))
+
+
+def _final(state: State) -> tuple[nn.Module, Reference]:
+    baseline = state.baseline
+    if state.scenario.execution == "group":
+        return state.model, trained_reference(baseline.model, state.cuts, state.model, imgsz=baseline.graph.imgsz)
+    plan = state.plan()
+    model = carry_out(baseline.model, plan, baseline.graph) if state.tuned_since else state.model
+    return model, meant_by(baseline.model, plan, baseline.graph)
+
+
+def sizes_of(model: nn.Module, imgsz: int) -> tuple[int, int]:
+    """The image size, and half of it as far as the model takes that, else twice."""
+    network: Any = model
+    stride = max(32, int(torch.as_tensor(network.stride).max()))
+    half = imgsz // 2 // stride * stride
+    return imgsz, half or imgsz * 2
+
+
+def _totals(confirmation: Confirmation) -> tuple[Check, ...]:
+    """Parameters and multiply-accumulates, predicted and as torchinfo counts them."""
+    told = {"params": "parameters", "macs": "multiply-accumulates"}
+    wrong = [difference for difference in confirmation.differences if difference.partition(":")[0] in told]
+    seen = confirmation.observation
+    rows = []
+    for name, words in told.items():
+        found = next((difference for difference in wrong if difference.startswith(f"{name}:")), None)
+        number = getattr(seen, name)
+        rows.append(Check(f"{words} as predicted", found is None, None, found or f"{number:,}"))
+    return tuple(rows)
