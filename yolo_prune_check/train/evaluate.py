@@ -11,9 +11,10 @@ from torch import nn
 from yolo_prune_check.data.resolve import read_data
 from yolo_prune_check.errors import UserError
 from yolo_prune_check.model.quiet import prepare_ultralytics, quietly
+from yolo_prune_check.model.tasks import require_detector
 from yolo_prune_check.progress import Progress
-from yolo_prune_check.train.detector import as_detector
 from yolo_prune_check.train.isolation import isolated
+from yolo_prune_check.train.network import as_network
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,8 @@ def evaluate(model: nn.Module, *, data: str, imgsz: int, progress: Progress, bat
     if imgsz < 1 or batch < 1:
         raise UserError("image size and batch must be positive", value=(imgsz, batch))
     data_set = read_data(data)
-    detector = as_detector(model, data_set)
+    require_detector(model)
+    network = as_network(model, data_set)
     images = data_set.images("val")
     with (
         quietly(),
@@ -60,16 +62,17 @@ def evaluate(model: nn.Module, *, data: str, imgsz: int, progress: Progress, bat
         tempfile.TemporaryDirectory(prefix="evaluate-") as folder,
         progress.task(f"evaluate on {len(images)} images", len(images)) as advance,
     ):
-        validator = GivenModelValidator(folder, imgsz=-(-imgsz // detector.stride) * detector.stride, batch=batch)
+        validator = GivenModelValidator(folder, imgsz=-(-imgsz // network.stride) * network.stride, batch=batch)
         labelled = LabelledImages(
             images,
             data_set,
             hyp=validator.args,
+            task="detect",
             augment=False,
             batch=batch,
-            stride=detector.stride,
+            stride=network.stride,
             report=progress.line,
         )
         measured = copy.deepcopy(model).float().eval()
-        results = validator.measure(measured, labelled, detector.device, advance)
+        results = validator.measure(measured, labelled, network.device, advance)
     return Metrics(results["metrics/mAP50(B)"], results["metrics/mAP50-95(B)"])

@@ -20,8 +20,8 @@ from yolo_prune_check.model.quiet import prepare_ultralytics, quietly
 from yolo_prune_check.model.tasks import require_trainable
 from yolo_prune_check.progress import Progress
 from yolo_prune_check.prune.mask import MaskSet
-from yolo_prune_check.train.detector import Detector, as_detector
 from yolo_prune_check.train.isolation import isolated
+from yolo_prune_check.train.network import Network, as_network
 
 if TYPE_CHECKING:
     from yolo_prune_check.spec.schema import FineTune
@@ -41,6 +41,8 @@ _AUGMENTATION: dict[str, Any] = {
     "hsv_h": 0.01,
     "hsv_s": 0.3,
     "hsv_v": 0.2,
+    "auto_augment": None,  # of classifiers
+    "erasing": 0.0,
 }
 
 
@@ -97,15 +99,15 @@ def fine_tune(
         UserError: The data set or model cannot be used, the loss is not finite, or nothing changed.
     """
     prepare_ultralytics()
-    from yolo_prune_check.train.trainer import GivenModelTrainer
+    from yolo_prune_check.train.trainer import TRAINERS
 
     begin = time.perf_counter()
     if not 0 < settings.lr <= 1:
         raise UserError("the learning rate must lie between 0 and 1", value=settings.lr, hint="Try 0.0005.")
     data_set = read_data(data)
-    detector = as_detector(model, data_set)
     require_trainable(model)
-    images = _images(data_set, detector, settings, imgsz)
+    network = as_network(model, data_set)
+    images = _images(data_set, network, settings, imgsz)
     batches = math.ceil(len(images) / settings.batch) * settings.epochs
     enforced = masks if settings.enforce_masks else None
 
@@ -116,7 +118,7 @@ def fine_tune(
     try:
         title = f"fine-tune {settings.epochs} epoch{'s' if settings.epochs > 1 else ''} on {len(images)} images"
         with quietly(), isolated(), progress.task(title, batches) as advance:
-            trainer = GivenModelTrainer(
+            trainer = TRAINERS[network.task](
                 trained,
                 data_set,
                 images,
@@ -126,7 +128,7 @@ def fine_tune(
                 report=progress.line,
                 overrides={
                     **_AUGMENTATION,
-                    "task": "detect",
+                    "task": network.task,
                     "imgsz": imgsz,
                     "epochs": settings.epochs,
                     "batch": settings.batch,
@@ -140,7 +142,7 @@ def fine_tune(
                     "patience": 0,
                     "amp": False,
                     "channels_last": False,
-                    "device": detector.device_argument,
+                    "device": network.device_argument,
                     "workers": 0,
                     "seed": seed % 2**32,
                     "deterministic": True,
@@ -167,12 +169,12 @@ def fine_tune(
     return FineTuneResult(tuned, regrown, settings.epochs, time.perf_counter() - begin)
 
 
-def _images(data_set: DataSet, detector: Detector, settings: FineTune, imgsz: int) -> tuple[Path, ...]:
+def _images(data_set: DataSet, network: Network, settings: FineTune, imgsz: int) -> tuple[Path, ...]:
     """The images to train on, so many that no batch is too small for BatchNorm."""
     from yolo_prune_check.train.images import spread
 
     if settings.batch == 1:
-        if imgsz < 2 * detector.stride:
+        if imgsz < 2 * network.stride:
             raise UserError(f"batch 1 at image size {imgsz} gives BatchNorm a single value", hint="Raise either.")
         return spread(data_set.images("train"), settings.fraction)
     images = spread(data_set.images("train"), settings.fraction)

@@ -1,6 +1,6 @@
-"""Ultralytics' trainer, kept to the very module it is given.
+"""Ultralytics' trainers, kept to the very module they are given.
 
-The stock trainer builds a new network from the model's YAML and copies over the weights that fit: a pruned network
+A stock trainer builds a new network from the model's YAML and copies over the weights that fit: a pruned network
 comes out dense again. It also lets masked channels grow back, in the network and in its moving average (EMA).
 
 Imports Ultralytics: call `prepare_ultralytics` first.
@@ -8,26 +8,33 @@ Imports Ultralytics: call `prepare_ultralytics` first.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import torch
 from torch import nn
+from ultralytics.engine.trainer import BaseTrainer
+from ultralytics.models.yolo.classify import ClassificationTrainer
 from ultralytics.models.yolo.detect import DetectionTrainer
+from ultralytics.models.yolo.obb import OBBTrainer
+from ultralytics.models.yolo.pose import PoseTrainer
+from ultralytics.models.yolo.segment import SegmentationTrainer
 
 from yolo_prune_check.data.resolve import DataSet
 from yolo_prune_check.errors import UserError
 from yolo_prune_check.prune.mask import MaskSet
+from yolo_prune_check.train.folders import FolderImages
 from yolo_prune_check.train.images import LabelledImages, as_ultralytics
 from yolo_prune_check.train.isolation import pin_threads
 
 
-class GivenModelTrainer(DetectionTrainer):
-    """Trains a detection model as it is: nothing rebuilt, nothing downloaded, nothing validated, nobody told.
+class GivenModelTrainer(BaseTrainer):
+    """Trains a model as it is: nothing rebuilt, nothing downloaded, nothing validated, nobody told.
 
-    Ultralytics' callbacks (loggers, platform, usage statistics) never run, whatever the user's settings say. The
-    training itself (loss, optimizer, augmentation, EMA) is Ultralytics'.
+    Stands before the stock trainer of a task among the bases of a class. Ultralytics' callbacks (loggers, platform,
+    usage statistics) never run, whatever the user's settings say. The training itself (loss, optimizer, augmentation,
+    EMA) is Ultralytics'.
 
     Args:
         model: The module to train, in place.
@@ -75,18 +82,19 @@ class GivenModelTrainer(DetectionTrainer):
         return as_ultralytics(self._data_set)
 
     def setup_model(self) -> None:
-        """Use the given module; nothing is loaded, so nothing can be resumed."""
+        """Use the given module; nothing is loaded."""
         self.model = self._given
 
     def get_model(self, cfg: Any = None, weights: Any = None, verbose: bool = True) -> nn.Module:
         """The given module, whatever the YAML says."""
         return self._given
 
-    def build_dataset(self, img_path: str, mode: str = "train", batch: int | None = None) -> LabelledImages:
+    def build_dataset(self, img_path: str, mode: str = "train", batch: int | None = None) -> Any:
         """The given images, augmented."""
         return LabelledImages(
             self._images,
             self._data_set,
+            task=self.args.task,
             hyp=self.args,
             augment=True,
             batch=batch or self.batch_size,
@@ -113,7 +121,7 @@ class GivenModelTrainer(DetectionTrainer):
     def optimizer_step(self) -> None:
         """One step, after which everything masked is zero again, in the model and in its EMA."""
         if self._masks:
-            self._masks.stop_gradients(self.model)
+            self._masks.stop_gradients(self._given)
         super().optimizer_step()
         self._enforce()
 
@@ -138,7 +146,7 @@ class GivenModelTrainer(DetectionTrainer):
 
     def _enforce(self) -> None:
         if self._masks:
-            self._masks.apply(self.model)
+            self._masks.apply(self._given)
             self._masks.apply(self.ema.ema)
 
     def _set_learning_rate(self) -> None:
@@ -155,3 +163,37 @@ class GivenModelTrainer(DetectionTrainer):
                 f"fine-tuning diverged in batch {self._batches}: the loss is {self.loss.item()}",
                 hint=f"Choose a smaller learning rate than {self.args.lr0:g}, or prune less.",
             )
+
+
+class GivenDetector(GivenModelTrainer, DetectionTrainer):
+    """Trains a detector."""
+
+
+class GivenSegmenter(GivenModelTrainer, SegmentationTrainer):
+    """Trains a model for instance segmentation."""
+
+
+class GivenPose(GivenModelTrainer, PoseTrainer):
+    """Trains a model for keypoints."""
+
+
+class GivenOBB(GivenModelTrainer, OBBTrainer):
+    """Trains a model for oriented boxes."""
+
+
+class GivenClassifier(GivenModelTrainer, ClassificationTrainer):
+    """Trains a classifier."""
+
+    def build_dataset(self, img_path: str, mode: str = "train", batch: int | None = None) -> FolderImages:
+        """The given images, augmented."""
+        return FolderImages(self._images, self._data_set, split="train", hyp=self.args, report=self._report)
+
+
+TRAINERS: Final[Mapping[str, type[GivenModelTrainer]]] = {
+    "detect": GivenDetector,
+    "segment": GivenSegmenter,
+    "pose": GivenPose,
+    "obb": GivenOBB,
+    "classify": GivenClassifier,
+}
+"""The trainer of each task."""
