@@ -8,10 +8,12 @@ Imports Ultralytics: call `prepare_ultralytics` first.
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 import torch
 from torch import nn
 from ultralytics.engine.trainer import BaseTrainer
@@ -20,6 +22,8 @@ from ultralytics.models.yolo.detect import DetectionTrainer
 from ultralytics.models.yolo.obb import OBBTrainer
 from ultralytics.models.yolo.pose import PoseTrainer
 from ultralytics.models.yolo.segment import SegmentationTrainer
+from ultralytics.utils import RANK
+from ultralytics.utils.torch_utils import unwrap_model
 
 from yolo_prune_check.data.resolve import DataSet
 from yolo_prune_check.errors import UserError
@@ -27,6 +31,11 @@ from yolo_prune_check.prune.mask import MaskSet
 from yolo_prune_check.train.folders import FolderImages
 from yolo_prune_check.train.images import LabelledImages, as_ultralytics
 from yolo_prune_check.train.isolation import pin_threads
+from yolo_prune_check.train.resume import KeptState
+from yolo_prune_check.train.widths import RebuiltError, require_widths, widths_of
+
+_EPOCH_STRIDE = 1_000_003
+"""Between the seeds of two epochs: larger than any number of processes."""
 
 
 class GivenModelTrainer(BaseTrainer):
@@ -40,9 +49,10 @@ class GivenModelTrainer(BaseTrainer):
         model: The module to train, in place.
         data: Its data set.
         images: The images to train on.
-        masks: Enforced after every optimizer step in the model and in its EMA; None enforces nothing.
+        masks: Enforced after every optimizer step in the model and in its EMA.
         warmup: Batches over which the learning rate rises from near zero to its value.
-        on_batch: Called after every batch.
+        kept: Where the state is kept after each epoch but the last, and looked for at the start; None keeps none.
+        advance: Told the number of batches that are done: after every batch, and at the start if it goes on.
         report: Told, in a sentence, what the user should know.
         overrides: Arguments of Ultralytics' trainer. `save` decides whether it writes checkpoints.
     """
@@ -51,6 +61,7 @@ class GivenModelTrainer(BaseTrainer):
     model: Any
     ema: Any
     optimizer: Any
+    scaler: Any
     loss: Any
 
     def __init__(
@@ -59,19 +70,22 @@ class GivenModelTrainer(BaseTrainer):
         data: DataSet,
         images: Sequence[Path],
         *,
-        masks: MaskSet | None,
+        masks: MaskSet,
         warmup: int,
-        on_batch: Callable[[], None],
+        kept: KeptState | None,
+        advance: Callable[[int], None],
         report: Callable[[str], None],
         overrides: dict[str, Any],
     ) -> None:
-        self._given = model
+        self._given: Any = model
         self._data_set = data
         self._images = images
         self._masks = masks
         self._warmup = warmup
         self._batches = 0
-        self._on_batch = on_batch
+        self._kept = kept
+        self._advance = advance
+        self._widths = widths_of(model)
         self._report = report
         with pin_threads():
             super().__init__(overrides={**overrides, "model": "given", "data": str(data.yaml), "mode": "train"})
@@ -83,9 +97,10 @@ class GivenModelTrainer(BaseTrainer):
 
     def setup_model(self) -> None:
         """Use the given module; nothing is loaded."""
+        self._given.criterion = None  # of an earlier training
         self.model = self._given
 
-    def get_model(self, cfg: Any = None, weights: Any = None, verbose: bool = True) -> nn.Module:
+    def get_model(self, cfg: Any = None, weights: Any = None, verbose: bool = True) -> Any:
         """The given module, whatever the YAML says."""
         return self._given
 
@@ -111,17 +126,41 @@ class GivenModelTrainer(BaseTrainer):
     def run_callbacks(self, event: str) -> None:
         """Our own hooks, and no others."""
         if event == "on_train_start":
+            self._check_network()
             self._enforce()
+        elif event == "on_train_epoch_start":
+            self._seed_epoch()
         elif event == "on_train_batch_start":
             self._set_learning_rate()
         elif event == "on_train_batch_end":
             self._check_loss()
-            self._on_batch()
+            self._advance(1)
+        elif event == "on_fit_epoch_end":
+            self._keep()
+
+    def resume_training(self, ckpt: Any) -> None:
+        """Go on after the last whole epoch of this very training, if its state was kept."""
+        state = self._kept.read() if self._kept else None
+        if state is None:
+            return
+        self._given.load_state_dict(state["model"])
+        self.ema.ema.load_state_dict(state["average"])
+        self.ema.updates = state["updates"]
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.scaler.load_state_dict(state["scaler"])
+        self.start_epoch = state["epochs"]  # Ultralytics sets the scheduler to it
+        self._batches = state["batches"]
+        criterion = self._given.init_criterion()
+        if hasattr(criterion, "update"):  # weighs its two heads by the epoch
+            criterion.updates = self.start_epoch - 1
+            criterion.update()
+            self._given.criterion = criterion
+        self._report(f"fine-tuning goes on after epoch {self.start_epoch} of {self.epochs}")
+        self._advance(self._batches)
 
     def optimizer_step(self) -> None:
         """One step, after which everything masked is zero again, in the model and in its EMA."""
-        if self._masks:
-            self._masks.stop_gradients(self._given)
+        self._masks.stop_gradients(self._given)
         super().optimizer_step()
         self._enforce()
 
@@ -144,10 +183,45 @@ class GivenModelTrainer(BaseTrainer):
         self._enforce()
         return bool(super().save_model())
 
+    def _check_network(self) -> None:
+        network = unwrap_model(self.model)
+        require_widths(self._widths, widths_of(network), "the network that is trained")
+        require_widths(self._widths, widths_of(self.ema.ema), "the moving average (EMA)")
+        if network is not self._given:
+            raise RebuiltError("the trainer trains another network than the one it was given")
+
     def _enforce(self) -> None:
-        if self._masks:
-            self._masks.apply(self._given)
-            self._masks.apply(self.ema.ema)
+        self._masks.apply(self._given)
+        self._masks.apply(self.ema.ema)
+
+    def _seed_epoch(self) -> None:
+        """What an epoch draws depends on the seed and its number, not on the epochs that this process has seen.
+
+        The first is seeded as Ultralytics does.
+        """
+        seed = self.args.seed + 1 + RANK + _EPOCH_STRIDE * self.epoch
+        random.seed(seed)
+        np.random.seed(seed % 2**32)
+        torch.manual_seed(seed)
+        if self.epoch:
+            self.train_loader.generator.manual_seed(seed)
+            self.train_loader.reset()
+
+    def _keep(self) -> None:
+        done = self.epoch + 1
+        if self._kept is None or done >= self.epochs or RANK > 0:
+            return
+        self._kept.write(
+            {
+                "epochs": done,
+                "batches": self._batches,
+                "model": self._given.state_dict(),
+                "average": self.ema.ema.state_dict(),
+                "updates": self.ema.updates,
+                "optimizer": self.optimizer.state_dict(),
+                "scaler": self.scaler.state_dict(),
+            }
+        )
 
     def _set_learning_rate(self) -> None:
         self._batches += 1
