@@ -20,7 +20,7 @@ from yolo_prune_check.model.tasks import require_trainable
 from yolo_prune_check.progress import Progress
 from yolo_prune_check.prune.mask import MaskSet
 from yolo_prune_check.train.isolation import isolated
-from yolo_prune_check.train.network import as_network
+from yolo_prune_check.train.network import Network, as_network
 from yolo_prune_check.train.widths import require_widths, widths_in_files, widths_of
 
 if TYPE_CHECKING:
@@ -62,10 +62,10 @@ def fine_tune(
     """Train a copy of a model for a few epochs, starting from its weights.
 
     AdamW at a constant learning rate after a short warm-up (a tenth of all batches, at most 100), one step per batch,
-    float32, no mosaic and no flips. Ultralytics' defaults are made for hundreds of epochs: in one epoch their warm-up
-    and their decay would leave next to nothing. On the CPU the same arguments, library versions and number of threads
-    give the same weights, whether or not the training was interrupted; the state of global random generators neither
-    matters nor changes.
+    no mosaic and no flips, float32 unless mixed precision is asked for. Ultralytics' defaults are made for hundreds of
+    epochs: in one epoch their warm-up and their decay would leave next to nothing. On the CPU the same arguments,
+    library versions and number of threads give the same weights, whether or not the training was interrupted; the
+    state of global random generators neither matters nor changes.
 
     Args:
         model: An Ultralytics model that detects, segments, finds poses or oriented boxes, or classifies; not modified.
@@ -73,7 +73,8 @@ def fine_tune(
         data: A shipped data set or an Ultralytics dataset YAML, for a classifier a folder of classes; its `train`
             images are used.
         imgsz: Side of the square images, px.
-        settings: `epochs`, `fraction` (share of the training images, evenly spread), `batch`, `lr`, `enforce_masks`.
+        settings: `epochs`, `fraction` (share of the training images, evenly spread), `batch`, `lr`, `enforce_masks`,
+            `amp` (mixed precision; only on a GPU, as with Ultralytics).
         seed: Seed of everything random.
         masks: Pruned channels. Kept at zero after every step if `settings.enforce_masks`; counted when they came back
             in either case.
@@ -97,6 +98,7 @@ def fine_tune(
     data_set = read_data(data)
     require_trainable(model)
     network = as_network(model, data_set)
+    _refuse_mixed_precision(settings, network)
     enforced = masks if masks and settings.enforce_masks else MaskSet()
     job = Job(str(data_set.yaml), imgsz, settings, seed, enforced, network.device_argument, keep_files)
     images = job.images(data_set, network)
@@ -130,6 +132,16 @@ def fine_tune(
     _end(kept)
     regrown = masks.regrown(tuned) if masks else {}
     return FineTuneResult(tuned, regrown, settings.epochs, time.perf_counter() - begin)
+
+
+def _refuse_mixed_precision(settings: FineTune, network: Network) -> None:
+    # Ultralytics would pass over it in silence.
+    if settings.amp and network.device.type != "cuda":
+        raise UserError(
+            "mixed precision is for GPUs only",
+            value=str(network.device),
+            hint="Leave out `fine_tune.amp`, or move the model to a GPU.",
+        )
 
 
 def _end(kept: KeptState | None) -> None:

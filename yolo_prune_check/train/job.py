@@ -153,6 +153,7 @@ def carry_out(
         kept=kept,
         advance=advance,
         report=report,
+        mixed=settings.amp,
         overrides={
             **_AUGMENTATION,
             "task": network.task,
@@ -167,7 +168,6 @@ def carry_out(
             "weight_decay": 0.0005,
             "warmup_epochs": 0.0,
             "patience": 0,
-            "amp": False,
             "channels_last": False,
             "device": job.device,
             "workers": 0,

@@ -54,7 +54,8 @@ class GivenModelTrainer(BaseTrainer):
         kept: Where the state is kept after each epoch but the last, and looked for at the start; None keeps none.
         advance: Told the number of batches that are done: after every batch, and at the start if it goes on.
         report: Told, in a sentence, what the user should know.
-        overrides: Arguments of Ultralytics' trainer. `save` decides whether it writes checkpoints.
+        mixed: Train in mixed precision (AMP), with scaled gradients.
+        overrides: Arguments of Ultralytics' trainer, without `amp`. `save` decides whether it writes checkpoints.
     """
 
     # Ultralytics sets these to None or a file name first, which is all a type checker sees.
@@ -75,6 +76,7 @@ class GivenModelTrainer(BaseTrainer):
         kept: KeptState | None,
         advance: Callable[[int], None],
         report: Callable[[str], None],
+        mixed: bool,
         overrides: dict[str, Any],
     ) -> None:
         self._given: Any = model
@@ -87,8 +89,10 @@ class GivenModelTrainer(BaseTrainer):
         self._advance = advance
         self._widths = widths_of(model)
         self._report = report
+        self._mixed = mixed
+        given = {"model": "given", "data": str(data.yaml), "mode": "train", "amp": False}
         with pin_threads():
-            super().__init__(overrides={**overrides, "model": "given", "data": str(data.yaml), "mode": "train"})
+            super().__init__(overrides={**overrides, **given})
         self.model = model
 
     def get_dataset(self) -> dict[str, Any]:
@@ -122,6 +126,15 @@ class GivenModelTrainer(BaseTrainer):
         if mode == "val":
             return self.train_loader
         return super().get_dataloader(dataset_path, batch_size, rank, mode)
+
+    def _build_train_pipeline(self) -> None:
+        """Decide on mixed precision as asked, before anything is loaded into its scaler.
+
+        Ultralytics, told `amp`, would try it out on a network that it downloads.
+        """
+        self.args.amp = self.amp = self._mixed
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=self._mixed)
+        super()._build_train_pipeline()
 
     def run_callbacks(self, event: str) -> None:
         """Our own hooks, and no others."""
