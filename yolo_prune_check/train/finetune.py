@@ -6,6 +6,7 @@ import copy
 import shutil
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,7 +21,7 @@ from yolo_prune_check.model.tasks import require_trainable
 from yolo_prune_check.progress import Progress
 from yolo_prune_check.prune.mask import MaskSet
 from yolo_prune_check.train.isolation import isolated
-from yolo_prune_check.train.network import Network, as_network
+from yolo_prune_check.train.network import as_network
 from yolo_prune_check.train.widths import require_widths, widths_in_files, widths_of
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ def fine_tune(
     progress: Progress,
     keep_files: bool = False,
     resume_dir: Path | None = None,
+    devices: Sequence[int] | None = None,
 ) -> FineTuneResult:
     """Train a copy of a model for a few epochs, starting from its weights.
 
@@ -83,6 +85,8 @@ def fine_tune(
         keep_files: Let Ultralytics write its checkpoints and keep them, in `work_dir`.
         resume_dir: Where the state of the training is kept after each epoch until the training ends. If that of this
             very training is there, it goes on after its last whole epoch; that of another one is replaced.
+        devices: GPUs to train on instead of the model's own device. On several, each trains on an equal share of every
+            batch in a process of its own; there, the model must consist of stock modules.
 
     Raises:
         UserError: The data set or model cannot be used, the loss is not finite, or nothing changed.
@@ -90,6 +94,7 @@ def fine_tune(
     """
     prepare_ultralytics()
     from yolo_prune_check.train.job import Job, carry_out
+    from yolo_prune_check.train.launch import train_together
     from yolo_prune_check.train.resume import NAME, KeptState, fingerprint_of
 
     begin = time.perf_counter()
@@ -98,30 +103,32 @@ def fine_tune(
     data_set = read_data(data)
     require_trainable(model)
     network = as_network(model, data_set)
-    _refuse_mixed_precision(settings, network)
+    device = network.device_argument if devices is None else _on(devices, settings)
+    _refuse_mixed_precision(settings, device)
     enforced = masks if masks and settings.enforce_masks else MaskSet()
-    job = Job(str(data_set.yaml), imgsz, settings, seed, enforced, network.device_argument, keep_files)
+    job = Job(str(data_set.yaml), imgsz, settings, seed, enforced, device, keep_files)
     images = job.images(data_set, network)
 
     trained = copy.deepcopy(model).float()
     start = {name: value.detach().clone() for name, value in trained.named_parameters()}
     kept = None
     if resume_dir is not None:
-        fingerprint = fingerprint_of(trained, images, data_set, job.told(), network.device)
+        fingerprint = fingerprint_of(trained, images, data_set, job.told())
         kept = KeptState(resume_dir / NAME, fingerprint, progress.line)
     work_dir.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="fine-tune-", dir=work_dir))
     title = f"fine-tune {settings.epochs} epoch{'s' if settings.epochs > 1 else ''} on {len(images)} images"
     try:
         with quietly(), isolated(), progress.task(title, job.batches(len(images))) as advance:
-            average = carry_out(job, trained, folder, kept=kept, advance=advance, report=progress.line)
+            train = carry_out if job.processes == 1 else train_together
+            average = train(job, trained, folder, kept=kept, advance=advance, report=progress.line)
         if keep_files:
             checkpoints = sorted(folder.rglob("*.pt"))
             for file, widths in zip(checkpoints, widths_in_files(checkpoints), strict=True):
                 require_widths(widths_of(model), widths, file.name)
         # Into a copy of the argument, so that nothing the trainer hung on its modules is kept.
         tuned = copy.deepcopy(model).float().eval()
-        tuned.load_state_dict(average.state_dict())
+        tuned.load_state_dict(average)
         _check_outcome(start, tuned)
     except UserError:
         _end(kept)  # it would fail again
@@ -134,12 +141,26 @@ def fine_tune(
     return FineTuneResult(tuned, regrown, settings.epochs, time.perf_counter() - begin)
 
 
-def _refuse_mixed_precision(settings: FineTune, network: Network) -> None:
+def _on(devices: Sequence[int], settings: FineTune) -> str:
+    """Several devices in Ultralytics' notation."""
+    there = torch.cuda.device_count()
+    if not devices or len(set(devices)) != len(devices) or any(not 0 <= device < there for device in devices):
+        raise UserError("no such GPUs to train on", value=list(devices), hint=f"This machine has {there}, from 0.")
+    if settings.batch % len(devices):
+        raise UserError(
+            f"{len(devices)} devices cannot share a batch equally",
+            value=settings.batch,
+            hint="Make `fine_tune.batch` a multiple of their number.",
+        )
+    return ",".join(str(device) for device in devices)
+
+
+def _refuse_mixed_precision(settings: FineTune, device: str) -> None:
     # Ultralytics would pass over it in silence.
-    if settings.amp and network.device.type != "cuda":
+    if settings.amp and device == "cpu":
         raise UserError(
             "mixed precision is for GPUs only",
-            value=str(network.device),
+            value=device,
             hint="Leave out `fine_tune.amp`, or move the model to a GPU.",
         )
 

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import torch
 from torch import nn
 
 from yolo_prune_check.data.resolve import DataSet, read_data
@@ -121,7 +122,7 @@ def carry_out(
     kept: KeptState | None,
     advance: Callable[[int], None],
     report: Callable[[str], None],
-) -> nn.Module:
+) -> dict[str, torch.Tensor]:
     """Train a module in place, and see to it that it keeps its widths.
 
     Args:
@@ -133,7 +134,7 @@ def carry_out(
         report: Told, in a sentence, what the user should know.
 
     Returns:
-        The moving average (EMA) of the weights, in a module of its own.
+        The moving average (EMA) of the weights, as a `state_dict`.
 
     Raises:
         UserError: The data set or model cannot be used, or the loss is not finite.
@@ -186,4 +187,4 @@ def carry_out(
     average: nn.Module = trainer.ema.ema
     require_widths(widths, widths_of(model), "the trained network")
     require_widths(widths, widths_of(average), "the moving average (EMA)")
-    return average
+    return average.state_dict()

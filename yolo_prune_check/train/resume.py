@@ -89,17 +89,14 @@ class KeptState:
         self.report(f"{self.file}: the state of a fine-tuning cannot be used ({why}); it starts anew")
 
 
-def fingerprint_of(
-    model: nn.Module, images: Sequence[Path], data: DataSet, arguments: Mapping[str, Any], device: torch.device
-) -> str:
+def fingerprint_of(model: nn.Module, images: Sequence[Path], data: DataSet, arguments: Mapping[str, Any]) -> str:
     """A digest of everything that decides what comes of a training.
 
     Args:
         model: With the weights it starts from.
         images: The images it is trained on, in order; they and their labels count by size and time of change.
         data: Their data set.
-        arguments: Every other argument, as JSON knows it.
-        device: Where it is trained; the number of threads counts, too.
+        arguments: Every other argument, as JSON knows it; the machine's GPU and the number of threads count, too.
     """
     digest = hashlib.sha256(repr(model).encode())
     for name, value in model.state_dict().items():
@@ -112,7 +109,7 @@ def fingerprint_of(
         "files": [_listed(file) for file in (*images, *labels)],
         # Another version of one of these may compute, or draw, something else.
         "versions": [__version__, *(str(of.__version__) for of in (ultralytics, torch, torchvision, np, cv2, PIL))],
-        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else str(device),
+        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
         "threads": torch.get_num_threads(),
     }
     digest.update(json.dumps(told, sort_keys=True).encode())
