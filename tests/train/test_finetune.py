@@ -372,7 +372,7 @@ def test_a_model_with_too_few_classes_is_refused(network: Any, tmp_path: Path) -
 
 
 def test_a_module_that_is_no_yolo_is_refused(tiny: str, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"only YOLO models that detect, .* can be trained: got 'Conv2d'"):
+    with pytest.raises(UserError, match=r"only YOLO models that detect, .* or fine-tuned: got 'Conv2d'"):
         tune(nn.Conv2d(3, 3, 1), tiny, tmp_path)
 
 

@@ -129,5 +129,5 @@ def test_data_of_another_task_is_refused(
 
 @pytest.mark.parametrize("name", ["yolov8n-rtdetr.yaml", "yolo26n-sem.yaml"])
 def test_what_ultralytics_trains_in_another_way_is_refused(name: str, tiny: str, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"only YOLO models that detect, segment, .* can be trained: got '"):
+    with pytest.raises(UserError, match=r"only YOLO models that detect, .* or fine-tuned: got '"):
         tune(load_model(name), tiny, tmp_path)

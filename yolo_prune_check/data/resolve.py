@@ -37,6 +37,7 @@ class DataSet:
         names: Class names by index, counting from 0 without gaps.
         channels: Channels of an image, 3 unless the YAML says otherwise.
         kpt_shape: How many keypoints an object has, and how many numbers each, 2 or 3; None if it has none.
+        kpt_oks_sigmas: How exact each keypoint is labelled, for their similarity (OKS); None for Ultralytics' own.
     """
 
     yaml: Path
@@ -45,6 +46,7 @@ class DataSet:
     names: Mapping[int, str]
     channels: int = 3
     kpt_shape: tuple[int, int] | None = None
+    kpt_oks_sigmas: tuple[float, ...] | None = None
 
     @property
     def by_folder(self) -> bool:
@@ -111,7 +113,9 @@ def read_data(name: str) -> DataSet:
     entries = _entries(file)
     root = _root(file, entries)
     places = {split: _places(file, root, entries, split) for split in _SPLITS}
-    return DataSet(file, root, places, _names(file, entries), _channels(file, entries), _kpt_shape(file, entries))
+    keypoints = _kpt_shape(file, entries)
+    sigmas = _kpt_oks_sigmas(file, entries, keypoints)
+    return DataSet(file, root, places, _names(file, entries), _channels(file, entries), keypoints, sigmas)
 
 
 def _of_folders(root: Path, name: str) -> DataSet:
@@ -216,6 +220,22 @@ def _kpt_shape(file: Path, entries: Mapping[Any, Any]) -> tuple[int, int] | None
             return count, numbers
     hint = "Write how many keypoints an object has, and how many numbers each: 2 (x, y) or 3 (x, y, visible)."
     raise UserError("the data set's 'kpt_shape' must be two numbers", where=str(file), value=shape, hint=hint)
+
+
+def _kpt_oks_sigmas(
+    file: Path, entries: Mapping[Any, Any], keypoints: tuple[int, int] | None
+) -> tuple[float, ...] | None:
+    sigmas = entries.get("kpt_oks_sigmas")
+    if sigmas is None or keypoints is None:
+        return None
+    if (
+        isinstance(sigmas, list)
+        and len(sigmas) == keypoints[0]
+        and all(type(sigma) in (int, float) and sigma > 0 for sigma in sigmas)
+    ):
+        return tuple(float(sigma) for sigma in sigmas)
+    what = f"the data set's 'kpt_oks_sigmas' must be {keypoints[0]} positive numbers"
+    raise UserError(what, where=str(file), value=sigmas)
 
 
 def _below(folder: Path) -> list[Path]:

@@ -80,7 +80,7 @@ def require_detector(model: nn.Module, *, where: str | None = None, hint: str | 
         return
     kind = type(model).__name__
     raise UserError(
-        "only YOLO detection models can be evaluated, fine-tuned or read object by object",
+        "only YOLO detection models can be read object by object",
         where=where,
         value=f"{kind} for {task}" if task else kind,
         hint=hint or "Use a detection model.",
@@ -108,11 +108,23 @@ def require_yolo(model: nn.Module, *, where: str | None = None, hint: str | None
         return task
     kind = type(model).__name__
     raise UserError(
-        "only YOLO models that detect, segment, find poses or oriented boxes, or classify can be trained",
+        "only YOLO models that detect, segment, pose, find oriented boxes or classify can be evaluated or fine-tuned",
         where=where,
         value=f"{kind} for {task}" if task else kind,
         hint=hint or "Use one of them.",
     )
+
+
+def require_boxes(model: nn.Module, *, where: str | None = None, hint: str | None = None) -> str:
+    """The task of a model whose answers are boxes, alone or with masks, keypoints or angles, so that it has an mAP.
+
+    Raises:
+        UserError: As `require_yolo`, or it is a classifier.
+    """
+    task = require_yolo(model, where=where, hint=hint)
+    if task == "classify":
+        raise UserError("a classifier has no mAP", where=where, value=type(model).__name__, hint=hint)
+    return task
 
 
 def require_trainable(model: nn.Module, *, where: str | None = None, hint: str | None = None) -> str:

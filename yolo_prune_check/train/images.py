@@ -141,4 +141,5 @@ def as_ultralytics(data: DataSet) -> dict[str, Any]:
         "nc": len(data.names),
         "channels": data.channels,
         **({"kpt_shape": list(data.kpt_shape)} if data.kpt_shape else {}),
+        **({"kpt_oks_sigmas": list(data.kpt_oks_sigmas)} if data.kpt_oks_sigmas else {}),
     }

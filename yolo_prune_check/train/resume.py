@@ -105,7 +105,7 @@ def fingerprint_of(model: nn.Module, images: Sequence[Path], data: DataSet, argu
     labels = () if data.by_folder else tuple(label_file(image) for image in images)
     told = {
         "arguments": dict(arguments),
-        "data": [str(data.yaml), list(data.names.items()), data.channels, data.kpt_shape],
+        "data": [str(data.yaml), list(data.names.items()), data.channels, data.kpt_shape, data.kpt_oks_sigmas],
         "files": [_listed(file) for file in (*images, *labels)],
         # Another version of one of these may compute, or draw, something else.
         "versions": [__version__, *(str(of.__version__) for of in (ultralytics, torch, torchvision, np, cv2, PIL))],
