@@ -333,6 +333,26 @@ def test_progress_counts_the_batches_of_the_share_that_is_trained_on(
     assert recorder.steps == [1] * batches
 
 
+def test_smaller_batches_are_reported_where_memory_runs_out(
+    network: Any, tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ultralytics.nn.tasks import BaseModel
+
+    loss, recorder = BaseModel.loss, Recorder()
+
+    def large_batches_fail(model: Any, batch: Any, preds: Any = None) -> Any:
+        if len(batch["img"]) > 2:
+            raise RuntimeError("CUDA out of memory")
+        return loss(model, batch, preds)
+
+    monkeypatch.setattr(BaseModel, "loss", large_batches_fail)
+    settings = FineTune(epochs=1, batch=4, lr=1e-4)
+    fine_tune(
+        network, data=tiny, imgsz=SIZE, settings=settings, seed=0, masks=None, work_dir=tmp_path, progress=recorder
+    )
+    assert recorder.lines == ["the device is out of memory: batches of 2 instead of 4 images"]
+
+
 def test_unreadable_images_are_reported_and_left_out(
     network: Any, fresh_data: Callable[[], Path], tmp_path: Path
 ) -> None:

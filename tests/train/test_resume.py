@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import os
 import pickle
 import signal
@@ -15,15 +16,18 @@ from typing import Any
 
 import pytest
 import torch
+from torch import nn
 
 from tests.train.tasks import build, write_task_data
 from tests.train.tiny import SIZE, Recorder, same, state
+from yolo_prune_check.data.resolve import read_data
 from yolo_prune_check.errors import UserError
 from yolo_prune_check.progress import Progress, progress
 from yolo_prune_check.prune.mask import LayerMask, MaskSet
 from yolo_prune_check.spec.schema import FineTune
 from yolo_prune_check.train.finetune import fine_tune
-from yolo_prune_check.train.resume import NAME
+from yolo_prune_check.train.network import as_network
+from yolo_prune_check.train.resume import NAME, fingerprint_of
 
 MASKS = MaskSet((LayerMask("model.1.conv", tuple(range(0, 32, 2)), "silent", "model.1.bn"),))
 BATCHES = 3  # of an epoch: ten images in batches of four
@@ -192,31 +196,56 @@ def test_the_state_of_this_very_training_is_taken(network: Any, tiny: str, tmp_p
     assert recorder.lines == ["fine-tuning goes on after epoch 1 of 2"]
 
 
-@pytest.mark.parametrize("other", ["seed", "lr", "imgsz", "masks", "weights", "label", "epochs"])
 def test_the_state_of_another_training_is_passed_over_and_replaced(
-    network: Any, tmp_path: Path, interrupted: bytes, tiny: str, other: str
+    network: Any, tmp_path: Path, interrupted: bytes, tiny: str
 ) -> None:
     put(tmp_path, interrupted)
-    more: dict[str, Any] = {"settings": {"epochs": 2}}
-    if other == "weights":
-        with torch.no_grad():
-            network.model[0].conv.weight[0, 0, 0, 0] += 1e-3
-    elif other in ("lr", "epochs"):
-        more["settings"][other] = 3 if other == "epochs" else 2e-3
-    elif other == "label":
-        label = Path(tiny).parent / "labels" / "train" / "00.txt"
-        times = label.stat()
-        os.utime(label, ns=(times.st_atime_ns, times.st_mtime_ns + 1))
-    else:
-        more[other] = {"seed": 1, "imgsz": 96, "masks": MASKS}[other]
     killer = Killer(BATCHES + 1, killed)
     with pytest.raises(Killed):
-        tune(network, tiny, tmp_path, killer, **more)
-    if other == "label":
-        os.utime(label, ns=(times.st_atime_ns, times.st_mtime_ns))
+        tune(network, tiny, tmp_path, killer, settings={"epochs": 2}, seed=1)
     assert killer.lines == []  # it did not go on
     assert kept(tmp_path) == [NAME]
     assert (tmp_path / "kept" / NAME).read_bytes() != interrupted
+
+
+def fingerprint(model: Any, data: Path, **more: Any) -> str:
+    from yolo_prune_check.train.job import Job
+
+    data_set = read_data(str(data))
+    arguments = {"imgsz": SIZE, "seed": 0, "masks": MASKS, "device": "cpu", "save": False, **more}
+    settings = FineTune(**{"epochs": 2, "batch": 4, **arguments.pop("settings", {})})
+    job = Job(data=str(data), settings=settings, **arguments)
+    assert Job.read(json.loads(json.dumps(job.told()))) == job  # as the processes of several devices read it
+    return fingerprint_of(model, job.images(data_set, as_network(model, data_set)), data_set, job.told())
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"seed": 1}, {"imgsz": 96}, {"masks": MaskSet()}, {"device": "0,1"}]
+    + [{"settings": {key: value}} for key, value in {"epochs": 3, "lr": 0.1, "amp": True, "fraction": 0.5}.items()],
+    ids=str,
+)
+def test_every_argument_makes_another_training(network: Any, tiny: str, other: dict[str, Any]) -> None:
+    assert fingerprint(network, Path(tiny)) == fingerprint(network, Path(tiny))
+    assert fingerprint(network, Path(tiny), **other) != fingerprint(network, Path(tiny))
+
+
+def test_other_weights_and_other_layers_make_another_training(network: Any, tiny: str) -> None:
+    before = fingerprint(network, Path(tiny))
+    network.model[1].act = nn.ReLU()
+    between = fingerprint(network, Path(tiny))
+    with torch.no_grad():
+        network.model[0].conv.weight[0, 0, 0, 0] += 1e-3
+    assert len({before, between, fingerprint(network, Path(tiny))}) == 3
+
+
+@pytest.mark.parametrize("file", ["images/train/03.png", "labels/train/03.txt", "tiny.yaml"])
+def test_other_data_make_another_training(network: Any, fresh_data: Callable[[], Path], file: str) -> None:
+    data = fresh_data()
+    before = fingerprint(network, data)
+    path = data.parent / file
+    path.write_bytes(path.read_bytes().replace(b"dark", b"gray"))
+    assert fingerprint(network, data) != before
 
 
 def test_a_training_that_cannot_end_well_leaves_no_state(

@@ -22,11 +22,11 @@ from yolo_prune_check.progress import Progress
 from yolo_prune_check.prune.mask import MaskSet
 from yolo_prune_check.train.isolation import isolated
 from yolo_prune_check.train.network import as_network
+from yolo_prune_check.train.resume import NAME, KeptState, fingerprint_of
 from yolo_prune_check.train.widths import require_widths, widths_in_files, widths_of
 
 if TYPE_CHECKING:
     from yolo_prune_check.spec.schema import FineTune
-    from yolo_prune_check.train.resume import KeptState
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,6 @@ def fine_tune(
     prepare_ultralytics()
     from yolo_prune_check.train.job import Job, carry_out
     from yolo_prune_check.train.launch import train_together
-    from yolo_prune_check.train.resume import NAME, KeptState, fingerprint_of
 
     begin = time.perf_counter()
     if not 0 < settings.lr <= 1:

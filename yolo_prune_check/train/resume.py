@@ -1,7 +1,4 @@
-"""The state of a training between two epochs, on disk, so that one that was killed goes on as if it had not been.
-
-Imports Ultralytics: call `prepare_ultralytics` first.
-"""
+"""The state of a training between two epochs, on disk, so that one that was killed goes on as if it had not been."""
 
 from __future__ import annotations
 
@@ -10,6 +7,7 @@ import io
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any, Final
@@ -19,7 +17,6 @@ import numpy as np
 import PIL
 import torch
 import torchvision
-import ultralytics
 from torch import nn
 
 from yolo_prune_check import __version__
@@ -108,7 +105,11 @@ def fingerprint_of(model: nn.Module, images: Sequence[Path], data: DataSet, argu
         "data": [str(data.yaml), list(data.names.items()), data.channels, data.kpt_shape, data.kpt_oks_sigmas],
         "files": [_listed(file) for file in (*images, *labels)],
         # Another version of one of these may compute, or draw, something else.
-        "versions": [__version__, *(str(of.__version__) for of in (ultralytics, torch, torchvision, np, cv2, PIL))],
+        "versions": [
+            __version__,
+            version("ultralytics"),  # importing it here would come before what keeps it quiet
+            *(str(package.__version__) for package in (torch, torchvision, np, cv2, PIL)),
+        ],
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
         "threads": torch.get_num_threads(),
     }

@@ -130,8 +130,11 @@ class GivenModelTrainer(BaseTrainer):
     def _build_train_pipeline(self) -> None:
         """Decide on mixed precision as asked, before anything is loaded into its scaler.
 
-        Ultralytics, told `amp`, would try it out on a network that it downloads.
+        Ultralytics, told `amp`, would try it out on a network that it downloads. It comes here again, with half the
+        batch, when a GPU runs out of memory in the first epoch; as many images make a step all the same.
         """
+        if self.batch_size != self.args.nbs:
+            self._report(f"the device is out of memory: batches of {self.batch_size} instead of {self.args.nbs} images")
         self.args.amp = self.amp = self._mixed
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self._mixed)
         super()._build_train_pipeline()

@@ -21,6 +21,7 @@ from yolo_prune_check.atomic import written_whole
 from yolo_prune_check.errors import UNSET, UserError
 from yolo_prune_check.model.checkpoint import read_checkpoint
 from yolo_prune_check.model.quiet import prepare_ultralytics, quietly
+from yolo_prune_check.train.resume import KeptState
 from yolo_prune_check.train.widths import require_widths, widths_of
 
 MODEL, JOB, EVENTS, AVERAGE, ERROR = "model.pt", "job.json", "events.jsonl", "average.pt", "error.json"
@@ -39,7 +40,6 @@ def main(folder: Path) -> int:
     """
     prepare_ultralytics()
     from yolo_prune_check.train.job import Job, carry_out
-    from yolo_prune_check.train.resume import KeptState
 
     leads = int(os.environ.get("RANK", "0")) == 0
     told = json.loads((folder / JOB).read_text(encoding="utf-8"))
