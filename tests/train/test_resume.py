@@ -131,6 +131,33 @@ def test_every_loss_and_every_kind_of_data_goes_on(task: str, cfg: str | None, t
     assert recorder.lines == ["fine-tuning goes on after epoch 2 of 3"]
 
 
+def test_the_learning_rate_goes_on_rising(
+    network: Any, tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from yolo_prune_check.train import job
+    from yolo_prune_check.train.trainer import GivenModelTrainer
+
+    rates: list[float] = []
+    step = GivenModelTrainer.optimizer_step
+
+    def watched(trainer: Any) -> None:
+        rates.append(trainer.optimizer.param_groups[0]["lr"])
+        step(trainer)
+
+    monkeypatch.setattr(job, "WARMUP_SHARE", 0.7)  # four of six batches: it ends in the second epoch
+    monkeypatch.setattr(GivenModelTrainer, "optimizer_step", watched)
+    expected = tune(network, tiny, tmp_path, settings={"epochs": 2}, resume_dir=None)
+    undisturbed = list(rates)
+    assert undisturbed == pytest.approx([1e-3 * share for share in (0.2, 0.4, 0.6, 0.8, 1.0, 1.0)])
+    rates.clear()
+    with pytest.raises(Killed):
+        tune(network, tiny, tmp_path, Killer(BATCHES + 1, killed), settings={"epochs": 2})
+    assert rates == undisturbed[: BATCHES + 1]
+    rates.clear()
+    assert same(tune(network, tiny, tmp_path, settings={"epochs": 2}), expected)
+    assert rates == undisturbed[BATCHES:]
+
+
 @pytest.fixture(scope="module")
 def interrupted(_network: Any, tiny: str, tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """The state after the first of two epochs."""
