@@ -9,7 +9,6 @@ import torch
 from torch import nn
 
 from yolo_prune_check.atomic import written_whole
-from yolo_prune_check.model.tasks import task_of
 
 
 def save_checkpoint(model: nn.Module, path: Path) -> None:
@@ -18,11 +17,11 @@ def save_checkpoint(model: nn.Module, path: Path) -> None:
     Ultralytics itself saves float16, which would add its rounding to what a session shows.
     """
     args = getattr(model, "args", {})
-    arguments = dict(args) if isinstance(args, dict) else dict(vars(args))
-    task = task_of(model)
-    if task is not None:
-        arguments["task"] = task  # where it is missing, Ultralytics takes every model for a detector
-    content = {"model": deepcopy(model).cpu().eval(), "ema": None, "train_args": arguments}
+    content = {
+        "model": deepcopy(model).cpu().eval(),
+        "ema": None,
+        "train_args": dict(args) if isinstance(args, dict) else dict(vars(args)),
+    }
     with written_whole(path) as file:
         torch.save(content, file)
 
