@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from yolo_prune_check.run.atomic import written_whole
+from yolo_prune_check.atomic import written_whole
 
 
 @dataclass

@@ -131,9 +131,9 @@ CASES = (
     ),
     BadInput(
         "data-for-another-task",
-        _spec(f"{LAYERS}\n    data: digits", model="yolov8n-seg.yaml"),
-        "{at}bad.prune.yaml:4: only YOLO detection models can be evaluated, fine-tuned or read object by object: "
-        "got 'SegmentationModel for segment'. Leave out `data`: plans for it are predicted and confirmed without.",
+        _spec(f"{LAYERS}\n    data: digits", model="yolov8n-cls.yaml"),
+        "{at}bad.prune.yaml:4: a classifier has no mAP: got 'ClassificationModel'. "
+        "Leave out `data`: plans for it are predicted and confirmed without.",
         needs_model=True,
     ),
     BadInput(

@@ -98,6 +98,8 @@ BROKEN = {
     f"path: nowhere\n{GOOD}": "the data set's 'path' does not exist: got 'nowhere'. Looked for ",
     f"path: [a]\n{GOOD}": "the data set's 'path' must be a folder's name: got ['a'].",
     f"channels: rgb\n{GOOD}": "the data set's 'channels' must be a positive integer: got 'rgb'.",
+    f"kpt_shape: 17\n{GOOD}": "the data set's 'kpt_shape' must be two numbers: got 17. Write how many keypoints",
+    f"kpt_shape: [17, 4]\n{GOOD}": "the data set's 'kpt_shape' must be two numbers: got [17, 4].",
 }
 
 
@@ -125,6 +127,31 @@ def test_a_name_that_is_nothing_names_the_shipped_sets() -> None:
 def test_a_folder_is_no_yaml(root: Path) -> None:
     with pytest.raises(UserError, match="the data set is a folder, not a YAML file"):
         read_data(str(root))
+
+
+def test_keypoints_have_a_shape(root: Path) -> None:
+    assert read_data(write(root, GOOD)).kpt_shape is None
+    assert read_data(write(root, f"kpt_shape: [17, 3]\n{GOOD}")).kpt_shape == (17, 3)
+
+
+@pytest.mark.parametrize("val", ["val", "validation", "valid", "test"])
+def test_a_folder_of_classes_is_a_data_set(tmp_path: Path, val: str) -> None:
+    for name in ("train/dog/b.png", "train/cat/a.jpg", "train/note.txt", f"{val}/dog/c.png"):
+        file = tmp_path / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(b"")
+    data = read_data(str(tmp_path))
+    assert data.by_folder
+    assert data.names == {0: "cat", 1: "dog"}
+    assert [image.name for image in data.images("train")] == ["a.jpg", "b.png"]
+    assert [image.name for image in data.images("val")] == ["c.png"]
+    assert not read_data("digits").by_folder
+
+
+def test_a_folder_of_classes_needs_a_second_one(tmp_path: Path) -> None:
+    (tmp_path / "train/cat").mkdir(parents=True)
+    with pytest.raises(UserError, match=r"the data set has no folder 'val'\. Add val/CLASS/\."):
+        read_data(str(tmp_path))
 
 
 def test_a_folder_without_images_is_named(root: Path) -> None:

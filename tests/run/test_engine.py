@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests.train.tasks import write_task_data
 from yolo_prune_check.data import shipped_data
 from yolo_prune_check.errors import UserError
 from yolo_prune_check.model.load import load_model
@@ -118,9 +119,20 @@ def test_data_of_other_classes_than_the_model_was_trained_for_are_refused(tmp_pa
         record_of(tmp_path, text)
 
 
-def test_data_are_refused_for_a_model_of_another_task_before_anything_runs(tmp_path: Path) -> None:
-    text = PLAIN.replace("yolov8n.yaml", "yolov8n-seg.yaml") + "    blocks: [1]\n    layers: first\n    data: digits\n"
-    with pytest.raises(UserError, match=r"x\.prune\.yaml:4: only YOLO detection models .*segment.*Leave out `data`"):
+def test_a_model_of_another_task_is_measured_and_trained_by_it(tmp_path: Path) -> None:
+    data = write_task_data(tmp_path / "set", "segment", train=4, val=3)
+    text = PLAIN.replace("yolov8n.yaml", "yolov8n-seg.yaml") + "    blocks: [1]\n    layers: first\n"
+    tuning = f"    data: {data}\n    fine_tune: {{epochs: 1, batch: 2}}\n"
+    record = record_of(tmp_path, text + tuning)
+    assert (record.verdict, record.passed, record.agrees) == ("safe", True, True)
+    assert record.steps[0].regrown == 0
+    assert record.metrics.map50_before is not None
+    assert record.metrics.map50_after is not None
+
+
+def test_data_are_refused_for_a_classifier_before_anything_runs(tmp_path: Path) -> None:
+    text = PLAIN.replace("yolov8n.yaml", "yolov8n-cls.yaml") + "    blocks: [1]\n    layers: first\n    data: digits\n"
+    with pytest.raises(UserError, match=r"x\.prune\.yaml:4: a classifier has no mAP.*Leave out `data`"):
         events_of(tmp_path, text)
     assert record_of(tmp_path, text, predict_only=True).verdict == "safe"  # a prediction needs none
 

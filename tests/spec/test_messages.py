@@ -23,9 +23,9 @@ KEYS = (
     "on_mismatch, fine_tune, expect, tags, seed"
 )
 AXES = (
-    "activations, blocks, data, execution, fine_tune, fine_tune.batch, fine_tune.enforce_masks, fine_tune.epochs, "
-    "fine_tune.fraction, fine_tune.lr, fuzz, fuzz.blocks, fuzz.examples, fuzz.executions, fuzz.max_steps, fuzz.seed, "
-    "imgsz, layers, mask, model, on_mismatch, order, schedule, seed, select, "
+    "activations, blocks, data, execution, fine_tune, fine_tune.amp, fine_tune.batch, fine_tune.enforce_masks, "
+    "fine_tune.epochs, fine_tune.fraction, fine_tune.lr, fuzz, fuzz.blocks, fuzz.examples, fuzz.executions, "
+    "fuzz.max_steps, fuzz.seed, imgsz, layers, mask, model, on_mismatch, order, schedule, seed, select, "
     "select.criterion, select.max_images, select.perplexity, select.ratio, select.seed, steps"
 )
 STEPS = "The steps already say what is pruned, and in which order: remove one of the two."

@@ -333,6 +333,26 @@ def test_progress_counts_the_batches_of_the_share_that_is_trained_on(
     assert recorder.steps == [1] * batches
 
 
+def test_smaller_batches_are_reported_where_memory_runs_out(
+    network: Any, tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ultralytics.nn.tasks import BaseModel
+
+    loss, recorder = BaseModel.loss, Recorder()
+
+    def large_batches_fail(model: Any, batch: Any, preds: Any = None) -> Any:
+        if len(batch["img"]) > 2:
+            raise RuntimeError("CUDA out of memory")
+        return loss(model, batch, preds)
+
+    monkeypatch.setattr(BaseModel, "loss", large_batches_fail)
+    settings = FineTune(epochs=1, batch=4, lr=1e-4)
+    fine_tune(
+        network, data=tiny, imgsz=SIZE, settings=settings, seed=0, masks=None, work_dir=tmp_path, progress=recorder
+    )
+    assert recorder.lines == ["the device is out of memory: batches of 2 instead of 4 images"]
+
+
 def test_unreadable_images_are_reported_and_left_out(
     network: Any, fresh_data: Callable[[], Path], tmp_path: Path
 ) -> None:
@@ -371,22 +391,14 @@ def test_a_model_with_too_few_classes_is_refused(network: Any, tmp_path: Path) -
         tune(network, "digits", tmp_path)
 
 
-def test_a_module_that_is_no_detector_is_refused(tiny: str, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"only YOLO detection models can be .*: got 'Conv2d'"):
+def test_a_module_that_is_no_yolo_is_refused(tiny: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"only YOLO models that detect, .* or fine-tuned: got 'Conv2d'"):
         tune(nn.Conv2d(3, 3, 1), tiny, tmp_path)
 
 
-@pytest.mark.parametrize(
-    ("name", "says"),
-    [
-        ("yolov8n-seg.yaml", r"only YOLO detection models can be .*: got 'SegmentationModel for segment'"),
-        ("yoloe-v8n.yaml", r"an open-vocabulary detector is trained with texts, .*: got 'YOLOEModel'"),
-    ],
-)
-def test_a_model_that_does_not_learn_from_boxes_alone_is_refused(
-    name: str, says: str, tiny: str, tmp_path: Path
-) -> None:
-    with pytest.raises(UserError, match=says):
+@pytest.mark.parametrize("name", ["yoloe-v8n.yaml", "yoloe-v8n-seg.yaml"])
+def test_a_model_that_does_not_learn_from_images_alone_is_refused(name: str, tiny: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"an open-vocabulary detector is trained with texts, .*: got 'YOLOE"):
         tune(load_model(name), tiny, tmp_path)
 
 

@@ -79,9 +79,9 @@ def fuzz(
     numbers = None if blocks is None else parse_numbers(blocks, where="--blocks")
     if not out.name.endswith(SUFFIX):
         raise UserError("a spec's name ends otherwise", where="--out", value=str(out), hint=f"End it in {SUFFIX}.")
+    from yolo_prune_check.atomic import written_whole
     from yolo_prune_check.channels.graph import ChannelGraph
     from yolo_prune_check.model.load import load_model
-    from yolo_prune_check.run.atomic import written_whole
     from yolo_prune_check.run.fuzz import FuzzTask
     from yolo_prune_check.run.fuzz import fuzz as fuzz_plans
 

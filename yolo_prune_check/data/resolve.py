@@ -28,14 +28,16 @@ _HINT = f"Give a dataset YAML in Ultralytics' format, or a shipped set: {', '.jo
 
 @dataclass(frozen=True)
 class DataSet:
-    """A detection set on disk.
+    """Labelled images on disk.
 
     Attributes:
-        yaml: The file that describes it.
+        yaml: The file that describes it; the set's folder where the folders of its images are its classes.
         root: The folder its paths are relative to.
         places: For `train` and `val`: folders of images, or text files that list images.
         names: Class names by index, counting from 0 without gaps.
         channels: Channels of an image, 3 unless the YAML says otherwise.
+        kpt_shape: How many keypoints an object has, and how many numbers each, 2 or 3; None if it has none.
+        kpt_oks_sigmas: How exact each keypoint is labelled, for their similarity (OKS); None for Ultralytics' own.
     """
 
     yaml: Path
@@ -43,6 +45,13 @@ class DataSet:
     places: Mapping[str, tuple[Path, ...]]
     names: Mapping[int, str]
     channels: int = 3
+    kpt_shape: tuple[int, int] | None = None
+    kpt_oks_sigmas: tuple[float, ...] | None = None
+
+    @property
+    def by_folder(self) -> bool:
+        """Whether each image is of the class that its folder is named after, as classifiers are trained."""
+        return self.yaml == self.root
 
     def images(self, split: str) -> tuple[Path, ...]:
         """The images of `train` or `val`, sorted, each once.
@@ -88,7 +97,8 @@ def read_data(name: str) -> DataSet:
     A relative `path:` in the YAML is looked for beside the YAML first, then in the current folder.
 
     Args:
-        name: A shipped set, such as `"digits"`, or the path of an Ultralytics dataset YAML.
+        name: A shipped set, such as `"digits"`, the path of an Ultralytics dataset YAML, or a folder that holds
+            `train/CLASS/` and `val/CLASS/`.
 
     Raises:
         UserError: There is no such file, it is no YAML mapping, an entry is missing or of the wrong kind, or a folder
@@ -97,13 +107,28 @@ def read_data(name: str) -> DataSet:
     file = shipped_data(name) if name in SHIPPED_DATA else Path(name).expanduser()
     if not file.is_file():
         if file.is_dir():
-            raise UserError("the data set is a folder, not a YAML file", value=name, hint=_HINT)
+            return _of_folders(file.resolve(), name)
         raise UserError("no such data set", value=name, hint=_HINT)
     file = file.resolve()
     entries = _entries(file)
     root = _root(file, entries)
     places = {split: _places(file, root, entries, split) for split in _SPLITS}
-    return DataSet(file, root, places, _names(file, entries), _channels(file, entries))
+    keypoints = _kpt_shape(file, entries)
+    sigmas = _kpt_oks_sigmas(file, entries, keypoints)
+    return DataSet(file, root, places, _names(file, entries), _channels(file, entries), keypoints, sigmas)
+
+
+def _of_folders(root: Path, name: str) -> DataSet:
+    """A set whose folders are its classes, which are numbered in the order of their names, as Ultralytics does."""
+    train = root / "train"
+    classes = sorted(folder.name for folder in train.iterdir() if folder.is_dir()) if train.is_dir() else []
+    if not classes:
+        hint = f"{_HINT} For a classifier, give a folder with train/CLASS/ and val/CLASS/."
+        raise UserError("the data set is a folder, not a YAML file", value=name, hint=hint)
+    val = next((root / other for other in ("val", "validation", "valid", "test") if (root / other).is_dir()), None)
+    if val is None:
+        raise UserError("the data set has no folder 'val'", where=str(root), hint="Add val/CLASS/.")
+    return DataSet(root, root, {"train": (train,), "val": (val,)}, dict(enumerate(classes)))
 
 
 def _entries(file: Path) -> Mapping[Any, Any]:
@@ -183,6 +208,34 @@ def _channels(file: Path, entries: Mapping[Any, Any]) -> int:
     if not isinstance(channels, int) or isinstance(channels, bool) or channels < 1:
         raise UserError("the data set's 'channels' must be a positive integer", where=str(file), value=channels)
     return channels
+
+
+def _kpt_shape(file: Path, entries: Mapping[Any, Any]) -> tuple[int, int] | None:
+    shape = entries.get("kpt_shape")
+    if shape is None:
+        return None
+    if isinstance(shape, list) and len(shape) == 2 and all(type(number) is int for number in shape):
+        count, numbers = shape
+        if count > 0 and numbers in (2, 3):
+            return count, numbers
+    hint = "Write how many keypoints an object has, and how many numbers each: 2 (x, y) or 3 (x, y, visible)."
+    raise UserError("the data set's 'kpt_shape' must be two numbers", where=str(file), value=shape, hint=hint)
+
+
+def _kpt_oks_sigmas(
+    file: Path, entries: Mapping[Any, Any], keypoints: tuple[int, int] | None
+) -> tuple[float, ...] | None:
+    sigmas = entries.get("kpt_oks_sigmas")
+    if sigmas is None or keypoints is None:
+        return None
+    if (
+        isinstance(sigmas, list)
+        and len(sigmas) == keypoints[0]
+        and all(type(sigma) in (int, float) and sigma > 0 for sigma in sigmas)
+    ):
+        return tuple(float(sigma) for sigma in sigmas)
+    what = f"the data set's 'kpt_oks_sigmas' must be {keypoints[0]} positive numbers"
+    raise UserError(what, where=str(file), value=sigmas)
 
 
 def _below(folder: Path) -> list[Path]:

@@ -66,7 +66,7 @@ def task_of(model: nn.Module) -> str | None:
 
 
 def require_detector(model: nn.Module, *, where: str | None = None, hint: str | None = None) -> None:
-    """Check that boxes come out of a model as they do out of a YOLO detector, so that data can tell how good it is.
+    """Check that boxes come out of a model as they do out of a YOLO detector.
 
     Raises:
         UserError: It is a model of another task, RT-DETR, or no Ultralytics model.
@@ -80,20 +80,60 @@ def require_detector(model: nn.Module, *, where: str | None = None, hint: str | 
         return
     kind = type(model).__name__
     raise UserError(
-        "only YOLO detection models can be evaluated, fine-tuned or read object by object",
+        "only YOLO detection models can be read object by object",
         where=where,
         value=f"{kind} for {task}" if task else kind,
         hint=hint or "Use a detection model.",
     )
 
 
-def require_trainable(model: nn.Module, *, where: str | None = None, hint: str | None = None) -> None:
-    """Check that a detector learns from boxes alone.
+def require_yolo(model: nn.Module, *, where: str | None = None, hint: str | None = None) -> str:
+    """The task of a model that Ultralytics trains and validates like a YOLO of its task.
+
+    Returns:
+        `detect`, `segment`, `pose`, `obb` or `classify`.
 
     Raises:
-        UserError: It is a detector that is trained with texts.
+        UserError: It is RT-DETR, of another task, or no Ultralytics model.
     """
     prepare_ultralytics()
+    from ultralytics.nn.modules import Detect
+    from ultralytics.nn.tasks import ClassificationModel, DetectionModel
+
+    task = task_of(model)
+    network: Any = model
+    if task == "classify" and isinstance(model, ClassificationModel):
+        return task
+    if task is not None and isinstance(model, DetectionModel) and isinstance(network.model[-1], Detect):
+        return task
+    kind = type(model).__name__
+    raise UserError(
+        "only YOLO models that detect, segment, pose, find oriented boxes or classify can be evaluated or fine-tuned",
+        where=where,
+        value=f"{kind} for {task}" if task else kind,
+        hint=hint or "Use one of them.",
+    )
+
+
+def require_boxes(model: nn.Module, *, where: str | None = None, hint: str | None = None) -> str:
+    """The task of a model whose answers are boxes, alone or with masks, keypoints or angles, so that it has an mAP.
+
+    Raises:
+        UserError: As `require_yolo`, or it is a classifier.
+    """
+    task = require_yolo(model, where=where, hint=hint)
+    if task == "classify":
+        raise UserError("a classifier has no mAP", where=where, value=type(model).__name__, hint=hint)
+    return task
+
+
+def require_trainable(model: nn.Module, *, where: str | None = None, hint: str | None = None) -> str:
+    """The task of a model that learns from labelled images alone.
+
+    Raises:
+        UserError: As `require_yolo`, or it is a detector that is trained with texts.
+    """
+    task = require_yolo(model, where=where, hint=hint)
     from ultralytics.nn.tasks import WorldModel, YOLOEModel
 
     if isinstance(model, (WorldModel, YOLOEModel)):
@@ -103,6 +143,7 @@ def require_trainable(model: nn.Module, *, where: str | None = None, hint: str |
             value=type(model).__name__,
             hint=hint or "Use a detector of a fixed set of classes.",
         )
+    return task
 
 
 def _row(head: type) -> tuple[str, str, str] | None:

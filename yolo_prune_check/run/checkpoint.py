@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from yolo_prune_check.run.atomic import written_whole
+from yolo_prune_check.atomic import written_whole
 
 
 def save_checkpoint(model: nn.Module, path: Path) -> None:

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+from yolo_prune_check.atomic import written_whole
 from yolo_prune_check.errors import UserError
-from yolo_prune_check.run.atomic import written_whole
 from yolo_prune_check.run.fuzz_record import FuzzRecord
 
 FORMAT = 1

@@ -14,8 +14,9 @@ from yolo_prune_check.errors import UserError
 from yolo_prune_check.model.addresses import find_layer
 from yolo_prune_check.model.blocks import Block, blocks_of
 from yolo_prune_check.model.layers import Layer
-from yolo_prune_check.model.tasks import require_detector, require_trainable
+from yolo_prune_check.model.tasks import require_boxes, require_trainable
 from yolo_prune_check.spec.schema import Scenario
+from yolo_prune_check.train.network import as_network
 
 
 @dataclass(frozen=True)
@@ -48,21 +49,22 @@ def resolve(scenario: Scenario, model: nn.Module) -> Resolved:
 
 
 def refuse_data(scenario: Scenario, model: nn.Module) -> None:
-    """Refuse what only detectors can do with data, and data of other classes, before hours go into anything else.
+    """Refuse models that data say nothing about, and data of other labels, before hours go into anything else.
 
     Raises:
-        UserError: The scenario names data and the model is no YOLO detector, is to be fine-tuned and cannot be, or was
-            trained for another number of classes.
+        UserError: The scenario names data and the model has no mAP, is to be fine-tuned and cannot be, or was trained
+            for another number of classes or other keypoints.
     """
     if scenario.data is None:
         return
     where = where_of(scenario)
     hint = "Leave out `data`: plans for it are predicted and confirmed without."
-    require_detector(model, where=where, hint=hint)
+    require_boxes(model, where=where, hint=hint)
     if scenario.fine_tune is not None:
         require_trainable(model, where=where, hint="Leave out `fine_tune`.")
     if not scenario.model.endswith((".yaml", ".yml")):  # what is built from a description was trained for nothing yet
         _refuse_classes(scenario, scenario.data, model)
+    as_network(model, read_data(scenario.data))
 
 
 def _refuse_classes(scenario: Scenario, data: str, model: nn.Module) -> None:

@@ -49,6 +49,8 @@ class FineTune(Strict):
     """Initial learning rate."""
     enforce_masks: bool = True
     """Re-apply masks after every optimizer step and in the EMA. Without it masked filters grow back."""
+    amp: bool = False
+    """Train in mixed precision (AMP); only on a GPU."""
 
 
 class Fuzz(Strict):

@@ -1,42 +1,61 @@
-"""Accuracy of a detector on a data set's `val` images, as Ultralytics measures it."""
+"""Accuracy of a model on a data set's `val` images, as Ultralytics measures it."""
 
 from __future__ import annotations
 
 import copy
 import tempfile
 from dataclasses import dataclass
+from typing import Final
 
 from torch import nn
 
-from yolo_prune_check.data.resolve import read_data
+from yolo_prune_check.data.resolve import DataSet, read_data
 from yolo_prune_check.errors import UserError
 from yolo_prune_check.model.quiet import prepare_ultralytics, quietly
+from yolo_prune_check.model.tasks import require_boxes
 from yolo_prune_check.progress import Progress
-from yolo_prune_check.train.detector import as_detector
 from yolo_prune_check.train.isolation import isolated
+from yolo_prune_check.train.network import Network, as_network
+
+_OWN: Final = {"detect": "B", "segment": "M", "pose": "P", "obb": "B"}
+"""Ultralytics' letter for the mAP that is the task's own: of boxes (oriented ones for `obb`), masks, keypoints."""
 
 
 @dataclass(frozen=True)
 class Metrics:
-    """Mean average precision over classes, between 0 and 1.
+    """Mean average precision over classes, between 0 and 1: of boxes, masks, keypoints or oriented boxes.
 
     Attributes:
-        map50: At an IoU of 0.5.
-        map50_95: Averaged over IoUs of 0.50, 0.55, … 0.95.
+        map50: At an IoU of 0.5; for keypoints, at a similarity (OKS) of 0.5.
+        map50_95: Averaged over 0.50, 0.55, … 0.95.
     """
 
     map50: float
     map50_95: float
 
 
+@dataclass(frozen=True)
+class Accuracy:
+    """Share of the images that a classifier gets right, between 0 and 1.
+
+    Attributes:
+        top1: Its first guess is right.
+        top5: One of its first five is.
+    """
+
+    top1: float
+    top5: float
+
+
 def evaluate(model: nn.Module, *, data: str, imgsz: int, progress: Progress, batch: int = 32) -> Metrics:
-    """Measure mAP on the `val` images.
+    """Measure the mAP that is the task's own on the `val` images.
 
     The same numbers as `YOLO.val()` gives, but for rounding: the model is neither fused nor otherwise changed, and no
     time limit cuts non-maximum suppression short on a slow machine. A model that detects nothing has mAP 0.
 
     Args:
-        model: An Ultralytics detection model; not modified. The evaluation takes place on its device, in float32.
+        model: An Ultralytics model that detects, segments, or finds poses or oriented boxes; not modified. The
+            evaluation takes place on its device, in float32.
         data: A shipped data set or an Ultralytics dataset YAML.
         imgsz: Longer side of the images, px.
         progress: Told of every image.
@@ -45,31 +64,57 @@ def evaluate(model: nn.Module, *, data: str, imgsz: int, progress: Progress, bat
     Raises:
         UserError: The data set or model cannot be used.
     """
+    task = require_boxes(model)
+    results = _measure(model, data, imgsz, progress, batch)
+    return Metrics(results[f"metrics/mAP50({_OWN[task]})"], results[f"metrics/mAP50-95({_OWN[task]})"])
+
+
+def evaluate_classifier(model: nn.Module, *, data: str, imgsz: int, progress: Progress, batch: int = 32) -> Accuracy:
+    """Measure a classifier's accuracy on the `val` images; as `evaluate`, but `data` is a folder of classes.
+
+    Raises:
+        UserError: The data set or model cannot be used.
+    """
+    results = _measure(model, data, imgsz, progress, batch)
+    return Accuracy(results["metrics/accuracy_top1"], results["metrics/accuracy_top5"])
+
+
+def _measure(model: nn.Module, data: str, imgsz: int, progress: Progress, batch: int) -> dict[str, float]:
     prepare_ultralytics()
-    from yolo_prune_check.train.images import LabelledImages
-    from yolo_prune_check.train.validator import GivenModelValidator
+    from yolo_prune_check.train.validator import VALIDATORS
 
     if imgsz < 1 or batch < 1:
         raise UserError("image size and batch must be positive", value=(imgsz, batch))
     data_set = read_data(data)
-    detector = as_detector(model, data_set)
-    images = data_set.images("val")
+    network = as_network(model, data_set)
+    count = len(data_set.images("val"))
     with (
         quietly(),
         isolated(),
         tempfile.TemporaryDirectory(prefix="evaluate-") as folder,
-        progress.task(f"evaluate on {len(images)} images", len(images)) as advance,
+        progress.task(f"evaluate on {count} images", count) as advance,
     ):
-        validator = GivenModelValidator(folder, imgsz=-(-imgsz // detector.stride) * detector.stride, batch=batch)
-        labelled = LabelledImages(
-            images,
-            data_set,
-            hyp=validator.args,
-            augment=False,
-            batch=batch,
-            stride=detector.stride,
-            report=progress.line,
-        )
+        size = -(-imgsz // network.stride) * network.stride
+        validator = VALIDATORS[network.task](folder, task=network.task, imgsz=size, batch=batch)
+        labelled = _labelled(data_set, network, validator.args, batch, progress)
         measured = copy.deepcopy(model).float().eval()
-        results = validator.measure(measured, labelled, detector.device, advance)
-    return Metrics(results["metrics/mAP50(B)"], results["metrics/mAP50-95(B)"])
+        return validator.measure(measured, labelled, data_set, network.device, advance)
+
+
+def _labelled(data_set: DataSet, network: Network, arguments: object, batch: int, progress: Progress) -> object:
+    from yolo_prune_check.train.folders import FolderImages
+    from yolo_prune_check.train.images import LabelledImages
+
+    images = data_set.images("val")
+    if network.task == "classify":
+        return FolderImages(images, data_set, split="val", hyp=arguments, report=progress.line)
+    return LabelledImages(
+        images,
+        data_set,
+        task=network.task,
+        hyp=arguments,
+        augment=False,
+        batch=batch,
+        stride=network.stride,
+        report=progress.line,
+    )

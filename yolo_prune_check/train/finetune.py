@@ -1,47 +1,32 @@
-"""Fine-tuning that keeps what was pruned: the very module is trained, and its masks hold."""
+"""Fine-tuning that keeps what was pruned: the very module is trained, its masks hold and its widths stay."""
 
 from __future__ import annotations
 
 import copy
-import math
 import shutil
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
 
-from yolo_prune_check.data.resolve import DataSet, read_data
+from yolo_prune_check.data.resolve import read_data
 from yolo_prune_check.errors import UserError
 from yolo_prune_check.model.quiet import prepare_ultralytics, quietly
 from yolo_prune_check.model.tasks import require_trainable
 from yolo_prune_check.progress import Progress
 from yolo_prune_check.prune.mask import MaskSet
-from yolo_prune_check.train.detector import Detector, as_detector
 from yolo_prune_check.train.isolation import isolated
+from yolo_prune_check.train.network import as_network
+from yolo_prune_check.train.resume import NAME, KeptState, fingerprint_of
+from yolo_prune_check.train.widths import require_widths, widths_in_files, widths_of
 
 if TYPE_CHECKING:
     from yolo_prune_check.spec.schema import FineTune
-
-WARMUP_SHARE = 0.1
-WARMUP_BATCHES = 100
-
-# A digit or letter mirrored is another sign, and a network that is only to recover needs no hard examples: no flips, no
-# mosaic, mild shifts and colours.
-_AUGMENTATION: dict[str, Any] = {
-    "mosaic": 0.0,
-    "close_mosaic": 0,
-    "fliplr": 0.0,
-    "flipud": 0.0,
-    "translate": 0.1,
-    "scale": 0.3,
-    "hsv_h": 0.01,
-    "hsv_s": 0.3,
-    "hsv_v": 0.2,
-}
 
 
 @dataclass(frozen=True)
@@ -73,114 +58,115 @@ def fine_tune(
     work_dir: Path,
     progress: Progress,
     keep_files: bool = False,
+    resume_dir: Path | None = None,
+    devices: Sequence[int] | None = None,
 ) -> FineTuneResult:
-    """Train a copy of a detection model for a few epochs, starting from its weights.
+    """Train a copy of a model for a few epochs, starting from its weights.
 
     AdamW at a constant learning rate after a short warm-up (a tenth of all batches, at most 100), one step per batch,
-    float32, no mosaic and no flips. Ultralytics' defaults are made for hundreds of epochs: in one epoch their warm-up
-    and their decay would leave next to nothing. On the CPU the same arguments, library versions and number of threads
-    give the same weights; the state of global random generators neither matters nor changes.
+    no mosaic and no flips, float32 unless mixed precision is asked for. Ultralytics' defaults are made for hundreds of
+    epochs: in one epoch their warm-up and their decay would leave next to nothing. On the CPU the same arguments,
+    library versions and number of threads give the same weights, whether or not the training was interrupted; the
+    state of global random generators neither matters nor changes.
 
     Args:
-        model: An Ultralytics detection model; not modified. Training takes place on its device.
-        data: A shipped data set or an Ultralytics dataset YAML; its `train` images are used.
+        model: An Ultralytics model that detects, segments, finds poses or oriented boxes, or classifies; not modified.
+            Training takes place on its device.
+        data: A shipped data set or an Ultralytics dataset YAML, for a classifier a folder of classes; its `train`
+            images are used.
         imgsz: Side of the square images, px.
-        settings: `epochs`, `fraction` (share of the training images, evenly spread), `batch`, `lr`, `enforce_masks`.
+        settings: `epochs`, `fraction` (share of the training images, evenly spread), `batch`, `lr`, `enforce_masks`,
+            `amp` (mixed precision; only on a GPU, as with Ultralytics).
         seed: Seed of everything random.
         masks: Pruned channels. Kept at zero after every step if `settings.enforce_masks`; counted when they came back
             in either case.
         work_dir: Where a temporary folder may be made.
         progress: Told of every batch.
         keep_files: Let Ultralytics write its checkpoints and keep them, in `work_dir`.
+        resume_dir: Where the state of the training is kept after each epoch until the training ends. If that of this
+            very training is there, it goes on after its last whole epoch; that of another one is replaced.
+        devices: GPUs to train on instead of the model's own device. On several, each trains on an equal share of every
+            batch in a process of its own; there, the model must consist of stock modules.
 
     Raises:
         UserError: The data set or model cannot be used, the loss is not finite, or nothing changed.
+        RebuiltError: A network of other widths than the given one was trained, or written to a checkpoint.
     """
     prepare_ultralytics()
-    from yolo_prune_check.train.trainer import GivenModelTrainer
+    from yolo_prune_check.train.job import Job, carry_out
+    from yolo_prune_check.train.launch import train_together
 
     begin = time.perf_counter()
     if not 0 < settings.lr <= 1:
         raise UserError("the learning rate must lie between 0 and 1", value=settings.lr, hint="Try 0.0005.")
     data_set = read_data(data)
-    detector = as_detector(model, data_set)
     require_trainable(model)
-    images = _images(data_set, detector, settings, imgsz)
-    batches = math.ceil(len(images) / settings.batch) * settings.epochs
-    enforced = masks if settings.enforce_masks else None
+    network = as_network(model, data_set)
+    device = network.device_argument if devices is None else _on(devices, settings)
+    _refuse_mixed_precision(settings, device)
+    enforced = masks if masks and settings.enforce_masks else MaskSet()
+    job = Job(str(data_set.yaml), imgsz, settings, seed, enforced, device, keep_files)
+    images = job.images(data_set, network)
 
     trained = copy.deepcopy(model).float()
     start = {name: value.detach().clone() for name, value in trained.named_parameters()}
+    kept = None
+    if resume_dir is not None:
+        fingerprint = fingerprint_of(trained, images, data_set, job.told())
+        kept = KeptState(resume_dir / NAME, fingerprint, progress.line)
     work_dir.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="fine-tune-", dir=work_dir))
+    title = f"fine-tune {settings.epochs} epoch{'s' if settings.epochs > 1 else ''} on {len(images)} images"
     try:
-        title = f"fine-tune {settings.epochs} epoch{'s' if settings.epochs > 1 else ''} on {len(images)} images"
-        with quietly(), isolated(), progress.task(title, batches) as advance:
-            trainer = GivenModelTrainer(
-                trained,
-                data_set,
-                images,
-                masks=enforced,
-                warmup=min(WARMUP_BATCHES, int(batches * WARMUP_SHARE)),
-                on_batch=lambda: advance(1),
-                report=progress.line,
-                overrides={
-                    **_AUGMENTATION,
-                    "task": "detect",
-                    "imgsz": imgsz,
-                    "epochs": settings.epochs,
-                    "batch": settings.batch,
-                    "nbs": settings.batch,
-                    "optimizer": "AdamW",
-                    "lr0": settings.lr,
-                    "lrf": 1.0,
-                    "momentum": 0.9,
-                    "weight_decay": 0.0005,
-                    "warmup_epochs": 0.0,
-                    "patience": 0,
-                    "amp": False,
-                    "channels_last": False,
-                    "device": detector.device_argument,
-                    "workers": 0,
-                    "seed": seed % 2**32,
-                    "deterministic": True,
-                    "val": False,
-                    "plots": False,
-                    "save": keep_files,
-                    "verbose": False,
-                    "project": str(folder),
-                    "name": "ultralytics",
-                    "exist_ok": True,
-                },
-            )
-            trainer.train()
-            average = trainer.ema.ema
+        with quietly(), isolated(), progress.task(title, job.batches(len(images))) as advance:
+            train = carry_out if job.processes == 1 else train_together
+            average = train(job, trained, folder, kept=kept, advance=advance, report=progress.line)
+        if keep_files:
+            checkpoints = sorted(folder.rglob("*.pt"))
+            for file, widths in zip(checkpoints, widths_in_files(checkpoints), strict=True):
+                require_widths(widths_of(model), widths, file.name)
+        # Into a copy of the argument, so that nothing the trainer hung on its modules is kept.
+        tuned = copy.deepcopy(model).float().eval()
+        tuned.load_state_dict(average)
+        _check_outcome(start, tuned)
+    except UserError:
+        _end(kept)  # it would fail again
+        raise
     finally:
         if not keep_files:
             shutil.rmtree(folder, ignore_errors=True)
-
-    # Into a copy of the argument, so that nothing the trainer hung on its modules is kept.
-    tuned = copy.deepcopy(model).float().eval()
-    tuned.load_state_dict(average.state_dict())
-    _check_outcome(start, tuned)
+    _end(kept)
     regrown = masks.regrown(tuned) if masks else {}
     return FineTuneResult(tuned, regrown, settings.epochs, time.perf_counter() - begin)
 
 
-def _images(data_set: DataSet, detector: Detector, settings: FineTune, imgsz: int) -> tuple[Path, ...]:
-    """The images to train on, so many that no batch is too small for BatchNorm."""
-    from yolo_prune_check.train.images import spread
+def _on(devices: Sequence[int], settings: FineTune) -> str:
+    """Several devices in Ultralytics' notation."""
+    there = torch.cuda.device_count()
+    if not devices or len(set(devices)) != len(devices) or any(not 0 <= device < there for device in devices):
+        raise UserError("no such GPUs to train on", value=list(devices), hint=f"This machine has {there}, from 0.")
+    if settings.batch % len(devices):
+        raise UserError(
+            f"{len(devices)} devices cannot share a batch equally",
+            value=settings.batch,
+            hint="Make `fine_tune.batch` a multiple of their number.",
+        )
+    return ",".join(str(device) for device in devices)
 
-    if settings.batch == 1:
-        if imgsz < 2 * detector.stride:
-            raise UserError(f"batch 1 at image size {imgsz} gives BatchNorm a single value", hint="Raise either.")
-        return spread(data_set.images("train"), settings.fraction)
-    images = spread(data_set.images("train"), settings.fraction)
-    if len(images) % settings.batch == 1:
-        images = images[:-1]
-    if not images:
-        raise UserError("fine-tuning needs two images at least", where=str(data_set.yaml))
-    return images
+
+def _refuse_mixed_precision(settings: FineTune, device: str) -> None:
+    # Ultralytics would pass over it in silence.
+    if settings.amp and device == "cpu":
+        raise UserError(
+            "mixed precision is for GPUs only",
+            value=device,
+            hint="Leave out `fine_tune.amp`, or move the model to a GPU.",
+        )
+
+
+def _end(kept: KeptState | None) -> None:
+    if kept is not None:
+        kept.remove()
 
 
 def _check_outcome(start: dict[str, torch.Tensor], tuned: nn.Module) -> None:

@@ -38,6 +38,7 @@ class LabelledImages(YOLODataset):
     Args:
         images: Files to read.
         data: The set they belong to.
+        task: `detect` (a polygon counts as its bounding box), `segment`, `pose` or `obb`: what the labels must hold.
         hyp: Ultralytics' arguments, a namespace: image size and augmentation are read.
         augment: For training: augmented. Otherwise letterboxed, batches as rectangular as their images allow.
         batch: Images in a batch.
@@ -55,6 +56,7 @@ class LabelledImages(YOLODataset):
         images: Sequence[Path],
         data: DataSet,
         *,
+        task: str,
         hyp: Any,
         augment: bool,
         batch: int,
@@ -63,6 +65,7 @@ class LabelledImages(YOLODataset):
     ) -> None:
         self._images = [str(image) for image in images]
         self._data_set = data
+        self._task = task
         self._report = report
         super().__init__(
             img_path=str(data.root),
@@ -74,7 +77,7 @@ class LabelledImages(YOLODataset):
             stride=stride,
             pad=0.0 if augment else 0.5,
             data=as_ultralytics(data),
-            task="detect",
+            task=task,
         )
 
     def get_img_files(self, img_path: str | list[str]) -> list[str]:
@@ -86,12 +89,19 @@ class LabelledImages(YOLODataset):
         self.label_files = [str(label_file(Path(image))) for image in self.im_files]
         labels: list[dict[str, Any]] = []
         complaints: list[str] = []
+        points, numbers = self._data_set.kpt_shape or (0, 0)
         for image, file in zip(self.im_files, self.label_files, strict=True):
             # (image, label file, prefix, keypoints?, classes, keypoints, their dimensions, single class?)
-            found = verify_image_label((image, file, "", False, len(self._data_set.names), 0, 0, False))
-            name, rows, shape, message = found[0], found[1], found[2], found[-1]
+            found = verify_image_label(
+                (image, file, "", self._task == "pose", len(self._data_set.names), points, numbers, False)
+            )
+            name, rows, shape, segments, keypoints = found[:5]
             if name is None:
-                complaints.append(str(message))
+                complaints.append(str(found[-1]))
+                continue
+            if self._task in ("segment", "obb") and len(segments) != len(rows):
+                wanted = "a polygon" if self._task == "segment" else "four corners"
+                complaints.append(f"{file}: a box stands where {wanted} should")
                 continue
             labels.append(
                 {
@@ -99,8 +109,8 @@ class LabelledImages(YOLODataset):
                     "shape": shape,
                     "cls": rows[:, 0:1],
                     "bboxes": rows[:, 1:],
-                    "segments": [],  # a polygon counts as its bounding box: rows already holds that
-                    "keypoints": None,
+                    "segments": segments if self._task in ("segment", "obb") else [],
+                    "keypoints": keypoints,
                     "normalized": True,
                     "bbox_format": "xywh",
                 }
@@ -130,4 +140,6 @@ def as_ultralytics(data: DataSet) -> dict[str, Any]:
         "names": dict(data.names),
         "nc": len(data.names),
         "channels": data.channels,
+        **({"kpt_shape": list(data.kpt_shape)} if data.kpt_shape else {}),
+        **({"kpt_oks_sigmas": list(data.kpt_oks_sigmas)} if data.kpt_oks_sigmas else {}),
     }
