@@ -25,6 +25,7 @@ class FuzzTask:
 
     Attributes:
         model: Name of the model, for the counterexample's spec.
+        trust: Whether it is a checkpoint that was trusted, for the same.
         executions: None for all that this version can carry out (or predict, where nothing is carried out).
         layers: Qualified names to draw from; None for all.
         execute: Carry the plans out; else they are only predicted.
@@ -37,6 +38,7 @@ class FuzzTask:
     executions: tuple[Execution, ...] | None = None
     layers: tuple[str, ...] | None = None
     execute: bool = True
+    trust: bool = False
 
 
 def fuzz(model: nn.Module, graph: ChannelGraph, task: FuzzTask, progress: Progress) -> Iterator[Tried | FuzzRecord]:
@@ -105,6 +107,7 @@ def _shrunk(
     spec = spec_text(
         found.plan,
         model=task.model,
+        trust=task.trust,
         imgsz=graph.imgsz,
         verdict="safe" if found.outcome == "safe" else "unsafe",
         seed=task.seed,

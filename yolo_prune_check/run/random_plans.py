@@ -30,10 +30,11 @@ def run_fuzz(scenario: Scenario, asked: Fuzz, shown: Progress, *, predict_only: 
         UserError: A block does not exist, or has no layer.
         UnavailableError: An execution cannot be tried in this version.
     """
-    baseline = load_baseline(scenario.model, scenario.imgsz)
+    baseline = load_baseline(scenario.model, scenario.imgsz, trust=scenario.trust_checkpoint)
     layers = _layers(scenario, asked, baseline)
     task = FuzzTask(
         model=scenario.model,
+        trust=scenario.trust_checkpoint,
         examples=asked.examples,
         seed=asked.seed,
         max_steps=asked.max_steps,
