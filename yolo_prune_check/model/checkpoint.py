@@ -71,6 +71,16 @@ def read_checkpoint(file: Path, *, trust: bool = False) -> nn.Module:
     raise UserError(f"the checkpoint holds no network but {_describe(content)}", where=str(file), hint=_HINT)
 
 
+def foreign_names(file: Path) -> tuple[str, ...]:
+    """The functions and classes that a checkpoint asks for beyond what is loaded without trust, sorted.
+
+    Raises:
+        UserError: The file cannot be read, or is no checkpoint.
+    """
+    prepare_ultralytics()
+    return tuple(sorted(name for name in _wanted(file) if _allowed(name) is None))
+
+
 @contextmanager
 def _only_ours() -> Iterator[None]:
     """Without what other code of this process allows PyTorch to load; Ultralytics does while it trains."""
@@ -84,12 +94,11 @@ def _only_ours() -> Iterator[None]:
 
 
 def _unpickle(file: Path, *, trust: bool) -> Any:
-    wanted = _wanted(file)
-    refused = sorted(name for name in wanted if _allowed(name) is None)
+    refused = foreign_names(file)
     if not refused:
         try:
             with _only_ours():
-                return _unpickle_strictly(file, wanted)
+                return _unpickle_strictly(file, _wanted(file))
         except UserError:
             if not trust:
                 raise

@@ -18,6 +18,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
+from yolo_prune_check import __version__
 from yolo_prune_check.channels.plan import Plan
 from yolo_prune_check.data import SHIPPED_MODELS, shipped_model
 from yolo_prune_check.errors import UserError
@@ -27,7 +28,7 @@ from yolo_prune_check.run.counterexample import as_ranges
 FORMAT: Final = 1
 """Version of the file's layout."""
 
-_PACKAGES = ("yolo-prune-check", "torch", "ultralytics", "numpy")
+_PACKAGES = ("torch", "ultralytics", "numpy")
 
 
 def sidecar_path(checkpoint: Path) -> Path:
@@ -51,7 +52,11 @@ def write_sidecar(checkpoint: Path, *, plan: Plan, source: str, record: Mapping[
         "format": FORMAT,
         "file": checkpoint.name,
         "sha256": _sha256(checkpoint),
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
+        "versions": {
+            "yolo-prune-check": __version__,
+            "python": platform.python_version(),
+            **{name: version(name) for name in _PACKAGES},
+        },
         "source": {"model": source, "sha256": _source_hash(source)},
         "plan": {
             "execution": plan.execution,
