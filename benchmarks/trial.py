@@ -13,7 +13,7 @@ from yolo_prune_check.channels.plan import Plan
 from yolo_prune_check.channels.predict import predict
 from yolo_prune_check.confirm.compare import compare
 from yolo_prune_check.confirm.observe import observe
-from yolo_prune_check.prune.apply import prune
+from yolo_prune_check.prune.apply import carry_out, meant_by
 from yolo_prune_check.prune.norms import norms_of
 
 
@@ -47,8 +47,8 @@ class Trial:
         prediction = predict(self.graph, plan)
         verdict = prediction.verdict
         middle = time.perf_counter()
-        pruned = prune(self.model, plan, graph=self.graph, norms=self.norms)
-        observation = observe(self.model, pruned, plan, self.graph.imgsz)
+        pruned = carry_out(self.model, plan, self.graph, self.norms)
+        observation = observe(meant_by(self.model, plan, self.graph), pruned, self.graph.imgsz)
         result.predicting += middle - start
         result.executing += time.perf_counter() - middle
         result.broke += observation.failure is not None

@@ -104,10 +104,6 @@ class UserError(Exception):
         return _rebuild, (type(self), self.what, self.where, self.value, self.hint)
 
 
-class UnavailableError(UserError):
-    """A declared feature that this version does not carry out yet; fronts skip it instead of failing."""
-
-
 def _rebuild(cls: type[UserError], what: str, where: str | None, value: object, hint: str | None) -> UserError:
     unset = isinstance(value, _Unset)
     return cls(what, where=where, value=UNSET if unset else value, hint=hint)

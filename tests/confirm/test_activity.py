@@ -15,6 +15,7 @@ from yolo_prune_check.confirm.observe import Observation, observe
 from yolo_prune_check.confirm.structure import structure_of
 from yolo_prune_check.errors import UserError
 from yolo_prune_check.prune.norms import norms_of
+from yolo_prune_check.prune.reference import Reference
 
 
 class Net(nn.Module):
@@ -37,7 +38,7 @@ def built(run: Callable[[Net, torch.Tensor], torch.Tensor]) -> Net:
 
 
 def seen(model: nn.Module, plan: Plan | None = None) -> Observation:
-    return observe(model, model, plan or Plan(), 8)
+    return observe(Reference.of_plan(model, plan or Plan()), model, 8)
 
 
 @pytest.mark.parametrize(
@@ -143,10 +144,10 @@ def test_a_broken_pass_does_not_hide_a_second_reader() -> None:
     broken = built(model.run)
     broken.load_state_dict(model.state_dict())
     broken.second = nn.Conv2d(4, 2, 1)
-    result = observe(model, broken, Plan([Step("second", [0, 1])], "local"), 8)
+    result = observe(Reference.of_plan(model, Plan([Step("second", [0, 1])], "local")), broken, 8)
     assert result.failure is not None
     assert result.active == {"first": 4, "second": 2}
-    assert observe(None, broken, Plan(), 8).active["first"] == 2
+    assert observe(None, broken, 8).active["first"] == 2
 
 
 @pytest.mark.parametrize(
@@ -204,7 +205,7 @@ def test_tensors_that_a_forward_makes_are_as_precise_as_the_pass() -> None:
     assert result.max_abs_error == 0
     assert torch.get_default_dtype() == torch.float32
     broken = built(lambda net, x: net.act(x).view(7))
-    assert observe(None, broken, Plan(), 8).failure is not None
+    assert observe(None, broken, 8).failure is not None
     assert torch.get_default_dtype() == torch.float32
 
 

@@ -8,19 +8,16 @@ from hypothesis import strategies as st
 
 from benchmarks.plans import HOW, single_layers
 from tests.models import graph_of, stock
-from yolo_prune_check.channels.plan import Plan
+from yolo_prune_check.channels.plan import EXECUTIONS, Plan
 from yolo_prune_check.channels.predict import predict
 from yolo_prune_check.confirm.compare import Confirmation, compare
-from yolo_prune_check.confirm.observe import observe
-from yolo_prune_check.prune import CARRIED_OUT
-from yolo_prune_check.prune.apply import prune
+from yolo_prune_check.confirm.confirm import confirm
 from yolo_prune_check.strategies import plans
 
 
 def confirmed(plan: Plan, name: str) -> Confirmation:
     graph = graph_of(name)
-    observation = observe(stock(name), prune(stock(name), plan, graph=graph), plan, graph.imgsz)
-    return compare(predict(graph, plan), observation)
+    return confirm(stock(name), plan, predict(graph, plan), graph=graph)
 
 
 def test_every_layer_of_yolov8n_alone_cut_to_half_and_to_one_channel() -> None:
@@ -41,7 +38,7 @@ def test_a_sample_of_the_layers_of_larger_models(name: str) -> None:
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_random_plans_on_yolov8n(data: st.DataObject) -> None:
-    plan = data.draw(plans(graph_of(), executions=CARRIED_OUT))
+    plan = data.draw(plans(graph_of(), executions=EXECUTIONS))
     result = confirmed(plan, "yolov8n.yaml")
     assert result.agrees, result.differences
 
@@ -51,7 +48,7 @@ def test_a_wrong_prediction_is_refuted() -> None:
     graph = graph_of()
     steps = next(iter(single_layers(graph)))
     plan = Plan(steps, "mask")
-    observation = observe(stock(), prune(stock(), plan, graph=graph), plan, graph.imgsz)
+    observation = confirm(stock(), plan, predict(graph, plan), graph=graph).observation
     other = predict(graph, Plan(steps, "local"))
     differences = "\n".join(compare(other, observation).differences)
     assert "predicted that it breaks in model.1.conv" in differences

@@ -20,6 +20,7 @@ from yolo_prune_check.confirm import confirm
 from yolo_prune_check.confirm.compare import Confirmation, compare
 from yolo_prune_check.confirm.meant import difference
 from yolo_prune_check.confirm.observe import observe
+from yolo_prune_check.prune.reference import Reference
 
 SIZE = 16
 HALF = Step("first", range(4))
@@ -99,13 +100,13 @@ def test_a_model_that_answers_no_number_is_wrong(number: float) -> None:
     wrong = copy.deepcopy(model)
     with torch.no_grad():
         wrong.last.weight.fill_(number)
-    seen = difference(model, wrong, Plan([HALF]), SIZE)
+    seen = difference(Reference.of_plan(model, Plan([HALF])), wrong, SIZE)
     assert seen.absolute == seen.relative == float("inf")
 
 
 def test_infinite_scores_that_were_meant_are_equal() -> None:
     model = built(lambda net, x: net.last(x).where(x[:, :4] > 9, float("-inf")))
-    assert difference(model, model, Plan(), SIZE).relative == 0
+    assert difference(Reference(model), model, SIZE).relative == 0
 
 
 def two_outputs(net: Net, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -132,7 +133,7 @@ def test_inputs_of_the_last_block_of_other_shapes_do_not_hide_a_wrong_output() -
     plan = Plan([Step("0", range(4))], "local")
     pruned = nn.Sequential(nn.Conv2d(3, 4, 1), Mean()).eval()
     pruned[0].load_state_dict({name: tensor[:4] for name, tensor in model[0].state_dict().items()})
-    seen = observe(model, pruned, plan, SIZE)
+    seen = observe(Reference.of_plan(model, plan), pruned, SIZE)
     assert seen.max_abs_error is None
     assert seen.relative_error is not None
     assert seen.relative_error > 0.1

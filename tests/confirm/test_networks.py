@@ -19,6 +19,7 @@ from yolo_prune_check.confirm.structure import structure_of
 from yolo_prune_check.prune.local import shrink
 from yolo_prune_check.prune.mask import MaskSet
 from yolo_prune_check.prune.norms import norms_of
+from yolo_prune_check.prune.reference import Reference
 
 
 def carried_out(model: nn.Module, plan: Plan) -> Observation:
@@ -28,13 +29,13 @@ def carried_out(model: nn.Module, plan: Plan) -> Observation:
         shrink(pruned, plan, norms)
     else:
         MaskSet.from_plan(plan, norms).apply(pruned)
-    return observe(model, pruned, plan, 64)
+    return observe(Reference.of_plan(model, plan), pruned, 64)
 
 
 @pytest.mark.parametrize("name", [*TORCHVISION, *YOLO])
 def test_every_channel_of_an_untouched_network_is_active(name: str) -> None:
     model = net(name)
-    seen = observe(model, model, Plan(), 64)
+    seen = observe(Reference(model), model, 64)
     assert seen.failure is None
     assert seen.active == {layer: conv.out_channels for layer, conv in convolutions(model).items()}
     assert all(port.active == port.channels for port in seen.ports.values())
@@ -54,7 +55,7 @@ def _together(shapes: Mapping[str, tuple[Any, ...]], model: nn.Module) -> dict[s
 @pytest.mark.parametrize("name", [*TORCHVISION, "yolo11n.yaml", "rtdetr-l.yaml"])
 def test_sizes_are_those_of_a_torchinfo_summary(name: str) -> None:
     model = copy.deepcopy(net(name))
-    seen = observe(None, model, Plan(), 64)
+    seen = observe(None, model, 64)
     names = {id(module): layer for layer, module in model.named_modules()}
     single: set[str] = set()
 
@@ -155,7 +156,7 @@ def test_an_observed_model_is_left_as_it_was() -> None:
     model = copy.deepcopy(net("rtdetr-l.yaml")).train()
     before = {name: dict(vars(module)) for name, module in model.named_modules()}
     tensors = {name: (id(tensor), tensor.clone()) for name, tensor in model.state_dict(keep_vars=True).items()}
-    observe(model, model, Plan([Step("model.28.input_proj.0.0", [0])]), 64)
+    observe(Reference.of_plan(model, Plan([Step("model.28.input_proj.0.0", [0])])), model, 64)
     for name, module in model.named_modules():
         for attribute, value in vars(module).items():
             assert value is before[name][attribute] or value == before[name][attribute], (name, attribute)

@@ -61,7 +61,7 @@ def frozen_channels_forgotten(freeze: Rule, *arguments: Any) -> None:
 
 
 @mutant(
-    "removal:level",
+    "leveling:level",
     "chunk: its halves need not stay equal",
     GROUP.on("yolov8n.yaml", "model.2.", "model.4.", "model.6."),
 )

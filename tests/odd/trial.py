@@ -9,15 +9,12 @@ from typing import Final
 import torch
 from torch import nn
 
-from tests.channels.carry_out import carry_out, masked
 from yolo_prune_check.channels.graph import ChannelGraph
 from yolo_prune_check.channels.judge import judge
 from yolo_prune_check.channels.plan import Execution, MaskKind, Plan, Step
 from yolo_prune_check.channels.predict import predict
 from yolo_prune_check.channels.prediction import Prediction
-from yolo_prune_check.channels.removal import find_removal
 from yolo_prune_check.confirm import confirm
-from yolo_prune_check.confirm.probe import tensors_of
 
 IMGSZ: Final = 64
 EXECUTED: Final[tuple[tuple[Execution, MaskKind], ...]] = (
@@ -25,7 +22,7 @@ EXECUTED: Final[tuple[tuple[Execution, MaskKind], ...]] = (
     ("mask", "silent"),
     ("mask", "weights"),
 )
-WAYS: Final[tuple[tuple[Execution, MaskKind], ...]] = (*EXECUTED, ("group", "silent"))
+WAYS: Final[tuple[tuple[Execution, MaskKind], ...]] = (*EXECUTED, ("group", "silent"), ("adapter", "silent"))
 
 
 def findings(
@@ -92,28 +89,7 @@ def _contradictions(graph: ChannelGraph, plan: Plan, packed: Prediction) -> Iter
 
 def _refutations(model: nn.Module, graph: ChannelGraph, plan: Plan) -> Iterator[str]:
     """Where execution shows something else than the prediction."""
-    prediction = predict(graph, plan)
-    if plan.execution != "group":
-        yield from (str(difference) for difference in confirm(model, plan, prediction, graph=graph).differences)
-    elif prediction.verdict == "safe":
-        yield from _removal_refutations(model, graph, plan, prediction)
-
-
-def _removal_refutations(model: nn.Module, graph: ChannelGraph, plan: Plan, prediction: Prediction) -> Iterator[str]:
-    """Where the model without the channels differs from the model with silent ones."""
-    removal = find_removal(graph, plan)
-    small = carry_out(model, removal).double().eval()
-    full = masked(model, removal, IMGSZ).double().eval()
-    if (parameters := sum(part.numel() for part in small.parameters())) != prediction.params:
-        yield f"{prediction.params} parameters predicted, {parameters} left"
-    image = torch.rand(1, 3, IMGSZ, IMGSZ, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-    with torch.no_grad():
-        outputs = zip(tensors_of(small(image)), tensors_of(full(image)), strict=True)
-    for index, (got, expected) in enumerate(outputs):
-        if got.shape != expected.shape:
-            yield f"output {index} has shape {tuple(got.shape)} instead of {tuple(expected.shape)}"
-        elif not torch.allclose(got, expected, rtol=0, atol=1e-8 * (expected.abs().max().item() + 1e-12)):
-            yield f"output {index} differs by {(got - expected).abs().max().item():g}"
+    yield from (str(difference) for difference in confirm(model, plan, predict(graph, plan), graph=graph).differences)
 
 
 def _words(plan: Plan) -> str:

@@ -11,7 +11,7 @@ from torch import nn
 
 from tests.models import graph_of, stock
 from yolo_prune_check.channels.plan import Plan, Step
-from yolo_prune_check.errors import UnavailableError, UserError
+from yolo_prune_check.errors import UserError
 from yolo_prune_check.prune import MaskSet, prune
 from yolo_prune_check.prune.local import shrink
 from yolo_prune_check.prune.norms import norms_of
@@ -64,8 +64,6 @@ def test_plans_that_do_not_fit_the_model_are_refused() -> None:
         prune(stock(), Plan([Step("model.1.conv", [99])]), graph=graph_of())
     with pytest.raises(UserError, match="no such Conv2d"):
         prune(stock(), Plan([Step("model.1.cov", [0])]), graph=graph_of())
-    with pytest.raises(UnavailableError):
-        prune(stock(), Plan([Step("model.1.conv", [0])], "group"), graph=graph_of())
 
 
 class Wired(nn.Module):

@@ -12,7 +12,8 @@ from yolo_prune_check.channels.groups import Levels
 from yolo_prune_check.channels.plan import Plan, Step
 from yolo_prune_check.channels.program import BoolArray
 from yolo_prune_check.channels.provenance import Ids
-from yolo_prune_check.channels.removal import level, named_by
+from yolo_prune_check.channels.leveling import level
+from yolo_prune_check.channels.removal import named_by
 
 _ROUNDS = 50
 """Passes over all balances after which a completion is given up; one pass leads to the next where balances share."""
@@ -131,10 +132,10 @@ def _extended(graph: ChannelGraph, plan: Plan, groups: BoolArray) -> Plan:
     for layer, indices in more.items():
         if layer in plan.layers:
             first = plan.layers.index(layer)
-            steps[first] = Step(layer, set(steps[first].keep) - indices)
+            steps[first] = Step(layer, set(steps[first].keep) - indices, steps[first].scores)
         else:
             steps.append(Step(layer, set(range(graph.layers[layer].out_channels)) - indices))
-    return Plan(steps, plan.execution, plan.mask)
+    return plan.with_steps(steps)
 
 
 def _named_for(graph: ChannelGraph, layers: Sequence[str], groups: BoolArray) -> Ids:

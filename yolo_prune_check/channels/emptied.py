@@ -12,7 +12,7 @@ from yolo_prune_check.channels.graph import ChannelGraph
 from yolo_prune_check.channels.groups import Levels
 from yolo_prune_check.channels.packed import IntArray, Steps
 from yolo_prune_check.channels.program import BoolArray
-from yolo_prune_check.channels.removal import level
+from yolo_prune_check.channels.leveling import level
 
 AT_A_TIME = 256
 """Plans for which the groups that stay are held in one array."""
@@ -86,7 +86,7 @@ class _Balance:
     free: IntArray
 
     def level(self, stays: BoolArray) -> None:
-        """As ``removal.level`` for many plans at once: ``stays`` is ``[P, groups]``."""
+        """As ``leveling.level`` for many plans at once: ``stays`` is ``[P, groups]``."""
         rows = np.flatnonzero(~stays[:, self.free].all(1))
         kept = stays[rows[:, None, None], self.blocks] | self.fixed
         number = kept.sum(2)

@@ -45,7 +45,7 @@ _ADDRESS = re.compile(r"(\d+)\.(\d+)")
 """A block and the index of a layer in it, as specs name layers."""
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class ChannelGraph:
     """Layers, edges and groups of a traced model.
 

@@ -38,10 +38,8 @@ def find_hazards(graph: ChannelGraph, plan: Plan, changes: Changes, result: Inte
     found += [*_unknown(graph, plan, result), *_broadcasts(graph, result)]
     if plan.execution == "local":
         found += [*_uneven(graph, plan, result), *_frozen(graph, result)]
-    if plan.execution == "mask":
-        found += _phantoms(graph, plan, result)
     if plan.execution in ("mask", "adapter"):
-        found += [*_kept_alive(graph, plan, result), *_revived(graph, plan, result)]
+        found += [*_phantoms(graph, plan, result), *_kept_alive(graph, plan, result), *_revived(graph, plan, result)]
     if plan.execution != "mask":
         found += _unaligned(graph, _widths(plan, changes))
     # An operator that runs many times says the same many times.

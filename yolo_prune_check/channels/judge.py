@@ -30,7 +30,7 @@ def judge(graph: ChannelGraph, plan: Plan) -> Judgement:
         hazards=find_hazards(graph, plan, changes, result),
         layers=_layers(graph, changes, result),
         edges=_edges(graph, _pruned(graph, plan, changes), result),
-        shapes=_shapes(graph, result),
+        shapes=_shapes(graph, changes, result),
         params=graph.costs.params(changes.parameters),
         macs=graph.costs.macs(changes.parameters, result.tensors) if result.stopped is None else None,
         unknown=result.unknown,
@@ -107,10 +107,15 @@ def _edges(graph: ChannelGraph, pruned: set[str], result: Interpretation) -> tup
     return tuple(states)
 
 
-def _shapes(graph: ChannelGraph, result: Interpretation) -> dict[str, tuple[tuple[int, ...], ...]]:
+def _shapes(
+    graph: ChannelGraph, changes: Changes, result: Interpretation
+) -> dict[str, tuple[tuple[int, ...], ...]]:
     shapes: dict[str, tuple[tuple[int, ...], ...]] = {}
-    for call in graph.program.calls:
+    for index, call in enumerate(graph.program.calls):
         tensor = None if call.output is None else result.get(call.output)
         if tensor is not None:
-            shapes[call.name] = (*shapes.get(call.name, ()), tensor.shape)
+            shape = tensor.shape
+            if index in changes.narrow:
+                shape = (shape[0], changes.narrow[index], *shape[2:])
+            shapes[call.name] = (*shapes.get(call.name, ()), shape)
     return shapes

@@ -90,16 +90,17 @@ class Predictions(Sequence[Prediction]):
 
     def _adapter(self, steps: Steps) -> Iterable[int]:
         """Verdicts by adapter; the numbers of the plans that are left to be looked at one by one."""
-        fits = np.array([not used or self._graph.verdicts.fits_itself(name) for name, used in steps.used()])
+        fits = np.array([not used or self._graph.verdicts.adapts(name) for name, used in steps.used()])
         self.unsafe[steps.numbers] = steps.any_of(steps.spoils) | ~steps.any_of(steps.cut)
         return map(int, steps.numbers[steps.any_of(steps.cut & ~fits[steps.layer]) | steps.repeats])
 
     def _group(self, numbers: Sequence[int]) -> Iterable[int]:
-        """Verdicts by group; none is left."""
-        for start in range(0, len(numbers), AT_A_TIME):
-            steps = Steps(self._graph, self.plans, numbers[start : start + AT_A_TIME])
+        """Verdicts by group; the numbers of the plans that are left to be looked at one by one."""
+        plain = [number for number in numbers if self.plans[number].is_plain]
+        for start in range(0, len(plain), AT_A_TIME):
+            steps = Steps(self._graph, self.plans, plain[start : start + AT_A_TIME])
             self.unsafe[steps.numbers] = self._graph.verdicts.by_group.unsafe(steps)
-        return ()
+        return (number for number in numbers if not self.plans[number].is_plain)
 
     def _local(self, steps: Steps) -> Iterable[int]:
         """Verdicts by local; the numbers of the plans that are left to be looked at one by one."""

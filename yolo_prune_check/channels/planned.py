@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from yolo_prune_check.channels.adapted import adapted
 from yolo_prune_check.channels.graph import ChannelGraph
 from yolo_prune_check.channels.interpret import Scatter
 from yolo_prune_check.channels.parameters import masked, shrunk
@@ -21,12 +22,14 @@ class Changes:
     Attributes:
         parameters: Changed parameters by qualified name.
         scattered: Values whose channels an adapter puts back to their places.
+        narrow: Channels that module calls return before an adapter widens what they return, by the call's index.
         replaced: Operators whose arguments change, by index.
         removal: What goes under execution ``group``; None under the others.
     """
 
     parameters: dict[str, Tensor] = field(default_factory=dict)
     scattered: dict[int, Scatter] = field(default_factory=dict)
+    narrow: dict[int, int] = field(default_factory=dict)
     replaced: dict[int, Op] = field(default_factory=dict)
     removal: Removal | None = None
 
@@ -59,5 +62,7 @@ def carry_out(graph: ChannelGraph, plan: Plan) -> Changes:
             continue
         changes.parameters.update(shrunk(graph.parameters, layer, keep))
         if plan.execution == "adapter":
-            changes.scattered[layer.emission] = Scatter(keep, layer.out_channels)
+            place = adapted(graph, layer)
+            changes.scattered.update(dict.fromkeys(place.values, Scatter(keep, layer.out_channels)))
+            changes.narrow.update(dict.fromkeys(place.narrow, len(keep)))
     return changes

@@ -88,6 +88,11 @@ HAZARDS: dict[str, HazardKind] = {
         "channels that the plan removes stay, because pieces of a split, heads or conv groups must stay equal",
         "Remove equally many from each of them: `inspect` lists what must stay equal.",
     ),
+    "partial-group": HazardKind(
+        "error",
+        "the plan names some channels of a dependency group, not all, and is not to be extended",
+        "Name the others as well, or let the plan be extended: `extend: true`.",
+    ),
     "stale-attribute": HazardKind(
         "error",
         "a module's width attribute no longer matches its weights",

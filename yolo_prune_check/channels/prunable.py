@@ -16,7 +16,7 @@ import numpy as np
 from yolo_prune_check.channels.graph import ChannelGraph
 from yolo_prune_check.channels.program import BoolArray
 from yolo_prune_check.channels.provenance import Ids
-from yolo_prune_check.channels.removal import level
+from yolo_prune_check.channels.leveling import level
 
 
 @dataclass(frozen=True)

@@ -15,11 +15,11 @@ from functools import cached_property
 import numpy as np
 
 from yolo_prune_check.channels.graph import ChannelGraph
-from yolo_prune_check.channels.groups import Levels
+from yolo_prune_check.channels.leveling import level, round_widths, turn_of
 from yolo_prune_check.channels.plan import Plan
 from yolo_prune_check.channels.prediction import HAZARDS, Hazard
 from yolo_prune_check.channels.program import BoolArray
-from yolo_prune_check.channels.provenance import ChannelRange, Consumer, Ids, Width
+from yolo_prune_check.channels.provenance import ChannelRange, Consumer, Ids, Width, listed
 from yolo_prune_check.channels.sizes import AttributeKey
 
 
@@ -143,9 +143,9 @@ class Removal:
 
 
 def find_removal(graph: ChannelGraph, plan: Plan) -> Removal:
-    """Extend a plan to whole dependency groups, and give back what would leave pieces uneven.
+    """Extend a plan to whole dependency groups, and give back what would leave pieces uneven, or widths unrounded.
 
-    Channels are given back in ascending order.
+    Channels are given back best first, as far as the plan's steps have scores, else in ascending order.
 
     Raises:
         UserError: The plan names a layer or channel that does not exist.
@@ -162,11 +162,15 @@ def find_removal(graph: ChannelGraph, plan: Plan) -> Removal:
             hazards.append(_stuck(graph, step.layer, len(stuck), len(own), partition.frozen[stuck[0]]))
         free = np.setdiff1d(wanted, stuck)
         gone[free] = True
-    stays = ~gone
-    level(stays, partition.levels)
+    stays, turn = ~gone, turn_of(graph, plan)
+    level(stays, partition.levels, turn)
+    if plan.round_to is not None:
+        round_widths(graph, stays, plan.round_to, turn)
     returned = np.flatnonzero((stays & gone)[partition.label])
     there = stays[partition.label]
     added = np.flatnonzero(~there & ~named_by(graph, plan))
+    if len(added) and not plan.extend:
+        hazards.append(_partial(channels.ranges(added), plan))
     removal = Removal(graph, there, channels.ranges(added), channels.ranges(returned), ())
     return replace(removal, hazards=(*dict.fromkeys(hazards), *_empty(removal)))
 
@@ -180,45 +184,9 @@ def named_by(graph: ChannelGraph, plan: Plan) -> BoolArray:
     return named
 
 
-def level(stays: BoolArray, levels: tuple[Levels, ...]) -> None:
-    """Give back groups until every block of each balance keeps equally many.
-
-    Args:
-        stays: For each dependency group, whether it stays; changed in place, never to False.
-        levels: The balances.
-    """
-    waiting = [item for item in levels if not stays[item.groups[item.groups >= 0]].all()]
-    seen = [-1] * len(waiting)  # how many of its groups stayed when a balance was last looked at; only ever more do
-    uneven = True
-    while uneven:
-        uneven = False
-        for number, item in enumerate(waiting):
-            staying = int(np.count_nonzero(stays[item.groups]))
-            if staying == seen[number]:
-                continue
-            seen[number] = staying
-            there = item.blocks if item.units is None else item.blocks[_kept(item.units, stays).any(1)]
-            if _raise(there, stays, apart=item.apart):
-                uneven = True
-
-
-def _kept(blocks: Ids, stays: BoolArray) -> BoolArray:
-    return np.where(blocks < 0, True, stays[blocks])
-
-
-def _raise(blocks: Ids, stays: BoolArray, *, apart: bool) -> bool:
-    """Give back the first entries of short blocks, until they are as long as the longest; whether any was short."""
-    kept = _kept(blocks, stays)
-    missing = kept.sum(1).max(initial=0) - kept.sum(1)
-    if not missing.any():
-        return False
-    if apart:
-        stays[blocks[~kept & (np.cumsum(~kept, axis=1) <= missing[:, None])]] = True
-        return True
-    for row in np.flatnonzero(missing).tolist():
-        while (kept := _kept(blocks, stays))[row].sum() != kept.sum(1).max():
-            stays[blocks[row][~kept[row]][0]] = True
-    return True
+def _partial(added: tuple[ChannelRange, ...], plan: Plan) -> Hazard:
+    words = f"the plan does not name {listed(added)}, which can only stay if what it names does"
+    return Hazard("partial-group", HAZARDS["partial-group"].severity, plan.steps[0].layer, words)
 
 
 def _stuck(graph: ChannelGraph, layer: str, count: int, total: int, operator: str) -> Hazard:

@@ -69,7 +69,7 @@ def _bases(plan: Plan) -> list[tuple[Plan, str]]:
         return [(silent, "Mask with `mask: silent`, which zeroes BatchNorm weight and bias as well."), (plan, "")]
     bases = [(plan, ""), (silent, f"Carry the plan out with execution `mask` instead of `{plan.execution}`.")]
     if plan.execution == "local":
-        whole = Plan(plan.steps, "group")
+        whole = plan.with_steps(plan.steps, "group")
         bases.insert(0, (whole, "Carry the plan out with execution `group`, which removes whole dependency groups."))
     return bases
 
@@ -162,7 +162,7 @@ def _irreducible(count: int, safe: Callable[[Collection[int]], bool]) -> tuple[i
 
 def _of(plan: Plan, kept: Iterable[int]) -> Plan:
     """The plan with these of its steps."""
-    return Plan([plan.steps[number] for number in kept], plan.execution, plan.mask)
+    return plan.with_steps(plan.steps[number] for number in kept)
 
 
 def _named(plan: Plan, number: int) -> str:

@@ -14,6 +14,7 @@ from functools import cached_property, partial
 
 import numpy as np
 
+from yolo_prune_check.channels.adapted import adapted
 from yolo_prune_check.channels.emptied import GroupVerdicts
 from yolo_prune_check.channels.explain import explain
 from yolo_prune_check.channels.graph import ChannelGraph
@@ -104,11 +105,11 @@ class Verdicts:
             return self._local(plan)
         if plan.execution == "mask":
             return self._mask(plan), runs
-        if plan.execution == "group":
+        if plan.execution == "group" and plan.is_plain:
             unsafe = self.by_group.unsafe(Steps(self.graph, [plan], [0]))[0]
             return ("unsafe", partial(self._judged, plan)) if unsafe else ("safe", runs)
         cut = self._cut(plan)
-        if all(self.fits_itself(name) for name in cut):  # the adapter gives every reader the width that it knows
+        if plan.execution == "adapter" and all(self.adapts(name) for name in cut):  # the adapter gives every reader the width that it knows
             return ("unsafe", partial(self._judged, plan)) if not cut or self._spoiled(cut) else ("safe", runs)
         judgement = judge(self.graph, plan)
         return judgement.verdict, lambda: judgement.failure
@@ -242,6 +243,10 @@ class Verdicts:
             alone = all(self.graph.interpreter.readers_of(parameter) == 1 for parameter in names)
             found = self._fitting[name] = layer.groups == 1 and alone and not others
         return found
+
+    def adapts(self, name: str) -> bool:
+        """Whether an adapter of a layer is safe whichever channels stay."""
+        return self.fits_itself(name) and adapted(self.graph, self.graph.layers[name]).emits
 
     @cached_property
     def _norms(self) -> int:

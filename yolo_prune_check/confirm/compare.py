@@ -5,10 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from yolo_prune_check.channels.prediction import ChannelCount, Mismatch, Prediction
+from yolo_prune_check.confirm.meant import WRONG
 from yolo_prune_check.confirm.observe import Observation
-
-WRONG = 1e-9
-"""Relative error in float64 above which a model that runs is not the one that was meant."""
 
 _WRONG_CODES = frozenset({"broadcast-add", "uneven-split"})
 """Hazards by which a model that runs cannot be the one that was meant.

@@ -11,7 +11,7 @@ from yolo_prune_check.channels.prediction import Prediction
 from yolo_prune_check.confirm.compare import Confirmation, compare
 from yolo_prune_check.confirm.observe import observe
 from yolo_prune_check.errors import UserError
-from yolo_prune_check.prune.apply import prune
+from yolo_prune_check.prune.apply import carry_out, meant_by
 
 
 def confirm(model: nn.Module, plan: Plan, prediction: Prediction, *, graph: ChannelGraph | None = None) -> Confirmation:
@@ -26,7 +26,6 @@ def confirm(model: nn.Module, plan: Plan, prediction: Prediction, *, graph: Chan
 
     Raises:
         UserError: It is no model or no prediction, or the plan does not fit the model.
-        UnavailableError: The execution is not carried out in this version.
     """
     network = network_in(model, caller="confirm")
     if not isinstance(prediction, Prediction):
@@ -35,5 +34,6 @@ def confirm(model: nn.Module, plan: Plan, prediction: Prediction, *, graph: Chan
             hint="Give what ypc.predict(graph, plan) returns.",
         )
     graph = graph or ChannelGraph.trace(network, imgsz=prediction.imgsz)
-    observation = observe(network, prune(network, plan, graph=graph), plan, prediction.imgsz)
+    pruned = carry_out(network, plan, graph)
+    observation = observe(meant_by(network, plan, graph), pruned, prediction.imgsz)
     return compare(prediction, observation)

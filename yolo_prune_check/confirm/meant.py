@@ -13,12 +13,16 @@ from typing import Any
 import torch
 from torch import nn
 
-from yolo_prune_check.channels.plan import Plan
 from yolo_prune_check.confirm.probe import probe_images, tensors_of
 from yolo_prune_check.confirm.structure import Structure, structure_of
 from yolo_prune_check.prune.borrowed import borrowed
 from yolo_prune_check.prune.oplog import Call, Execution, OpLog
+from yolo_prune_check.prune.reference import Reference
 from yolo_prune_check.prune.running import watch
+
+
+WRONG = 1e-9
+"""Relative error in float64 above which a model that runs is not the one that was meant."""
 
 
 @dataclass(frozen=True)
@@ -30,38 +34,47 @@ class Difference:
             another shape.
         relative: Largest difference of these or of any convolution's input, each divided by the largest magnitude that
             was meant there; None if an output has another shape. Infinite, as ``absolute``, where a number is none.
+        first: The first module, in execution order, whose input is not what was meant; ``outputs`` if that is only true
+            of the model's outputs. None if all is as it was meant.
     """
 
     absolute: float | None
     relative: float | None
+    first: str | None = None
 
 
-def difference(model: nn.Module, pruned: nn.Module, plan: Plan, imgsz: int) -> Difference:
+def difference(reference: Reference, pruned: nn.Module, imgsz: int, *, seed: int = 0) -> Difference:
     """Compare what was meant with what a pruned model computes, in float64.
 
     Decoded boxes alone hide errors, so the inputs of the last block are compared as well. Even there, dozens of layers
     of random weights may have let an error decay to nothing, so the relative error is looked for at every convolution.
+    Of one that takes fewer channels these are compared.
 
     Where a detector picks its queries by their scores, equal scores are picked in the same order, as a masked model
     computes the same numbers to the last bit, zeros included.
 
     Args:
-        model: The model before the plan; a removed channel is silenced where its layer emits it.
+        reference: What was meant.
         pruned: The model after the plan, which runs. Neither is changed.
-        plan: The plan.
         imgsz: Image size in pixels.
+        seed: Of the image's numbers.
     """
-    structure = structure_of(model, imgsz)
-    wanted = _Meant()
-    _run(model, structure.last, imgsz, wanted, _Silence(structure, _removed(model, plan)))
-    got = _Compared(wanted.tensors, wanted.unsilenced)
-    _run(pruned, structure.last, imgsz, got)
+    structure = structure_of(reference.model, imgsz)
+    wanted = _Meant(reference.inputs)
+    images = partial(probe_images, imgsz=imgsz, seed=seed)
+    _run(reference.model, structure.last, images, wanted, _Silence(structure, reference.silenced))
+    got = _Compared(wanted.tensors, wanted.unsilenced, reference.inputs)
+    _run(pruned, structure.last, images, got)
     if got.other_outputs or wanted.count(_OUTPUTS) != got.count(_OUTPUTS):
-        return Difference(None, None)
-    return Difference(None if got.other_shapes else got.absolute, got.relative)
+        return Difference(None, None, got.first or _OUTPUTS_NAME)
+    return Difference(None if got.other_shapes else got.absolute, got.relative, got.first)
 
 
+_OUTPUTS_NAME = "outputs"
 _OUTPUTS = "->"
+
+Images = Callable[[nn.Module], torch.Tensor]
+"""Gives the images for a model, on its device and in its type."""
 
 _Place = tuple[str, int]
 """A module and the how-manieth tensor that it took; the model's outputs have a name of their own."""
@@ -72,13 +85,16 @@ class _Meant:
 
     Attributes:
         tensors: What it computes, by place.
-        unsilenced: Places inside a pruned layer, before it emits: nothing is meant there.
+        unsilenced: Places inside a pruned layer, before it emits, and outputs that are only handed on: nothing is
+            meant there.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, inputs: Mapping[str, torch.Tensor]) -> None:
         self.tensors: dict[_Place, torch.Tensor] = {}
         self.unsilenced: set[_Place] = set()
+        self.handed: list[torch.Tensor] = []  # what the last block was given
         self._seen: Counter[str] = Counter()
+        self._inputs = inputs
 
     def note(
         self, name: str, tensors: Iterable[torch.Tensor], *, final: bool, silence: _Silence | None, log: OpLog
@@ -87,14 +103,25 @@ class _Meant:
         for tensor in tensors:
             place = name, self._seen[name]
             self._seen[name] += 1
+            if name != _OUTPUTS and final:
+                self.handed.append(tensor)
+            elif self._inputs and any(tensor is given for given in self.handed):
+                self.unsilenced.add(place)  # a head returns it for the loss, and it may have become narrower
+                continue
             if silence is not None and silence.is_ahead(log.value_of(tensor)):
                 self.unsilenced.add(place)
             else:
                 self.take(place, tensor, final=final)
 
     def take(self, place: _Place, tensor: torch.Tensor, *, final: bool) -> None:
-        """Keep a copy, as an in-place operator may follow."""
-        self.tensors[place] = tensor.clone()
+        """Keep a copy, as an in-place operator may follow; of what fewer channels are taken of, these."""
+        kept = self._inputs.get(place[0])
+        self.tensors[place] = tensor.clone() if kept is None else _picked(tensor, kept.to(tensor.device))
+
+    @property
+    def watched(self) -> Set[str]:
+        """Modules of which fewer channels are taken."""
+        return self._inputs.keys()
 
     def count(self, name: str) -> int:
         """How many tensors were seen there."""
@@ -104,9 +131,15 @@ class _Meant:
 class _Compared(_Meant):
     """Compares with it what a pruned model computes."""
 
-    def __init__(self, wanted: Mapping[_Place, torch.Tensor], skipped: Set[_Place]) -> None:
-        super().__init__()
+    def __init__(
+        self,
+        wanted: Mapping[_Place, torch.Tensor],
+        skipped: Set[_Place],
+        inputs: Mapping[str, torch.Tensor],
+    ) -> None:
+        super().__init__(inputs)
         self.absolute = self.relative = 0.0
+        self.first: str | None = None
         self.other_shapes = self.other_outputs = False
         self._wanted = wanted
         self._skipped = skipped
@@ -117,14 +150,33 @@ class _Compared(_Meant):
             return
         wanted = self._wanted.get(place)
         if wanted is None or wanted.shape != tensor.shape:
-            self.other_shapes = self.other_shapes or final
-            self.other_outputs = self.other_outputs or place[0] == _OUTPUTS
+            self._other_shape(place, final=final)
             return
         error, scale = _distance(wanted, tensor)
         if error:
-            self.relative = max(self.relative, error / scale if scale else 1.0)
+            self._differs(place, error / scale if scale else 1.0)
             if final:
                 self.absolute = max(self.absolute, error)
+
+    def _other_shape(self, place: _Place, *, final: bool) -> None:
+        if place[0] == _OUTPUTS:
+            self.other_outputs = True
+        elif self._inputs:  # channels were taken out: what a layer reads of them is compared, not what a block is given
+            if place[0] in self._inputs:
+                self._differs(place, inf)
+            return
+        self.other_shapes = self.other_shapes or final
+
+    def _differs(self, place: _Place, relative: float) -> None:
+        self.relative = max(self.relative, relative)
+        if relative > WRONG and self.first is None:
+            self.first = _OUTPUTS_NAME if place[0] == _OUTPUTS else place[0]
+
+
+def _picked(tensor: torch.Tensor, kept: torch.Tensor) -> torch.Tensor:
+    """Some channels of what a convolution takes, or some entries of what a linear layer does."""
+    axis = 1 if tensor.ndim == 4 else -1
+    return tensor.index_select(axis, kept)
 
 
 def _distance(wanted: torch.Tensor, got: torch.Tensor) -> tuple[float, float]:
@@ -135,18 +187,6 @@ def _distance(wanted: torch.Tensor, got: torch.Tensor) -> tuple[float, float]:
     error = float((wanted - got).abs().masked_fill(same, 0).max())
     scale = float(wanted.abs().masked_fill(~wanted.isfinite(), 0).max())
     return error if isfinite(error) else inf, scale
-
-
-def _removed(model: nn.Module, plan: Plan) -> dict[str, torch.Tensor]:
-    found = {}
-    for layer, keep in plan.kept().items():
-        conv = model.get_submodule(layer)
-        if not isinstance(conv, nn.Conv2d):
-            raise TypeError(f"{layer} is a {type(conv).__name__}, not a Conv2d")
-        gone = sorted(set(range(conv.out_channels)) - set(keep))
-        if gone:
-            found[layer] = torch.tensor(gone, dtype=torch.long, device=conv.weight.device)
-    return found
 
 
 class _Silence(Execution):
@@ -176,18 +216,20 @@ class _Silence(Execution):
             yield layer, length - 1
 
 
-def _run(model: nn.Module, last: str, imgsz: int, notes: _Meant, silence: _Silence | None = None) -> None:
+def _run(model: nn.Module, last: str, images: Images, notes: _Meant, silence: _Silence | None = None) -> None:
     with borrowed(model, torch.float64), watch(model) as running, torch.no_grad():
-        images = probe_images(model, imgsz)
+        batch = images(model)
         log = OpLog(model, running, silence)
         note = partial(notes.note, silence=silence, log=log)
-        with _inputs(model, last, note, log), nullcontext() if silence is None else log:
-            output = model(images)
+        with _inputs(model, last, notes.watched, note, log), nullcontext() if silence is None else log:
+            output = model(batch)
     note(_OUTPUTS, _floating(output), final=True)
 
 
 @contextmanager
-def _inputs(model: nn.Module, last: str, note: Callable[..., None], log: OpLog) -> Iterator[None]:
+def _inputs(
+    model: nn.Module, last: str, others: Set[str], note: Callable[..., None], log: OpLog
+) -> Iterator[None]:
     def noting(name: str) -> Any:
         def hook(module: nn.Module, args: Any, kwargs: Any) -> None:
             with log.pause():
@@ -198,7 +240,7 @@ def _inputs(model: nn.Module, last: str, note: Callable[..., None], log: OpLog) 
     handles = [
         module.register_forward_pre_hook(noting(name), with_kwargs=True)
         for name, module in model.named_modules()
-        if name == last or isinstance(module, nn.Conv2d)
+        if name == last or name in others or isinstance(module, nn.Conv2d)
     ]
     try:
         yield

@@ -7,15 +7,20 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from yolo_prune_check.channels.plan import Plan
 from yolo_prune_check.channels.prediction import Mismatch
 from yolo_prune_check.confirm.junctions import SeenPort
 from yolo_prune_check.confirm.meant import Difference, difference
 from yolo_prune_check.confirm.passes import Pass, leaking_pass, plain_pass
 from yolo_prune_check.confirm.sizes import parameter_count
 from yolo_prune_check.confirm.structure import Lengths, structure_of
+from yolo_prune_check.prune.adapter import ChannelScatter
 from yolo_prune_check.prune.mask import weight_norm_count
 from yolo_prune_check.prune.oplog import is_layer
+from yolo_prune_check.prune.reference import Reference
+
+
+Shapes = dict[str, tuple[tuple[int, ...], ...]]
+"""Output shapes by module, one for each time it ran."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +33,8 @@ class Observation:
             got so far. A layer emits after its batch norm and activations, as long as nothing else reads in between.
         weight_norms: Channels whose filter has a weight above 1e-6, by layer: the field notes' count.
         ports: Channels and active channels at every junction's operands and results, by operator and port.
-        shapes: Output shapes by module that returns one tensor, one for each time it ran; empty if the pass raised.
+        shapes: Output shapes by module of the untouched model that returns one tensor, one for each time it ran; empty if
+            the pass raised.
         params: Parameters, as torchinfo counts those of the whole model; None if the pass raised.
         macs: Multiply-accumulates of one image, as torchinfo counts; None if the pass raised.
         difference: Difference to the model that was meant: the one before the plan with the removed channels' outputs
@@ -39,7 +45,7 @@ class Observation:
     active: dict[str, int]
     weight_norms: dict[str, int]
     ports: dict[tuple[str, str], SeenPort]
-    shapes: dict[str, tuple[tuple[int, ...], ...]]
+    shapes: Shapes
     params: int | None
     macs: int | None
     difference: Difference | None
@@ -55,27 +61,35 @@ class Observation:
         return None if self.difference is None else self.difference.relative
 
 
-def observe(model: nn.Module | None, pruned: nn.Module, plan: Plan, imgsz: int) -> Observation:
+def observe(reference: Reference | None, pruned: nn.Module, imgsz: int) -> Observation:
     """Run a pruned model on random images and measure it.
 
     Whether it raises, with which words, and all shapes are seen on one image. Active channels are counted there, too,
     unless the model clips to zero, as ReLU does: then on two more, see ``clipping``.
 
     Args:
-        model: The model before the plan, for what was meant; None if there is none to compare with.
-        pruned: The model after the plan. Neither is changed.
-        plan: The plan, for which channels were meant to go.
+        reference: What was meant; None if there is nothing to compare with.
+        pruned: The model after the plan. It is not changed.
         imgsz: Image size in pixels; shapes and the error's words depend on it.
     """
     norms = {name: weight_norm_count(module) for name, module in pruned.named_modules() if is_layer(module)}
     plain = plain_pass(pruned, imgsz)
-    lengths = plain.lengths if plain.failure is None or model is None else structure_of(model, imgsz).lengths
+    whole = plain.failure is None or reference is None
+    lengths = plain.lengths if whole or reference is None else structure_of(reference.model, imgsz).lengths
     active, ports = _activity(plain, leaking_pass(pruned, imgsz) if plain.clipped else plain, lengths)
     if plain.failure is not None:
         return Observation(plain.failure, active, norms, ports, {}, None, None, None)
     sizes = plain.sizes
-    apart = None if model is None else difference(model, pruned, plan, imgsz)
-    return Observation(None, active, norms, ports, sizes.shapes, parameter_count(pruned), sizes.macs, apart)
+    apart = None if reference is None else difference(reference, pruned, imgsz)
+    shapes = _without_adapters(sizes.shapes, pruned)
+    return Observation(None, active, norms, ports, shapes, parameter_count(pruned), sizes.macs, apart)
+
+
+def _without_adapters(shapes: Shapes, pruned: nn.Module) -> Shapes:
+    """Without those of the two modules into which execution ``adapter`` has made one."""
+    scatters = (name for name, module in pruned.named_modules() if isinstance(module, ChannelScatter))
+    added = tuple(f"{name.rpartition('.')[0]}." for name in scatters)
+    return {name: found for name, found in shapes.items() if not name.startswith(added)} if added else shapes
 
 
 def _activity(plain: Pass, leaking: Pass, lengths: Lengths) -> tuple[dict[str, int], dict[tuple[str, str], SeenPort]]:

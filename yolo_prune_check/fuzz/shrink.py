@@ -51,7 +51,7 @@ def shrink_removed(
     def mirrored(other: Plan) -> Plan:
         kept = other.kept().items()
         steps = [Step(layer, sorted({*range(widths[layer])}.difference(keep))) for layer, keep in kept]
-        return Plan(steps, other.execution, other.mask)
+        return other.with_steps(steps)
 
     return mirrored(shrink(mirrored(plan), lambda removed: shows(mirrored(removed)), budget=budget))
 
@@ -66,7 +66,7 @@ def _smaller(plan: Plan) -> Iterator[Plan]:
     steps = plan.steps
 
     def other(changed: tuple[Step, ...]) -> Plan:
-        return Plan(changed, plan.execution, plan.mask)
+        return plan.with_steps(changed)
 
     yield other(tuple(Step(layer, keep) for layer, keep in plan.kept().items()))  # a layer named twice, once
     if len(steps) > 1:

@@ -7,9 +7,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from yolo_prune_check.errors import UnavailableError, UserError
+from yolo_prune_check.errors import UserError
 from yolo_prune_check.progress import Progress, progress
-from yolo_prune_check.prune.apply import check_carried_out
 from yolo_prune_check.run.baseline import baseline_metrics, load_baseline
 from yolo_prune_check.run.events import (
     BaselineMeasured,
@@ -56,13 +55,7 @@ def run(
         if scenario.fuzz is not None:
             yield from run_fuzz(scenario, scenario.fuzz, shown, predict_only=predict_only)
             return
-        if not predict_only:
-            check_carried_out([scenario.execution])
         yield from _run(scenario, _folder(scenario, work_dir), shown, predict_only=predict_only)
-    except UnavailableError as error:
-        yield ScenarioFinished(
-            blank_record(scenario, verdict="not-run", reasons=(str(error),), failures=(), agrees=None)
-        )
     except UserError as error:
         expected = scenario.expect.error
         if expected is None and error.where is None:  # a model or data set that is not there

@@ -14,7 +14,6 @@ from yolo_prune_check.fuzz.shrink import shrink
 from yolo_prune_check.fuzz.tally import shrunk_unsafe, smallest_unsafe, tally
 from yolo_prune_check.fuzz.trial import Trial, Tried, trial_of, try_random_plans
 from yolo_prune_check.progress import Progress
-from yolo_prune_check.prune.apply import CARRIED_OUT, check_carried_out
 from yolo_prune_check.run.counterexample import as_ranges, spec_text
 from yolo_prune_check.run.fuzz_record import Counterexample, FuzzPlan, FuzzRecord, FuzzRow, FuzzStep
 
@@ -26,7 +25,7 @@ class FuzzTask:
     Attributes:
         model: Name of the model, for the counterexample's spec.
         trust: Whether it is a checkpoint that was trusted, for the same.
-        executions: None for all that this version can carry out (or predict, where nothing is carried out).
+        executions: None for all.
         layers: Qualified names to draw from; None for all.
         execute: Carry the plans out; else they are only predicted.
     """
@@ -57,14 +56,11 @@ def fuzz(model: nn.Module, graph: ChannelGraph, task: FuzzTask, progress: Progre
 
     Raises:
         UserError: There is nothing to draw from.
-        UnavailableError: An execution cannot be tried in this version.
     """
     if task.executions is None:
-        executions = CARRIED_OUT if task.execute else EXECUTIONS
+        executions = EXECUTIONS
     else:
         executions = tuple(known for known in EXECUTIONS if known in task.executions)  # in whichever order they came
-        if task.execute:
-            check_carried_out(executions)
     ground, ways = Ground.of(graph, task.layers), ways_of(executions)
     trial = trial_of(model, graph, execute=task.execute)
     done: list[Tried] = []

@@ -28,7 +28,6 @@ def run_fuzz(scenario: Scenario, asked: Fuzz, shown: Progress, *, predict_only: 
 
     Raises:
         UserError: A block does not exist, or has no layer.
-        UnavailableError: An execution cannot be tried in this version.
     """
     baseline = load_baseline(scenario.model, scenario.imgsz, trust=scenario.trust_checkpoint)
     layers = _layers(scenario, asked, baseline)

@@ -12,6 +12,7 @@ from yolo_prune_check.channels.prediction import Prediction
 from yolo_prune_check.confirm.compare import Confirmation
 from yolo_prune_check.confirm.observe import Observation
 from yolo_prune_check.progress import Progress
+from yolo_prune_check.prune.cuts import Cuts
 from yolo_prune_check.run.baseline import Baseline
 from yolo_prune_check.run.record import HazardRecord, StepRecord
 from yolo_prune_check.spec.schema import Scenario
@@ -24,6 +25,7 @@ class State:
 
     Attributes:
         model: The model as pruned and fine-tuned so far; the untouched one at first.
+        cuts: What ``model`` has lost by execution ``group``.
         standing: Steps whose channels are gone from ``model`` and stay so. A fine-tuning that does not enforce masks
             lets them grow back, and with them the steps fall.
         done: All steps that were carried out.
@@ -41,6 +43,7 @@ class State:
     progress: Progress
     before: Metrics | None = None
     after: Metrics | None = None
+    cuts: Cuts = field(default_factory=Cuts)
     standing: list[Step] = field(default_factory=list)
     done: list[Step] = field(default_factory=list)
     steps: list[StepRecord] = field(default_factory=list)
@@ -59,4 +62,16 @@ class State:
 
     def plan(self, *more: Step) -> Plan:
         """The standing steps and these, as one plan on the untouched model."""
-        return Plan([*self.standing, *more], self.scenario.execution, self.scenario.mask)
+        scenario = self.scenario
+        return Plan(
+            [*self.standing, *more],
+            scenario.execution,
+            scenario.mask,
+            extend=scenario.extend,
+            round_to=scenario.round_to,
+        )
+
+    def present(self, layer: str, total: int) -> tuple[int, ...]:
+        """Channels that a layer still has, in the numbering of the untouched model, in which it has ``total``."""
+        cut = self.cuts.layers.get(layer)
+        return tuple(range(total) if cut is None else cut.outputs.tolist())

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from torch import nn
-
 from yolo_prune_check.channels.plan import Plan, Step
 from yolo_prune_check.channels.predict import predict
 from yolo_prune_check.channels.prediction import HAZARDS, Mismatch, Prediction
@@ -17,16 +15,15 @@ from yolo_prune_check.errors import UserError
 from yolo_prune_check.model.blocks import blocks_of
 from yolo_prune_check.model.load import load_model
 from yolo_prune_check.model.sequence import sliced_names
-from yolo_prune_check.prune.apply import prune
 from yolo_prune_check.prune.mask import MaskSet
 from yolo_prune_check.prune.norms import norms_of
+from yolo_prune_check.run.carry import carry_step, take_over
 from yolo_prune_check.run.checkpoint import display_path, save_checkpoint
+from yolo_prune_check.run.choose import choose, choose_without_data
 from yolo_prune_check.run.record import HazardRecord, MismatchRecord, StepRecord, StepStatus
 from yolo_prune_check.run.repairs import repair_record
 from yolo_prune_check.run.resolve import Target
 from yolo_prune_check.run.state import State
-from yolo_prune_check.select.choose import Choice, select_channels
-from yolo_prune_check.spec.schema import Select
 from yolo_prune_check.train.evaluate import Metrics, evaluate
 from yolo_prune_check.train.finetune import fine_tune
 
@@ -38,18 +35,18 @@ def run_step(state: State, index: int, target: Target) -> StepRecord:
     if blocked:
         return record
     try:
-        choice = _choose(state, target)
+        choice = choose(state, target)
     except UserError as error:
         if not state.done:
             raise  # the untouched model or the data cannot be used
         return _stopped(state, record, f"no channels could be chosen on the model as pruned so far: {error.what}")
-    step = Step(target.layer.name, choice.keep)
+    step = Step(target.layer.name, choice.keep, choice.scores)
     record = replace(
         record, keep=choice.keep, kept=len(choice.keep), criterion=_criterion(state, target), selection=choice.details
     )
     prediction = predict(state.baseline.graph, state.plan(step))
-    pruned, meant = _prune(state, step)
-    observation = observe(meant, pruned, state.plan(step), state.scenario.imgsz)
+    pruned, meant = carry_step(state, step)
+    observation = observe(meant, pruned, state.scenario.imgsz)
     confirmation = compare(prediction, observation)
     record = _judged(state, record, prediction, confirmation)
     broken = confirmation.failure or prediction.failure
@@ -59,9 +56,7 @@ def run_step(state: State, index: int, target: Target) -> StepRecord:
     note_hazards(state, prediction, observed=confirmation.agrees)
     if broken is not None:
         return replace(record, status="failed", reason=f"the pruned model {describe(broken)}")
-    state.model = pruned
-    state.standing.append(step)
-    state.done.append(step)
+    take_over(state, step, pruned)
     return _measured(state, record, index)
 
 
@@ -76,8 +71,8 @@ def predict_step(state: State, index: int, target: Target) -> StepRecord:
                 record, predicted=f"sliced model {describe(expected)}", predicted_failure=_mismatch(expected)
             )
             return _stopped(state, record, f"the sliced model {describe(expected)}")
-    choice = _choose_without_data(state, target)
-    step = Step(target.layer.name, choice.keep)
+    choice = choose_without_data(state, target)
+    step = Step(target.layer.name, choice.keep, choice.scores)
     prediction = predict(state.baseline.graph, state.plan(step))
     record = replace(
         record,
@@ -193,60 +188,6 @@ def _is_independent(state: State) -> bool:
 def _stopped(state: State, record: StepRecord, why: str) -> StepRecord:
     status: StepStatus = "skipped" if state.scenario.on_mismatch == "skip" else "failed"
     return replace(record, status=status, reason=why)
-
-
-def _choose(state: State, target: Target) -> Choice:
-    if target.keep is not None:
-        return Choice(target.keep, None, {})
-    scenario = state.scenario
-    source = state.baseline.fresh() if _is_independent(state) else state.model
-    return select_channels(
-        source,
-        target.layer,
-        scenario.select,
-        activations=scenario.activations,
-        data=scenario.data or "",
-        imgsz=scenario.imgsz,
-        seed=scenario.seed,
-        progress=state.progress,
-    )
-
-
-def _choose_without_data(state: State, target: Target) -> Choice:
-    """Channels for a prediction alone: criteria that need data are stood in for by l1."""
-    if target.keep is not None:
-        return Choice(target.keep, None, {})
-    select = state.scenario.select
-    stand_in = {}
-    if select.criterion == "separability":
-        ratio = 0.5 if select.ratio is None else select.ratio
-        select = Select(criterion="l1", ratio=ratio, seed=select.seed)
-        stand_in = {"stand_in": f"l1, ratio {ratio:g}"}
-    choice = select_channels(
-        state.baseline.model,
-        target.layer,
-        select,
-        activations="hooked",
-        data="",
-        imgsz=state.scenario.imgsz,
-        seed=state.scenario.seed,
-        progress=state.progress,
-    )
-    return Choice(choice.keep, choice.scores, {**choice.details, **stand_in})
-
-
-def _prune(state: State, step: Step) -> tuple[nn.Module, nn.Module | None]:
-    """The model after this step, and the model whose pruning was meant; None if there is no such model any more.
-
-    A narrowed layer cannot be silenced channel by channel, so that ``local`` steps are carried out together on the
-    untouched model. Once it was fine-tuned, there is none with the same weights.
-    """
-    scenario = state.scenario
-    if scenario.execution == "local" and not state.tuned_since:
-        return prune(state.baseline.model, state.plan(step), graph=state.baseline.graph), state.baseline.model
-    alone = Plan([step], scenario.execution, scenario.mask)
-    pruned = prune(state.model, alone, graph=state.baseline.graph)
-    return pruned, None if scenario.execution == "local" else state.model
 
 
 def _judged(state: State, record: StepRecord, prediction: Prediction, confirmation: Confirmation) -> StepRecord:

@@ -34,6 +34,7 @@ HazardCode = Literal[
     "rebuilt-by-trainer",
     "no-op",
     "kept-for-symmetry",
+    "partial-group",
     "stale-attribute",
     "unaligned-width",
     "frozen-channel",

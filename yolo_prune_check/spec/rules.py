@@ -39,6 +39,10 @@ def broken_rules(scenario: ScenarioInput, written: Mapping) -> list[Problem]:
         if scenario.fuzz is None and "mask" in written and scenario.execution != "mask":
             what = f"`mask` says nothing to execution {scenario.execution}"
             yield problem("mask", what, hint="Remove it, or use execution: mask.")
+        for key in ("extend", "round_to"):
+            if scenario.fuzz is None and key in written and scenario.execution != "group":
+                what = f"`{key}` says nothing to execution {scenario.execution}"
+                yield problem(key, what, hint="Remove it, or use execution: group.")
         if scenario.fuzz is None and scenario.data is None:
             if scenario.fine_tune is not None:
                 yield problem("fine_tune", "fine-tuning needs data", hint=NO_DATA)

@@ -135,6 +135,10 @@ class ScenarioFields(Strict):
     """mask, local, group or adapter."""
     mask: f.MaskKind = "silent"
     """silent also zeroes BatchNorm; weights zeroes only the filter. Only with execution mask."""
+    extend: bool = True
+    """Whether channels tied to those that a step removes go as well; else the plan is unsafe. Only with group."""
+    round_to: Annotated[int, Field(ge=2, le=256)] | None = None
+    """Give channels back until every width is a multiple of this number, such as 8. Only with group."""
     schedule: f.Schedule = "sequential"
     """sequential, independent (select on a fresh copy) or sessions (save and reload between steps)."""
     on_mismatch: f.OnMismatch = "fail"

@@ -1,0 +1,167 @@
+"""Execution ``adapter``: shrink a layer, and put its channels back to their places, with zeros between.
+
+The field notes' "channel adjustment layer". Whoever reads the layer gets the width that it knows, so nothing else has
+to change; what is saved is the layer's own work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from yolo_prune_check.channels.plan import Plan
+from yolo_prune_check.images import image_channels
+from yolo_prune_check.prune.borrowed import borrowed
+from yolo_prune_check.prune.local import shrink
+from yolo_prune_check.prune.oplog import OpLog
+from yolo_prune_check.prune.running import watch
+
+
+class ChannelScatter(nn.Module):
+    """Puts channels back to their places in a wider feature map; the others are zero.
+
+    ``(N, len(keep), H, W)`` becomes ``(N, total, H, W)``.
+
+    Args:
+        keep: Ascending places of the channels that there are.
+        total: Channels that come out.
+
+    >>> ChannelScatter([0, 2], 3)(torch.ones(1, 2, 1, 1)).flatten().tolist()
+    [1.0, 0.0, 1.0]
+    """
+
+    source: torch.Tensor
+
+    def __init__(self, keep: Sequence[int], total: int) -> None:
+        super().__init__()
+        source = torch.full((total,), len(keep), dtype=torch.long)  # by default the channel of zeros behind the others
+        source[list(keep)] = torch.arange(len(keep))
+        self.register_buffer("source", source)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Scatter ``x``."""
+        return _scattered(x, self.source)
+
+
+class ScatteringConv2d(nn.Conv2d):
+    """A convolution that puts its channels back to their places itself: one behind which no module can do it."""
+
+    source: torch.Tensor
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Convolve, then scatter."""
+        return _scattered(super().forward(x), self.source)
+
+
+def _scattered(x: torch.Tensor, source: torch.Tensor) -> torch.Tensor:
+    """Pad by one channel of zeros, then pick."""
+    return functional.pad(x, (0, 0, 0, 0, 0, 1)).index_select(1, source)
+
+
+def adapt(model: nn.Module, plan: Plan, norms: Mapping[str, str | None], *, imgsz: int = 64) -> None:
+    """Shrink the plan's layers, in place, and widen what they emit.
+
+    A layer's channels are put back behind the last module that does nothing but pass them on: its activation, its batch
+    norm, or itself.
+
+    Args:
+        model: The model, which runs.
+        plan: Steps with qualified names of ``Conv2d`` modules.
+        norms: For each layer the qualified name of its batch norm, or None.
+        imgsz: Size of the image that is run to find these modules, in pixels.
+    """
+    cut = {layer: keep for layer, keep in plan.kept().items() if len(keep) < _width(model, layer)}
+    places = _places(model, cut, imgsz)
+    widths = {layer: _width(model, layer) for layer in cut}
+    shrink(model, plan, norms)
+    for layer, keep in cut.items():
+        _widen(model, places[layer], ChannelScatter(keep, widths[layer]))
+
+
+def _width(model: nn.Module, layer: str) -> int:
+    return int(model.get_submodule(layer).out_channels)  # type: ignore[arg-type]  # a Conv2d's is a number
+
+
+def _widen(model: nn.Module, place: str, scatter: ChannelScatter) -> None:
+    module = model.get_submodule(place)
+    device = next((tensor.device for tensor in module.parameters()), next(model.parameters()).device)
+    scatter.to(device)
+    if isinstance(module, nn.Conv2d):
+        module.__class__ = ScatteringConv2d
+        module.register_buffer("source", scatter.source)  # a child would make it no leaf, which torchinfo counts
+    else:
+        owner, _, name = place.rpartition(".")
+        model.get_submodule(owner)._modules[name] = nn.Sequential(module, scatter).train(module.training)
+
+
+@dataclass(frozen=True)
+class _Return:
+    """A module's forward returned a tensor: its name, whether it has no submodules, the value, operators run so far."""
+
+    name: str
+    leaf: bool
+    value: int
+    after: int
+
+
+def _places(model: nn.Module, layers: Mapping[str, object], imgsz: int) -> dict[str, str]:
+    """For each layer the last module without submodules that passes on what it makes, at each of its calls, alone."""
+    returns: list[_Return] = []
+
+    def left(name: str, module: nn.Module, output: Any) -> None:
+        value = log.value_of(output) if isinstance(output, torch.Tensor) else None
+        if value is not None:
+            returns.append(_Return(name, not any(module.children()), value, len(log.calls)))
+
+    parameter = next(model.parameters())
+    image = torch.zeros(1, image_channels(model), imgsz, imgsz, device=parameter.device, dtype=parameter.dtype)
+    with borrowed(model), watch(model, left) as running, torch.no_grad():
+        log = OpLog(model, running)
+        with log:
+            model(image)
+    found = {}
+    for layer, calls in log.convolutions().items():
+        if layer in layers:
+            chains = [log.emission(index) or (index,) for index in calls]
+            found[layer] = _last(returns, [[_made(log, call) for call in chain] for chain in chains])
+    return found
+
+
+def _made(log: OpLog, call: int) -> int:
+    return (log.calls[call].writes or (-1,))[0]
+
+
+def _last(returns: Sequence[_Return], chains: Sequence[Sequence[int]]) -> str:
+    """The module behind which what the calls made latest is passed on by nothing but itself."""
+    for position in reversed(range(min(map(len, chains)))):
+        values = sorted(chain[position] for chain in chains)
+        names = {_place(returns, value) for value in values}
+        name = names.pop()
+        if not names and sorted(item.value for item in returns if item.leaf and item.name == name) == values:
+            return name
+    raise AssertionError("a convolution is no module that returns its channels")
+
+
+def _place(returns: Sequence[_Return], value: int) -> str:
+    """The first leaf that returns a value, or the last in the same module, where that returns it with nothing between.
+
+    There an ``nn.Identity`` may stand for an activation. Elsewhere it is one more reader of the value.
+    """
+    known = [item for item in returns if item.value == value]
+    first = next((item for item in known if item.leaf), None)
+    if first is None:
+        return ""
+    owner, last = first.name.rpartition(".")[0], first
+    for item in returns[returns.index(first) + 1 :]:
+        if item.value != value or item.after != first.after:
+            break
+        if item.name == owner:
+            return last.name
+        if item.leaf and item.name.rpartition(".")[0] == owner:
+            last = item
+    return first.name
