@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any
 
 from torch import nn
 
@@ -12,6 +11,7 @@ from yolo_prune_check.channels.graph import ChannelGraph
 from yolo_prune_check.channels.plan import Plan, Step
 from yolo_prune_check.channels.removal import find_removal
 from yolo_prune_check.model.load import load_model
+from yolo_prune_check.prune.apply import prune
 
 SIZE = 64
 
@@ -22,31 +22,26 @@ def dense_digits() -> nn.Module:
 
 
 @lru_cache
-def half_plan() -> Plan:
-    graph = ChannelGraph.trace(dense_digits(), imgsz=SIZE)
-    free = [name for name in graph.layers if name not in graph.head_layers]
-    return Plan([Step(name, range(0, graph.layers[name].out_channels, 2)) for name in free], "group")
+def _graph() -> ChannelGraph:
+    return ChannelGraph.trace(dense_digits(), imgsz=SIZE)
 
 
 @lru_cache
-def stale_digits() -> nn.Module:
-    """With weights cut and what the modules say of their widths left as it was. Copy before changing it."""
-    graph = ChannelGraph.trace(dense_digits(), imgsz=SIZE)
-    return carry_out(dense_digits(), find_removal(graph, half_plan()))
+def half_plan() -> Plan:
+    free = [name for name in _graph().layers if name not in _graph().head_layers]
+    return Plan([Step(name, range(0, _graph().layers[name].out_channels, 2)) for name in free], "group")
 
 
 @lru_cache
 def small_digits() -> nn.Module:
-    """With true widths. Copy before changing it."""
-    from ultralytics.nn.modules import C2f
+    """Pruned. Copy before changing it."""
+    return prune(dense_digits(), half_plan(), graph=_graph())
 
-    from yolo_prune_check.prune.copied import copied
 
-    model: Any = copied(stale_digits())
-    for module in model.modules():
-        if isinstance(module, C2f):
-            module.c = module.cv1.conv.out_channels // 2
-    return model
+@lru_cache
+def stale_digits() -> nn.Module:
+    """The same weights, in blocks of which C2f's still say that they are as wide as before."""
+    return carry_out(dense_digits(), find_removal(_graph(), half_plan()))
 
 
 def size_of(model: nn.Module) -> int:

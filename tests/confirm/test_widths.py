@@ -18,7 +18,7 @@ STALE = [
     ("yolov8n", "model.22", "nc", 79, "nc says 79, the weights say 80"),
     ("yolov8n", "model.22", "no", 143, "no - 4 × reg_max says 79, the weights say 80"),
     ("yolov8n", "model.22", "reg_max", 15, "4 × reg_max says 60, the weights say 64"),
-    ("yolov9c", "model.3", "c", 100, "c says 100, the weights say 128"),
+    ("yolov9t", "model.4", "c", 20, "2 × c says 40, the weights say 64"),
     ("yolo11n", "model.10", "c", 64, "2 × c says 128, the weights say 256"),
     ("yolo11n", "model.10.m.0.attn", "num_heads", 1, "num_heads × head_dim says 64, the weights say 128"),
     ("yolo11n", "model.10.m.0.attn", "key_dim", 16, "(2 × key_dim + head_dim) says 192, the weights say 256"),

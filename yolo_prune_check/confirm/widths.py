@@ -18,8 +18,8 @@ Claims = Iterator[tuple[str, Any, Any]]
 def stale_widths(model: nn.Module) -> tuple[str, ...]:
     """Attributes that do not tell the truth, one sentence each, in module order.
 
-    PyTorch's layers are looked at, and those of Ultralytics' blocks that keep a width of their own. Others, and classes
-    that are neither's, keep none that is known here.
+    PyTorch's layers are looked at, and those of Ultralytics' blocks that keep a width which some code of theirs reads
+    (ADown and SPPELAN keep one that none does). Of classes that are neither's nothing is known here.
     """
     return tuple(
         f"{name}: {attribute} says {said}, the weights say {true}"
@@ -76,10 +76,6 @@ def _halved(block: Any) -> Claims:
     yield "2 × c", 2 * block.c, _out(block.cv1)
 
 
-def _whole(block: Any) -> Claims:
-    yield "c", block.c, _out(block.cv1)
-
-
 def _pieces(block: Any) -> Claims:
     yield "sum of c2s", sum(block.c2s), _out(block)
 
@@ -126,7 +122,6 @@ _CLAIMS: tuple[tuple[frozenset[str], Callable[[Any], Claims]], ...] = (
     (frozenset({"LayerNorm"}), _layer_norm),
     (frozenset({"PReLU"}), _prelu),
     (frozenset({"C2", "C2f", "C2fAttn", "PSA", "C2PSA", "RepNCSPELAN4"}), _halved),
-    (frozenset({"ADown", "SPPELAN"}), _whole),
     (frozenset({"CBLinear"}), _pieces),
     (frozenset({"Attention"}), _attention),
     (frozenset({"AAttn"}), _area_attention),
