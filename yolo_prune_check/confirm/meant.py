@@ -227,7 +227,9 @@ def _run(model: nn.Module, last: str, images: Images, notes: _Meant, silence: _S
 
 
 @contextmanager
-def _inputs(model: nn.Module, last: str, others: Set[str], note: Callable[..., None], log: OpLog) -> Iterator[None]:
+def _inputs(
+    model: nn.Module, last: str, others: Set[str], note: Callable[..., None], log: OpLog
+) -> Iterator[None]:
     def noting(name: str) -> Any:
         def hook(module: nn.Module, args: Any, kwargs: Any) -> None:
             with log.pause():

@@ -27,7 +27,9 @@ from yolo_prune_check.prune.unread import unread_attributes
 Norms = Mapping[str, str | None]
 
 
-def prune(model: nn.Module, plan: Plan, *, graph: ChannelGraph | None = None, norms: Norms | None = None) -> nn.Module:
+def prune(
+    model: nn.Module, plan: Plan, *, graph: ChannelGraph | None = None, norms: Norms | None = None
+) -> nn.Module:
     """Carry a plan out.
 
     Args:
