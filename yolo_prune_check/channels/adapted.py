@@ -30,16 +30,18 @@ def adapted(graph: ChannelGraph, layer: GraphLayer) -> Adapted:
 
     What a module returns, another may return once more, such as an ``nn.Identity`` in an activation's place. That is
     the same place only where no operator runs between it and the end of the module that holds both; elsewhere it is a
-    reader like others.
+    reader like others. What was written in place has another name as well, by which it may be read.
     """
     chains = [_chain(graph, layer, emission) for emission in layer.emissions]
-    calls = graph.program.calls
+    calls, ops, made_by = graph.program.calls, graph.program.ops, graph.interpreter.made_by
     returned: dict[str, list[int]] = {}
     for call in calls:
         if call.is_leaf and call.output is not None:
             returned.setdefault(call.name, []).append(call.output)
     for position in reversed(range(min(map(len, chains)))):
         values = tuple(chain[position] for chain in chains)
+        if any(ops[made_by[value]].in_place for value in values):
+            continue
         places = [_place(calls, value) for value in values]
         names = {None if place is None else calls[place].name for place in places}
         name = names.pop()

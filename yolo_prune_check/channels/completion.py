@@ -9,10 +9,10 @@ import numpy as np
 
 from yolo_prune_check.channels.graph import ChannelGraph
 from yolo_prune_check.channels.groups import Levels
+from yolo_prune_check.channels.leveling import level
 from yolo_prune_check.channels.plan import Plan, Step
 from yolo_prune_check.channels.program import BoolArray
 from yolo_prune_check.channels.provenance import Ids
-from yolo_prune_check.channels.leveling import level
 from yolo_prune_check.channels.removal import named_by
 
 _ROUNDS = 50

@@ -10,9 +10,9 @@ import numpy as np
 
 from yolo_prune_check.channels.graph import ChannelGraph
 from yolo_prune_check.channels.groups import Levels
+from yolo_prune_check.channels.leveling import level
 from yolo_prune_check.channels.packed import IntArray, Steps
 from yolo_prune_check.channels.program import BoolArray
-from yolo_prune_check.channels.leveling import level
 
 AT_A_TIME = 256
 """Plans for which the groups that stay are held in one array."""

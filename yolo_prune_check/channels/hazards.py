@@ -36,6 +36,8 @@ def find_hazards(graph: ChannelGraph, plan: Plan, changes: Changes, result: Inte
         found = [*_nothing_goes(graph, plan, changes.removal), *changes.removal.hazards]
         found += _partly_kept(graph, plan, changes.removal)
     found += [*_unknown(graph, plan, result), *_broadcasts(graph, result)]
+    if plan.execution == "adapter" and result.failure is None:
+        found += _misgrouped(graph, plan)
     if plan.execution == "local":
         found += [*_uneven(graph, plan, result), *_frozen(graph, result)]
     if plan.execution in ("mask", "adapter"):
@@ -167,6 +169,18 @@ def _uneven(graph: ChannelGraph, plan: Plan, result: Interpretation) -> Iterator
                 junction.op.module or _MODEL,
                 f"{junction.operator} gives pieces of {_counts(after)} channels; {_counts(stays)} belong there",
             )
+
+
+def _misgrouped(graph: ChannelGraph, plan: Plan) -> Iterator[Hazard]:
+    """Grouped convolutions whose groups, cut at new borders, hold filters that were made for another group."""
+    for name, keep in plan.kept().items():
+        layer = graph.layers[name]
+        if layer.groups > 1 and len(keep) < layer.out_channels:
+            stays = (~removed(keep, layer.out_channels)).reshape(layer.groups, -1).sum(1).tolist()
+            if len(set(stays)) > 1:
+                even = [len(keep) // layer.groups] * layer.groups
+                words = f"its conv groups take {_counts(even)} filters; {_counts(stays)} belong there"
+                yield _hazard("uneven-split", name, words)
 
 
 def _counts(numbers: Sequence[int]) -> str:

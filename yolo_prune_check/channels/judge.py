@@ -107,9 +107,7 @@ def _edges(graph: ChannelGraph, pruned: set[str], result: Interpretation) -> tup
     return tuple(states)
 
 
-def _shapes(
-    graph: ChannelGraph, changes: Changes, result: Interpretation
-) -> dict[str, tuple[tuple[int, ...], ...]]:
+def _shapes(graph: ChannelGraph, changes: Changes, result: Interpretation) -> dict[str, tuple[tuple[int, ...], ...]]:
     shapes: dict[str, tuple[tuple[int, ...], ...]] = {}
     for index, call in enumerate(graph.program.calls):
         tensor = None if call.output is None else result.get(call.output)

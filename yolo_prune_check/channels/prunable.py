@@ -14,9 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from yolo_prune_check.channels.graph import ChannelGraph
+from yolo_prune_check.channels.leveling import level
 from yolo_prune_check.channels.program import BoolArray
 from yolo_prune_check.channels.provenance import Ids
-from yolo_prune_check.channels.leveling import level
 
 
 @dataclass(frozen=True)

@@ -109,7 +109,9 @@ class Verdicts:
             unsafe = self.by_group.unsafe(Steps(self.graph, [plan], [0]))[0]
             return ("unsafe", partial(self._judged, plan)) if unsafe else ("safe", runs)
         cut = self._cut(plan)
-        if plan.execution == "adapter" and all(self.adapts(name) for name in cut):  # the adapter gives every reader the width that it knows
+        if plan.execution == "adapter" and all(
+            self.adapts(name) for name in cut
+        ):  # the adapter gives every reader the width that it knows
             return ("unsafe", partial(self._judged, plan)) if not cut or self._spoiled(cut) else ("safe", runs)
         judgement = judge(self.graph, plan)
         return judgement.verdict, lambda: judgement.failure

@@ -17,9 +17,11 @@ from yolo_prune_check.confirm.probe import probe_images, tensors_of
 from yolo_prune_check.confirm.structure import Structure, structure_of
 from yolo_prune_check.prune.borrowed import borrowed
 from yolo_prune_check.prune.oplog import Call, Execution, OpLog
-from yolo_prune_check.prune.reference import Reference
+from yolo_prune_check.prune.reference import Inputs, Reference
 from yolo_prune_check.prune.running import watch
 
+Images = Callable[[nn.Module], torch.Tensor]
+"""Gives the images for a model, on its device and in its type."""
 
 WRONG = 1e-9
 """Relative error in float64 above which a model that runs is not the one that was meant."""
@@ -43,7 +45,7 @@ class Difference:
     first: str | None = None
 
 
-def difference(reference: Reference, pruned: nn.Module, imgsz: int, *, seed: int = 0) -> Difference:
+def difference(reference: Reference, pruned: nn.Module, imgsz: int, images: Images | None = None) -> Difference:
     """Compare what was meant with what a pruned model computes, in float64.
 
     Decoded boxes alone hide errors, so the inputs of the last block are compared as well. Even there, dozens of layers
@@ -57,11 +59,11 @@ def difference(reference: Reference, pruned: nn.Module, imgsz: int, *, seed: int
         reference: What was meant.
         pruned: The model after the plan, which runs. Neither is changed.
         imgsz: Image size in pixels.
-        seed: Of the image's numbers.
+        images: What they are run on; a random image by default.
     """
     structure = structure_of(reference.model, imgsz)
     wanted = _Meant(reference.inputs)
-    images = partial(probe_images, imgsz=imgsz, seed=seed)
+    images = images or partial(probe_images, imgsz=imgsz)
     _run(reference.model, structure.last, images, wanted, _Silence(structure, reference.silenced))
     got = _Compared(wanted.tensors, wanted.unsilenced, reference.inputs)
     _run(pruned, structure.last, images, got)
@@ -72,9 +74,6 @@ def difference(reference: Reference, pruned: nn.Module, imgsz: int, *, seed: int
 
 _OUTPUTS_NAME = "outputs"
 _OUTPUTS = "->"
-
-Images = Callable[[nn.Module], torch.Tensor]
-"""Gives the images for a model, on its device and in its type."""
 
 _Place = tuple[str, int]
 """A module and the how-manieth tensor that it took; the model's outputs have a name of their own."""
@@ -89,7 +88,7 @@ class _Meant:
             meant there.
     """
 
-    def __init__(self, inputs: Mapping[str, torch.Tensor]) -> None:
+    def __init__(self, inputs: Mapping[str, Inputs]) -> None:
         self.tensors: dict[_Place, torch.Tensor] = {}
         self.unsilenced: set[_Place] = set()
         self.handed: list[torch.Tensor] = []  # what the last block was given
@@ -116,7 +115,9 @@ class _Meant:
     def take(self, place: _Place, tensor: torch.Tensor, *, final: bool) -> None:
         """Keep a copy, as an in-place operator may follow; of what fewer channels are taken of, these."""
         kept = self._inputs.get(place[0])
-        self.tensors[place] = tensor.clone() if kept is None else _picked(tensor, kept.to(tensor.device))
+        self.tensors[place] = (
+            tensor.clone() if kept is None else tensor.index_select(kept.axis, kept.kept.to(tensor.device))
+        )
 
     @property
     def watched(self) -> Set[str]:
@@ -135,7 +136,7 @@ class _Compared(_Meant):
         self,
         wanted: Mapping[_Place, torch.Tensor],
         skipped: Set[_Place],
-        inputs: Mapping[str, torch.Tensor],
+        inputs: Mapping[str, Inputs],
     ) -> None:
         super().__init__(inputs)
         self.absolute = self.relative = 0.0
@@ -171,12 +172,6 @@ class _Compared(_Meant):
         self.relative = max(self.relative, relative)
         if relative > WRONG and self.first is None:
             self.first = _OUTPUTS_NAME if place[0] == _OUTPUTS else place[0]
-
-
-def _picked(tensor: torch.Tensor, kept: torch.Tensor) -> torch.Tensor:
-    """Some channels of what a convolution takes, or some entries of what a linear layer does."""
-    axis = 1 if tensor.ndim == 4 else -1
-    return tensor.index_select(axis, kept)
 
 
 def _distance(wanted: torch.Tensor, got: torch.Tensor) -> tuple[float, float]:
@@ -227,9 +222,7 @@ def _run(model: nn.Module, last: str, images: Images, notes: _Meant, silence: _S
 
 
 @contextmanager
-def _inputs(
-    model: nn.Module, last: str, others: Set[str], note: Callable[..., None], log: OpLog
-) -> Iterator[None]:
+def _inputs(model: nn.Module, last: str, others: Set[str], note: Callable[..., None], log: OpLog) -> Iterator[None]:
     def noting(name: str) -> Any:
         def hook(module: nn.Module, args: Any, kwargs: Any) -> None:
             with log.pause():

@@ -13,11 +13,10 @@ from yolo_prune_check.confirm.meant import Difference, difference
 from yolo_prune_check.confirm.passes import Pass, leaking_pass, plain_pass
 from yolo_prune_check.confirm.sizes import parameter_count
 from yolo_prune_check.confirm.structure import Lengths, structure_of
-from yolo_prune_check.prune.adapter import ChannelScatter
 from yolo_prune_check.prune.mask import weight_norm_count
 from yolo_prune_check.prune.oplog import is_layer
 from yolo_prune_check.prune.reference import Reference
-
+from yolo_prune_check.prune.scatter import ChannelScatter
 
 Shapes = dict[str, tuple[tuple[int, ...], ...]]
 """Output shapes by module, one for each time it ran."""
@@ -33,8 +32,8 @@ class Observation:
             got so far. A layer emits after its batch norm and activations, as long as nothing else reads in between.
         weight_norms: Channels whose filter has a weight above 1e-6, by layer: the field notes' count.
         ports: Channels and active channels at every junction's operands and results, by operator and port.
-        shapes: Output shapes by module of the untouched model that returns one tensor, one for each time it ran; empty if
-            the pass raised.
+        shapes: Output shapes by module that returns one tensor, one for each time it ran, without what an adapter has
+            added; empty if the pass raised.
         params: Parameters, as torchinfo counts those of the whole model; None if the pass raised.
         macs: Multiply-accumulates of one image, as torchinfo counts; None if the pass raised.
         difference: Difference to the model that was meant: the one before the plan with the removed channels' outputs

@@ -92,8 +92,10 @@ class _Activity(Execution):
         self.clipped = self.clipped or clipped(call.name, outputs)
         convolution = call.name == "convolution" and call.owners
         carries_on = call.is_activation or call.is_batch_norm
-        if convolution or (carries_on and call.reads[0] in self._emitted):
+        emitted = bool(call.reads) and call.reads[0] in self._emitted
+        if convolution or (carries_on and emitted):
             self.active[index] = active_channels(outputs[0])
+        if convolution or ((carries_on or call.scatters) and emitted):
             self._emitted.update((call.writes or ())[:1])
 
 

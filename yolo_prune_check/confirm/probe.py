@@ -8,15 +8,15 @@ from torch import nn
 from yolo_prune_check.images import image_channels
 
 
-def probe_images(model: nn.Module, imgsz: int, *, seed: int = 0) -> torch.Tensor:
-    """One random image in [0, 1], ``(1, C, imgsz, imgsz)``, on the model's device and in its dtype.
+def probe_images(model: nn.Module, imgsz: int, *, seed: int = 0, count: int = 1) -> torch.Tensor:
+    """Random images in [0, 1], ``(count, C, imgsz, imgsz)``, on the model's device and in its dtype.
 
-    Random rather than real, because every channel must get a chance to be non-zero; one, because PyTorch's error
-    messages name the batch size.
+    Random rather than real, because every channel must get a chance to be non-zero; one by default, because PyTorch's
+    error messages name the batch size.
     """
     parameter = next(model.parameters(), torch.zeros(()))
     generator = torch.Generator().manual_seed(seed)
-    images = torch.rand(1, image_channels(model), imgsz, imgsz, generator=generator, dtype=torch.float64)
+    images = torch.rand(count, image_channels(model), imgsz, imgsz, generator=generator, dtype=torch.float64)
     return images.to(parameter.device, parameter.dtype)
 
 

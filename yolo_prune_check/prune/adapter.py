@@ -12,55 +12,14 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.nn import functional
 
 from yolo_prune_check.channels.plan import Plan
 from yolo_prune_check.images import image_channels
 from yolo_prune_check.prune.borrowed import borrowed
 from yolo_prune_check.prune.local import shrink
-from yolo_prune_check.prune.oplog import OpLog
+from yolo_prune_check.prune.oplog import Call, OpLog
 from yolo_prune_check.prune.running import watch
-
-
-class ChannelScatter(nn.Module):
-    """Puts channels back to their places in a wider feature map; the others are zero.
-
-    ``(N, len(keep), H, W)`` becomes ``(N, total, H, W)``.
-
-    Args:
-        keep: Ascending places of the channels that there are.
-        total: Channels that come out.
-
-    >>> ChannelScatter([0, 2], 3)(torch.ones(1, 2, 1, 1)).flatten().tolist()
-    [1.0, 0.0, 1.0]
-    """
-
-    source: torch.Tensor
-
-    def __init__(self, keep: Sequence[int], total: int) -> None:
-        super().__init__()
-        source = torch.full((total,), len(keep), dtype=torch.long)  # by default the channel of zeros behind the others
-        source[list(keep)] = torch.arange(len(keep))
-        self.register_buffer("source", source)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Scatter ``x``."""
-        return _scattered(x, self.source)
-
-
-class ScatteringConv2d(nn.Conv2d):
-    """A convolution that puts its channels back to their places itself: one behind which no module can do it."""
-
-    source: torch.Tensor
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Convolve, then scatter."""
-        return _scattered(super().forward(x), self.source)
-
-
-def _scattered(x: torch.Tensor, source: torch.Tensor) -> torch.Tensor:
-    """Pad by one channel of zeros, then pick."""
-    return functional.pad(x, (0, 0, 0, 0, 0, 1)).index_select(1, source)
+from yolo_prune_check.prune.scatter import ChannelScatter, scattering
 
 
 def adapt(model: nn.Module, plan: Plan, norms: Mapping[str, str | None], *, imgsz: int = 64) -> None:
@@ -92,7 +51,7 @@ def _widen(model: nn.Module, place: str, scatter: ChannelScatter) -> None:
     device = next((tensor.device for tensor in module.parameters()), next(model.parameters()).device)
     scatter.to(device)
     if isinstance(module, nn.Conv2d):
-        module.__class__ = ScatteringConv2d
+        module.__class__ = scattering(type(module))  # type: ignore[arg-type]  # a class has a hash
         module.register_buffer("source", scatter.source)  # a child would make it no leaf, which torchinfo counts
     else:
         owner, _, name = place.rpartition(".")
@@ -128,18 +87,19 @@ def _places(model: nn.Module, layers: Mapping[str, object], imgsz: int) -> dict[
     for layer, calls in log.convolutions().items():
         if layer in layers:
             chains = [log.emission(index) or (index,) for index in calls]
-            found[layer] = _last(returns, [[_made(log, call) for call in chain] for chain in chains])
+            found[layer] = _last(returns, [[log.calls[index] for index in chain] for chain in chains])
     return found
 
 
-def _made(log: OpLog, call: int) -> int:
-    return (log.calls[call].writes or (-1,))[0]
+def _last(returns: Sequence[_Return], chains: Sequence[Sequence[Call]]) -> str:
+    """The module behind which what the calls made latest is passed on by nothing but itself.
 
-
-def _last(returns: Sequence[_Return], chains: Sequence[Sequence[int]]) -> str:
-    """The module behind which what the calls made latest is passed on by nothing but itself."""
+    What was written in place has another name as well, by which it may be read.
+    """
     for position in reversed(range(min(map(len, chains)))):
-        values = sorted(chain[position] for chain in chains)
+        if any(chain[position].in_place for chain in chains):
+            continue
+        values = sorted((chain[position].writes or (-1,))[0] for chain in chains)
         names = {_place(returns, value) for value in values}
         name = names.pop()
         if not names and sorted(item.value for item in returns if item.leaf and item.name == name) == values:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
 
 from torch import nn
 
@@ -27,9 +29,7 @@ from yolo_prune_check.prune.unread import unread_attributes
 Norms = Mapping[str, str | None]
 
 
-def prune(
-    model: nn.Module, plan: Plan, *, graph: ChannelGraph | None = None, norms: Norms | None = None
-) -> nn.Module:
+def prune(model: nn.Module, plan: Plan, *, graph: ChannelGraph | None = None, norms: Norms | None = None) -> nn.Module:
     """Carry a plan out.
 
     Args:
@@ -96,6 +96,10 @@ def meant_by(model: nn.Module, plan: Plan, graph: ChannelGraph) -> Reference:
     """
     if plan.execution == "group":
         return reference_of(model, cuts_of(model, plan, graph), imgsz=graph.imgsz)
+    if plan.execution == "adapter":  # masked as well, so that gradients of the rest are those that it must have
+        norms = norms_of(model, plan.kept(), imgsz=graph.imgsz)
+        masked = carry_out(model, Plan(plan.steps, "mask"), graph, norms)
+        return replace(Reference.of_plan(masked, plan), cut=partial(shrink, plan=plan, norms=norms))
     return Reference.of_plan(model, plan)
 
 

@@ -1,4 +1,4 @@
-"""Execution ``group``: remove whole dependency groups, everywhere they are needed. Module classes stay what they are."""
+"""Execution ``group``: remove whole dependency groups, everywhere they are needed; module classes stay the same."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def remove(model: nn.Module, cuts: Cuts) -> None:
         if isinstance(module, nn.Linear):
             module.in_features = len(columns.kept)
         elif hasattr(module, "in_channels"):
-            module.in_channels = len(columns.kept)
+            setattr(module, "in_channels", len(columns.kept))  # noqa: B010  # a number, which nn.Module is not typed for
     for name, scale in cuts.scales.items():
         module = _cut(model, name, scale)
         if isinstance(module, nn.PReLU):
@@ -59,7 +59,7 @@ def _cut_norm(norm: nn.Module, kept: Ids) -> None:
         tensor = norm._buffers.get(part)
         if tensor is not None:
             norm._buffers[part] = tensor[index.to(tensor.device)].clone()
-    norm.num_features = len(kept)
+    setattr(norm, "num_features", len(kept))  # noqa: B010  # a number, which nn.Module is not typed for
 
 
 def _cut(model: nn.Module, name: str, columns: Columns) -> nn.Module:

@@ -19,9 +19,11 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.weak import TensorWeakRef
 
 from yolo_prune_check.prune.running import Running
+from yolo_prune_check.prune.scatter import ChannelScatter, Scattering
 
 NORMS = (nn.BatchNorm2d, nn.SyncBatchNorm)
 
+_SCATTERS = frozenset({"constant_pad_nd", "index_select"})
 _ACTIVATIONS = frozenset(
     (
         *("silu", "relu", "leaky_relu", "hardswish", "hardsigmoid", "hardtanh"),
@@ -40,6 +42,8 @@ class Call:
         owners: Names of the layers whose weight it was given, and of the batch norms whose parameters or buffers.
         reads: Numbers of the values that it took.
         writes: Numbers of the values that it made. None if it raised.
+        in_place: Whether it wrote into its first operand, which others may read then.
+        scatters: Whether it puts channels back to their places, for execution ``adapter``.
     """
 
     name: str
@@ -47,6 +51,8 @@ class Call:
     owners: tuple[str, ...]
     reads: tuple[int, ...]
     writes: tuple[int, ...] | None
+    in_place: bool = False
+    scatters: bool = False
 
     @property
     def is_batch_norm(self) -> bool:
@@ -89,6 +95,8 @@ class OpLog(TorchDispatchMode):  # type: ignore[no-untyped-call]  # its __init_s
         self._running = running
         self._execution = execution or Execution()
         self._owners = dict(_owners(model))
+        kinds = (ChannelScatter, Scattering)
+        self._scatters = {name for name, module in model.named_modules() if isinstance(module, kinds)}
         self._casts: list[torch.Tensor] = []
         self._values: dict[int, tuple[TensorWeakRef, int]] = {}
         self._count = 0
@@ -120,14 +128,16 @@ class OpLog(TorchDispatchMode):  # type: ignore[no-untyped-call]  # its __init_s
         owners = tuple(dict.fromkeys(_innermost(names, module) for names in sharing))
         for value in set(reads):
             self.readers.setdefault(value, []).append(index)
-        self.calls.append(Call(name, module, owners, reads, None))
+        scatters = name in _SCATTERS and module in self._scatters
+        in_place = str(func._schema.name).endswith("_")
+        self.calls.append(Call(name, module, owners, reads, None, in_place, scatters))
         output = self._execution.run(index, func, args, kwargs)
         outputs = _tensors(output)
         if name == "_to_copy" and id(operands[0]) in self._owners:  # autocast: the same weight in another type
             self._owners[id(output)] = self._owners[id(operands[0])]
             self._casts.append(output)  # ids are memory addresses
         writes = tuple(self._write(tensor) for tensor in outputs)
-        call = self.calls[index] = Call(name, module, owners, reads, writes)
+        call = self.calls[index] = Call(name, module, owners, reads, writes, in_place, scatters)
         self._execution.wrote(index, call, outputs)
         return output
 
@@ -165,7 +175,8 @@ class OpLog(TorchDispatchMode):  # type: ignore[no-untyped-call]  # its __init_s
         """Calls from a convolution to where its channels are emitted, the convolution's first.
 
         While a value has one reader, and that is an activation, it is followed; so is a module's batch norm, but only
-        where it reads the convolution's own output: elsewhere it is not the layer's.
+        where it reads the convolution's own output: elsewhere it is not the layer's. What puts channels back to their
+        places is passed and not counted.
 
         Args:
             index: The convolution's call.
@@ -185,7 +196,7 @@ class OpLog(TorchDispatchMode):  # type: ignore[no-untyped-call]  # its __init_s
         return tuple(chain)
 
     def _next(self, chain: list[int]) -> int | None:
-        after = self.reader(chain[-1])
+        after = self._beyond(self.reader(chain[-1]))
         if after is None:
             return None
         call = self.calls[after]
@@ -193,7 +204,13 @@ class OpLog(TorchDispatchMode):  # type: ignore[no-untyped-call]  # its __init_s
 
     def _first(self, index: int) -> int | None:
         writes = self.calls[index].writes
-        return next(iter(self.readers.get(writes[0], ())), None) if writes else None
+        return self._beyond(next(iter(self.readers.get(writes[0], ())), None) if writes else None)
+
+    def _beyond(self, index: int | None) -> int | None:
+        """The call itself, or the one that reads what it puts back to its places."""
+        while index is not None and self.calls[index].scatters:
+            index = self.reader(index)
+        return index
 
 
 def _owners(model: nn.Module) -> Mapping[int, tuple[str, ...]]:

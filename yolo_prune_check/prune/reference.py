@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import torch
@@ -12,18 +12,33 @@ from yolo_prune_check.channels.plan import Plan
 
 
 @dataclass(frozen=True)
+class Inputs:
+    """What a narrower module still takes.
+
+    Attributes:
+        axis: Axis of its input along which there is less.
+        kept: Entries of that axis, in the numbering of full width.
+    """
+
+    axis: int
+    kept: torch.Tensor
+
+
+@dataclass(frozen=True)
 class Reference:
     """A model of full width, and where a pruned one must agree with it.
 
     Attributes:
         model: The model; it is not to be changed.
         silenced: Channels that are set to zero where their layer emits them, by layer.
-        inputs: By module, the input channels that the pruned one's still takes; of modules that take fewer.
+        inputs: What the pruned model's modules still take, by name; of those that take less.
+        cut: Cuts a copy of ``model``, in place, as the pruned one was cut; None where shapes are the same.
     """
 
     model: nn.Module
     silenced: Mapping[str, torch.Tensor] = field(default_factory=dict)
-    inputs: Mapping[str, torch.Tensor] = field(default_factory=dict)
+    inputs: Mapping[str, Inputs] = field(default_factory=dict)
+    cut: Callable[[nn.Module], None] | None = None
 
     @classmethod
     def of_plan(cls, model: nn.Module, plan: Plan) -> Reference:

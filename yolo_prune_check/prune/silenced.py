@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 import torch
 from torch import nn
@@ -10,8 +11,9 @@ from torch import nn
 from yolo_prune_check.channels.provenance import Ids
 from yolo_prune_check.prune.copied import copied
 from yolo_prune_check.prune.cuts import Cuts
+from yolo_prune_check.prune.group import remove
 from yolo_prune_check.prune.norms import norms_of
-from yolo_prune_check.prune.reference import Reference
+from yolo_prune_check.prune.reference import Inputs, Reference
 
 
 def reference_of(model: nn.Module, cuts: Cuts, *, imgsz: int = 64) -> Reference:
@@ -24,9 +26,12 @@ def reference_of(model: nn.Module, cuts: Cuts, *, imgsz: int = 64) -> Reference:
     """
     silent = copied(model)
     silence(silent, cuts, norms_of(silent, list(cuts.layers), imgsz=imgsz))
-    inputs = {name: torch.as_tensor(cut.inputs) for name, cut in cuts.layers.items()}
-    inputs |= {name.removesuffix(".weight"): torch.as_tensor(columns.kept) for name, columns in cuts.columns.items()}
-    return Reference(silent, {}, inputs)
+    inputs = {name: Inputs(1, torch.as_tensor(cut.inputs)) for name, cut in cuts.layers.items()}
+    for weight, columns in cuts.columns.items():
+        name = weight.removesuffix(".weight")
+        axis = -1 if isinstance(model.get_submodule(name), nn.Linear) else 1
+        inputs[name] = Inputs(axis, torch.as_tensor(columns.kept))
+    return Reference(silent, {}, inputs, partial(remove, cuts=cuts))
 
 
 @torch.no_grad()

@@ -31,11 +31,10 @@ def carry_step(state: State, step: Step) -> tuple[nn.Module, Reference | None]:
         pruned = copied(state.model)
         remove(pruned, cuts)
         return pruned, reference_of(state.model, cuts, imgsz=baseline.graph.imgsz)
-    if scenario.execution == "local":
-        if not state.tuned_since:
-            plan = state.plan(step)
-            pruned = carry_out(baseline.model, plan, baseline.graph)
-            return pruned, meant_by(baseline.model, plan, baseline.graph)
+    if scenario.execution == "local" and not state.tuned_since:
+        plan = state.plan(step)
+        pruned = carry_out(baseline.model, plan, baseline.graph)
+        return pruned, meant_by(baseline.model, plan, baseline.graph)
     alone = Plan([step], scenario.execution, scenario.mask)
     pruned = carry_out(state.model, alone, baseline.graph)
     if scenario.execution == "local":

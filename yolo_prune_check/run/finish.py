@@ -12,6 +12,8 @@ from yolo_prune_check.channels.prediction import Prediction
 from yolo_prune_check.confirm.compare import Confirmation, compare
 from yolo_prune_check.confirm.latency import latency_ratio
 from yolo_prune_check.confirm.observe import observe
+from yolo_prune_check.prune.reference import Reference
+from yolo_prune_check.prune.widened import trained_reference
 from yolo_prune_check.run.checkpoint import display_path, save_checkpoint
 from yolo_prune_check.run.expectations import describe_expectation, unjudged, unmet
 from yolo_prune_check.run.record import EdgeRecord, MetricsRecord, ModelFacts, Record, RecordVerdict, StepRecord
@@ -23,17 +25,26 @@ def confirm_final(state: State) -> None:
     """Check the final model against the whole plan, if fine-tuning changed it since the last check."""
     if not state.tuned_since:
         return
-    plan = state.plan()
-    # What was meant is the fine-tuned model itself with the removed channels' outputs silenced: equal if masks held.
-    # A narrowed layer has no such channels, and no wider model has the trained weights.
-    meant = None if state.scenario.execution == "local" else state.model
-    state.final = observation = observe(meant, state.model, plan, state.scenario.imgsz)
+    plan, baseline = state.plan(), state.baseline
+    state.final = observation = observe(_meant(state, plan), state.model, baseline.graph.imgsz)
     if not state.standing:
         return  # the masks were let go, so nothing is predicted of what training made of them
-    prediction = predict(state.baseline.graph, plan)
+    prediction = predict(baseline.graph, plan)
     confirmation = compare(prediction, observation)
     state.prediction, state.confirmation = prediction, confirmation
     state.disagreements += [f"final model: {difference}" for difference in confirmation.differences]
+
+
+def _meant(state: State, plan: Plan) -> Reference | None:
+    """What a fine-tuned model must compute; None where no wider model has the trained weights.
+
+    Under ``mask`` that is itself with the removed channels' outputs silenced: equal if masks held.
+    """
+    if state.scenario.execution == "mask":
+        return Reference.of_plan(state.model, plan)
+    if state.scenario.execution == "group":
+        return trained_reference(state.baseline.model, state.cuts, state.model, imgsz=state.baseline.graph.imgsz)
+    return None
 
 
 def make_record(state: State, notes: tuple[str, ...], *, executed: bool) -> Record:

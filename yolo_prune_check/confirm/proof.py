@@ -1,0 +1,162 @@
+"""The proof of a pruned model: it computes what the model of full width does whose removed channels are silent.
+
+On random and real images, at several sizes, in eval mode, after ``fuse()``, by its modules' second forwards (those that
+Ultralytics' exporter uses), and in the gradients of train mode. All in float64, where 1e-9 relative is far above the
+noise of sums in another order and far below any wrong channel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import torch
+from torch import nn
+
+from yolo_prune_check.confirm.check import Check
+from yolo_prune_check.confirm.meant import WRONG, Difference, Images, difference
+from yolo_prune_check.confirm.probe import probe_images, tensors_of
+from yolo_prune_check.confirm.stale import stale_attributes
+from yolo_prune_check.prune.copied import copied
+from yolo_prune_check.prune.reference import Reference
+from yolo_prune_check.prune.second import SECOND, second_forwards
+
+_BATCH = 2
+"""Images in train mode: batch statistics need several numbers for each channel."""
+_NOISE = 1e-6
+"""Share of the model's largest gradient below which a parameter's own are noise of sums, as a bias's before a norm."""
+
+Photographs = Callable[[int], torch.Tensor]
+"""Real images ``(N, C, size, size)`` in [0, 1] of a size in pixels."""
+
+
+def prove(
+    reference: Reference, pruned: nn.Module, sizes: Sequence[int], photographs: Photographs | None = None
+) -> tuple[Check, ...]:
+    """Compare a pruned model with what was meant, in every way in which it may be used.
+
+    Args:
+        reference: What was meant.
+        pruned: The model after the plan, which runs. Neither is changed.
+        sizes: Image sizes in pixels.
+        photographs: Real images; None for none.
+
+    Returns:
+        One row for each comparison, the largest relative error in it, and, where it is too large, the first module that
+        was given something else than was meant. Where running the pruned model raises an error, that is said.
+    """
+    return tuple(_rows(reference, pruned, sizes, photographs))
+
+
+def _rows(
+    reference: Reference, pruned: nn.Module, sizes: Sequence[int], photographs: Photographs | None
+) -> Iterator[Check]:
+    for size in sizes:
+        for kind, images in _images(size, photographs):
+            yield _row(f"eval, {kind}, {size} px", partial(difference, reference, pruned, size, images))
+    size = sizes[0]
+    if hasattr(pruned, "fuse"):
+        fused = partial(_fused_difference, reference, pruned, size)
+        yield _row(f"fused, random image, {size} px", fused)
+    if any(hasattr(module, SECOND) for module in pruned.modules()):
+        second = partial(_second_difference, reference, pruned, size)
+        yield _row(f"forward for export, random image, {size} px", second)
+    if reference.cut is not None:
+        yield _row(f"gradients in train mode, {size} px", partial(_gradients, reference, reference.cut, pruned, size))
+    stale = stale_attributes(reference.model, pruned)
+    words = "; ".join(str(item) for item in stale) or "all numbers that name a width do"
+    yield Check("width attributes", not stale, None, words)
+
+
+def _images(size: int, photographs: Photographs | None) -> Iterator[tuple[str, Images]]:
+    yield "random image", partial(probe_images, imgsz=size)
+    if photographs is not None:
+        yield "photographs", partial(_placed, photographs(size))
+
+
+def _placed(images: torch.Tensor, model: nn.Module) -> torch.Tensor:
+    parameter = next(model.parameters())
+    return images.to(parameter.device, parameter.dtype)
+
+
+def _row(name: str, compare: Callable[[], Difference]) -> Check:
+    try:
+        found = compare()
+    except Exception as error:  # noqa: BLE001  # whatever the pruned model raises disproves it
+        words = str(error).splitlines()[0] if str(error) else type(error).__name__
+        return Check(name, False, None, f"it raises: {words}")
+    if found.relative is None:
+        return Check(name, False, None, "the outputs have other shapes than were meant")
+    passed = found.first is None and found.relative <= WRONG
+    return Check(name, passed, found.relative, "" if passed else f"first wrong at {found.first}")
+
+
+def _fused_difference(reference: Reference, pruned: nn.Module, size: int) -> Difference:
+    """Fused in float64: rounding of the fold would hide what is wrong."""
+    wide, small = (copied(model).double().eval() for model in (reference.model, pruned))
+    for model in (wide, small):
+        fuse: Any = model.fuse
+        fuse(verbose=False)
+    return difference(replace(reference, model=wide), small, size)
+
+
+def _second_difference(reference: Reference, pruned: nn.Module, size: int) -> Difference:
+    small = copied(pruned)
+    with second_forwards(small):
+        return difference(reference, small, size)
+
+
+def _gradients(reference: Reference, cut: Callable[[nn.Module], None], pruned: nn.Module, size: int) -> Difference:
+    """Gradients of what is left, of a fixed random sum of all outputs, with batch statistics.
+
+    Not of features that a head hands on and that are narrower in one of the two.
+    """
+    with _in_double():
+        wide, small = (copied(model).double().train() for model in (reference.model, pruned))
+        images = probe_images(small, size, count=_BATCH)
+        outputs = [[tensor for tensor in tensors_of(model(images)) if tensor.requires_grad] for model in (wide, small)]
+        pairs = [(one, other) for one, other in zip(*outputs, strict=True) if one.shape == other.shape]
+        generator = torch.Generator().manual_seed(0)
+        for pair in pairs:
+            weights = torch.rand(pair[0].shape, generator=generator, dtype=torch.float64).to(pair[0].device)
+            for output in pair:
+                (output * weights).sum().backward(retain_graph=True)
+    for model in (wide, small):
+        for parameter in model.parameters():
+            parameter.data = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
+    cut(wide)
+    return _apart(_numbers(wide), _numbers(small))
+
+
+def _numbers(model: nn.Module) -> dict[str, torch.Tensor]:
+    return {name: parameter.detach() for name, parameter in model.named_parameters()}
+
+
+def _apart(wanted: Mapping[str, torch.Tensor], got: Mapping[str, torch.Tensor]) -> Difference:
+    """How far gradients are apart, as shares of the parameter's largest, or of the noise of the model's largest."""
+    noise = _NOISE * max(float(gradient.abs().max()) for gradient in wanted.values() if gradient.numel())
+    largest, first = 0.0, None
+    for name, gradient in got.items():
+        meant = wanted[name]
+        if meant.shape != gradient.shape:
+            return Difference(None, None, name)
+        if not meant.numel():
+            continue
+        relative = float((gradient - meant).abs().max()) / max(float(meant.abs().max()), noise)
+        largest = max(largest, relative)
+        if relative > WRONG and first is None:
+            first = name
+    return Difference(largest, largest, first)
+
+
+@contextmanager
+def _in_double() -> Iterator[None]:
+    default = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(default)

@@ -1,0 +1,64 @@
+"""The modules that execution ``adapter`` puts into a model: channels back to their places, zeros between."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+
+class ChannelScatter(nn.Module):
+    """Puts channels back to their places in a wider feature map; the others are zero.
+
+    ``(N, len(keep), H, W)`` becomes ``(N, total, H, W)``.
+
+    Args:
+        keep: Ascending places of the channels that there are.
+        total: Channels that come out.
+
+    >>> ChannelScatter([0, 2], 3)(torch.ones(1, 2, 1, 1)).flatten().tolist()
+    [1.0, 0.0, 1.0]
+    """
+
+    source: torch.Tensor
+
+    def __init__(self, keep: Sequence[int], total: int) -> None:
+        super().__init__()
+        source = torch.full((total,), len(keep), dtype=torch.long)  # by default the channel of zeros behind the others
+        source[list(keep)] = torch.arange(len(keep))
+        self.register_buffer("source", source)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Scatter ``x``."""
+        return _scattered(x, self.source)
+
+
+class Scattering:
+    """A convolution that puts its channels back to their places itself: one behind which no module can do it."""
+
+    source: torch.Tensor
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Convolve, then scatter."""
+        return _scattered(super().forward(x), self.source)  # type: ignore[misc]  # the convolution's
+
+
+class ScatteringConv2d(Scattering, nn.Conv2d):
+    """PyTorch's convolution that does so."""
+
+
+@cache
+def scattering(kind: type[nn.Conv2d]) -> type[nn.Conv2d]:
+    """The class that does so in place of a class of convolutions.
+
+    A user's own class has its own forward. What stands in for it is made here and cannot be saved by ``torch.save``.
+    """
+    return ScatteringConv2d if kind is nn.Conv2d else type(f"Scattering{kind.__name__}", (Scattering, kind), {})
+
+
+def _scattered(x: torch.Tensor, source: torch.Tensor) -> torch.Tensor:
+    """Pad by one channel of zeros, then pick."""
+    return functional.pad(x, (0, 0, 0, 0, 0, 1)).index_select(1, source)

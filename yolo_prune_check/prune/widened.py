@@ -1,0 +1,52 @@
+"""Back to full width: a pruned model's numbers, at their places in the model that it was cut from."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from yolo_prune_check.channels.provenance import Ids
+from yolo_prune_check.channels.shrink import columns_of
+from yolo_prune_check.prune.cuts import Cuts
+from yolo_prune_check.prune.reference import Reference
+from yolo_prune_check.prune.silenced import reference_of
+
+
+def trained_reference(model: nn.Module, cuts: Cuts, pruned: nn.Module, *, imgsz: int = 64) -> Reference:
+    """What a pruned model must compute whose numbers have changed since: the model of full width with these numbers.
+
+    Args:
+        model: The untouched model; it is not changed.
+        cuts: What stays of it.
+        pruned: The model that was cut so, and trained.
+        imgsz: Size of the image that is run to find batch norms, in pixels.
+    """
+    reference = reference_of(model, cuts, imgsz=imgsz)
+    _put_back(reference.model, cuts, pruned)
+    return reference
+
+
+@torch.no_grad()
+def _put_back(wide: nn.Module, cuts: Cuts, pruned: nn.Module) -> None:
+    numbers, places = pruned.state_dict(), wide.state_dict()
+    for name, cut in cuts.layers.items():
+        conv = wide.get_submodule(name)
+        if not isinstance(conv, nn.Conv2d):
+            raise TypeError(f"{name} is a {type(conv).__name__}, not a Conv2d")
+        columns = columns_of(cut, conv.out_channels // conv.groups, conv.in_channels // conv.groups)
+        rows = torch.as_tensor(cut.outputs)
+        places[f"{name}.weight"][rows[:, None], torch.as_tensor(columns)] = numbers.pop(f"{name}.weight")
+        if conv.bias is not None:
+            places[f"{name}.bias"][rows] = numbers.pop(f"{name}.bias")
+    for name, kept in cuts.norms.items():
+        for vector in (f"{name}.{part}" for part in ("weight", "bias", "running_mean", "running_var")):
+            if vector in numbers:
+                _put(places[vector], 0, kept, numbers.pop(vector))
+    for name, part in {**cuts.columns, **cuts.scales}.items():
+        _put(places[name], part.axis, part.kept, numbers.pop(name))
+    for name, tensor in numbers.items():
+        places[name].copy_(tensor)
+
+
+def _put(place: torch.Tensor, axis: int, kept: Ids, tensor: torch.Tensor) -> None:
+    place.index_copy_(axis, torch.as_tensor(kept, device=place.device), tensor.to(place.dtype))
