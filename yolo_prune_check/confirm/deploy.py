@@ -23,6 +23,7 @@ from yolo_prune_check.confirm.widths import stale_widths
 from yolo_prune_check.model.checkpoint import foreign_names
 from yolo_prune_check.model.quiet import prepare_ultralytics, quietly
 from yolo_prune_check.prune.copied import copied
+from yolo_prune_check.prune.second import second_forwards
 
 STOCK: Final = "file asks for stock classes only"
 RELOADED: Final = "reloaded file equals the model"
@@ -139,8 +140,10 @@ def _split(network: Any, image: torch.Tensor) -> Check:
     """Ultralytics' exporter runs another method of C2f than a forward pass does, which trusts its ``c``."""
 
     def split() -> Check:
-        wanted = seen(_exportable(network), image)
-        return compared(SPLIT, wanted, seen(_exportable(network, split=True), image), EXACT, "float64")
+        ready = _exportable(network)
+        wanted = seen(ready, image)
+        with second_forwards(ready):
+            return compared(SPLIT, wanted, seen(ready, image), EXACT, "float64")
 
     return _attempt(SPLIT, split)
 
@@ -199,14 +202,9 @@ def _scores(network: Any, image: torch.Tensor) -> dict[str, torch.Tensor]:
     return {onnx_file.SCORES: told} if isinstance(told, torch.Tensor) and told.dim() == 3 else {}
 
 
-def _exportable(network: Any, *, split: bool = False) -> Any:
-    """A copy as Ultralytics' exporter prepares one, except that it is not fused.
-
-    Args:
-        network: The model.
-        split: With C2f's other forward pass, too.
-    """
-    from ultralytics.nn.modules import C2f, Classify, Depth, Detect, RTDETRDecoder, SemanticSegment
+def _exportable(network: Any) -> Any:
+    """A copy as Ultralytics' exporter prepares one, but neither fused nor with second forwards."""
+    from ultralytics.nn.modules import Classify, Depth, Detect, RTDETRDecoder, SemanticSegment
 
     ready = copy.deepcopy(network)
     if hasattr(ready, "end2end"):
@@ -214,8 +212,6 @@ def _exportable(network: Any, *, split: bool = False) -> Any:
     for module in ready.modules():
         if isinstance(module, (Classify, Depth, Detect, RTDETRDecoder, SemanticSegment)):
             module.export, module.format = True, "onnx"
-        elif split and isinstance(module, C2f):
-            module.forward = module.forward_split
     return ready
 
 
