@@ -41,8 +41,8 @@ LAYERS = "blocks: [1]\n    layers: first\n    select: {criterion: l1, ratio: 0.5
 SPEC = _spec(LAYERS)["bad.prune.yaml"]
 RATIO = "Fraction of the channels that is removed, between 0 and 1. Without it separability chooses by Kneedle."
 KEYS = (
-    "why, model, data, imgsz, blocks, layers, order, select, steps, fuzz, activations, execution, mask, schedule, "
-    "on_mismatch, fine_tune, expect, tags, seed, id, matrix"
+    "why, model, trust_checkpoint, data, imgsz, blocks, layers, order, select, steps, fuzz, activations, execution, "
+    "mask, schedule, on_mismatch, fine_tune, expect, tags, seed, id, matrix"
 )
 
 AT_RATIO = "{at}bad.prune.yaml:7:36: `select.ratio`"

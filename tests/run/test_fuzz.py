@@ -149,7 +149,9 @@ def test_channels_as_specs_write_them(channels: tuple[int, ...], text: str) -> N
 def test_a_plan_is_written_out_as_a_spec_and_read_back(tmp_path: Path, mask: str) -> None:
     plan = Plan([Step("model.1.conv", [0, 1, 2, 9]), Step("model.2.cv1.conv", ()), Step("model.1.conv", [2, 9])],
                 "mask", mask)  # type: ignore[arg-type]  # a kind of mask  # fmt: skip
-    text = spec_text(plan, model='odd "name": x', imgsz=64, verdict="unsafe", seed=3, differences=["a:\nb # c"])
+    text = spec_text(
+        plan, model='odd "name": x', trust=True, imgsz=64, verdict="unsafe", seed=3, differences=["a:\nb # c"]
+    )
     assert "#   a: b # c\n" in text
     spec = tmp_path / "it.prune.yaml"
     spec.write_text(text, encoding="utf-8")

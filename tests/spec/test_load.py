@@ -39,6 +39,7 @@ def test_every_default_is_filled_in(tmp_path: Path) -> None:
         "spec": "x.prune.yaml",
         "why": "",
         "model": "yolov8n.yaml",
+        "trust_checkpoint": False,
         "data": "digits",
         "imgsz": 128,
         "blocks": (1,),
@@ -80,6 +81,7 @@ def test_every_field_can_be_set(tmp_path: Path) -> None:
               Two
               lines.
             model: yolov8s.yaml
+            trust_checkpoint: true
             data: digits
             imgsz: 64
             blocks: [2, 4]
@@ -106,6 +108,7 @@ def test_every_field_can_be_set(tmp_path: Path) -> None:
     )
     assert scenario.why == "Two\nlines.\n"
     assert (scenario.model, scenario.data, scenario.imgsz) == ("yolov8s.yaml", "digits", 64)
+    assert scenario.trust_checkpoint
     assert (scenario.blocks, scenario.layers) == ((2, 4), (0, "2.1", "model.4.cv1.conv"))
     assert scenario.order == "shuffled:7"
     assert scenario.select == Select(criterion="separability", ratio=0.25, seed=3, max_images=10, perplexity=5)
@@ -123,6 +126,20 @@ def test_every_field_can_be_set(tmp_path: Path) -> None:
     )
     assert scenario.tags == ("field_notes", "slow_one")
     assert scenario.seed == 5
+
+
+def test_a_file_trusts_the_checkpoints_of_its_scenarios_and_a_scenario_need_not(tmp_path: Path) -> None:
+    trusted, strict = load(
+        tmp_path,
+        """\
+        model: yolov8n.yaml
+        trust_checkpoint: true
+        scenarios:
+          - {id: trusted, steps: [{layer: 2.0, keep: 0-7}]}
+          - {id: strict, steps: [{layer: 2.0, keep: 0-7}], trust_checkpoint: false}
+        """,
+    )
+    assert (trusted.trust_checkpoint, strict.trust_checkpoint) == (True, False)
 
 
 @pytest.mark.parametrize(

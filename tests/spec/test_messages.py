@@ -19,8 +19,8 @@ LAYERS = (
     "such as model.2.cv1.conv."
 )
 KEYS = (
-    "why, model, data, imgsz, blocks, layers, order, select, steps, fuzz, activations, execution, mask, schedule, "
-    "on_mismatch, fine_tune, expect, tags, seed"
+    "why, model, trust_checkpoint, data, imgsz, blocks, layers, order, select, steps, fuzz, activations, execution, "
+    "mask, schedule, on_mismatch, fine_tune, expect, tags, seed"
 )
 AXES = (
     "activations, blocks, data, execution, fine_tune, fine_tune.amp, fine_tune.batch, fine_tune.enforce_masks, "
@@ -73,7 +73,8 @@ FILES = {
     "scalar": ("hello\n", "1:1: a spec must be a mapping of keys, not a single value. Start with `model:`."),
     "top-key": (
         "modle: x\n" + one(head=HEAD),
-        "1:1: unknown key `modle`. Did you mean `model`? Valid keys: include, model, data, imgsz, defaults, scenarios.",
+        "1:1: unknown key `modle`. Did you mean `model`? "
+        "Valid keys: include, model, trust_checkpoint, data, imgsz, defaults, scenarios.",
     ),
     "no-scenarios": ("model: x\n", f"1:1: no scenarios: a spec needs at least one. {BEGIN}"),
     "empty-scenarios": (

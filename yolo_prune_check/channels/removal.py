@@ -87,6 +87,14 @@ class Removal:
             cuts[name] = Cut(np.flatnonzero(outputs), np.flatnonzero(inputs), groups)
         return cuts
 
+    @property
+    def kept(self) -> dict[str, list[int]]:
+        """Output channels that stay of every layer that loses some: a plan that names these removes the very same."""
+        cuts = self.layers.items()
+        return {
+            name: cut.outputs.tolist() for name, cut in cuts if len(cut.outputs) < self.graph.layers[name].out_channels
+        }
+
     @cached_property
     def norms(self) -> dict[str, Ids]:
         """Entries that stay of every batch norm that loses some."""

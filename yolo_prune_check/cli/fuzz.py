@@ -16,7 +16,7 @@ from yolo_prune_check.cli.interrupted import TriedSoFar
 from yolo_prune_check.cli.numbers import parse_numbers
 from yolo_prune_check.cli.output import complain, say, say_json
 from yolo_prune_check.errors import UserError
-from yolo_prune_check.plugin.names import SUFFIX
+from yolo_prune_check.plugin.names import SUFFIX, TRUST
 from yolo_prune_check.progress import progress
 from yolo_prune_check.report.random_plans import random_text
 from yolo_prune_check.run.fuzz_record import FuzzRecord
@@ -63,6 +63,7 @@ def fuzz(
     predict_only: Annotated[
         bool, typer.Option("--predict-only", help="Only predict the plans and count; carry nothing out.")
     ] = False,
+    trust_checkpoint: Annotated[bool, typer.Option("--trust-checkpoint", help=TRUST)] = False,
     out: Annotated[
         Path, typer.Option("--out", metavar="FILE", help="Where the spec of a refuted prediction is written.")
     ] = Path(f"counterexample{SUFFIX}"),
@@ -85,10 +86,11 @@ def fuzz(
     from yolo_prune_check.run.fuzz import FuzzTask
     from yolo_prune_check.run.fuzz import fuzz as fuzz_plans
 
-    loaded = load_model(model)
+    loaded = load_model(model, trust=trust_checkpoint)
     graph = ChannelGraph.trace(loaded, imgsz=imgsz)
     task = FuzzTask(
         model=model,
+        trust=trust_checkpoint,
         examples=examples,
         seed=seed,
         max_steps=max_steps,

@@ -10,6 +10,7 @@ from typing import NoReturn
 
 import typer
 
+from yolo_prune_check.cli.compact import compact
 from yolo_prune_check.cli.exits import Exit
 from yolo_prune_check.cli.fuzz import fuzz
 from yolo_prune_check.cli.inspect import inspect
@@ -35,7 +36,7 @@ app = typer.Typer(
     epilog="Exit codes: 0 as expected, 1 a verdict or budget differs, 2 bad input, 3 a prediction was refuted "
     "(a defect of this tool), 70 this tool broke, 130 interrupted, 141 nobody reads the output.",
 )
-for command in (run, validate, inspect, predict, fuzz, report, schema):
+for command in (run, validate, inspect, predict, compact, fuzz, report, schema):
     app.command()(command)
 
 

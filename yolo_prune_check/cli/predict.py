@@ -12,6 +12,7 @@ from yolo_prune_check.cli.explain import explain
 from yolo_prune_check.cli.image_size import is_image_size
 from yolo_prune_check.cli.output import WIDTH, heading, say, say_json, table, wrapped
 from yolo_prune_check.cli.steps import parse_step, resolve_steps
+from yolo_prune_check.plugin.names import TRUST
 
 if TYPE_CHECKING:
     from yolo_prune_check.channels.graph import ChannelGraph
@@ -36,6 +37,7 @@ def predict(
         typer.Option("--imgsz", callback=is_image_size, help="Image size in pixels, a multiple of 32 from 32 to 1280."),
     ] = 64,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the criterion random.")] = 0,
+    trust_checkpoint: Annotated[bool, typer.Option("--trust-checkpoint", help=TRUST)] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Say what a plan will do, without running it. Exits with 1 if the plan is unsafe.
@@ -47,7 +49,7 @@ def predict(
     from yolo_prune_check.channels.predict import predict as predict_plan
     from yolo_prune_check.model.load import load_model
 
-    loaded = load_model(model)
+    loaded = load_model(model, trust=trust_checkpoint)
     plan = Plan(resolve_steps(wanted, loaded, seed=seed), execution=execution, mask=mask)
     graph = ChannelGraph.trace(loaded, imgsz=imgsz)
     prediction = predict_plan(graph, plan)

@@ -13,7 +13,7 @@ from yolo_prune_check.cli.exits import Exit, exit_code
 from yolo_prune_check.cli.interrupted import TriedSoFar
 from yolo_prune_check.cli.output import complain, hear_ultralytics, say, say_json
 from yolo_prune_check.errors import UserError
-from yolo_prune_check.plugin.names import WORK_DIR
+from yolo_prune_check.plugin.names import TRUST, WORK_DIR
 from yolo_prune_check.plugin.places import check_model, check_report_dir
 from yolo_prune_check.plugin.store import mark_broken, run_scenario, spec_files, update_report
 from yolo_prune_check.plugin.text import failure_text
@@ -37,6 +37,7 @@ def run(
         str | None,
         typer.Option("--model", metavar="MODEL", help="Run on this model (.pt, .yaml, shipped name) instead."),
     ] = None,
+    trust_checkpoint: Annotated[bool, typer.Option("--trust-checkpoint", help=TRUST)] = False,
     predict_only: Annotated[
         bool, typer.Option("--predict-only", help="Predict every plan; prune, run and train nothing.")
     ] = False,
@@ -74,6 +75,7 @@ def run(
                 work_dir=None if report_dir is None else WORK_DIR,
                 progress=shown,
                 model=model,
+                trust_checkpoint=trust_checkpoint,
                 predict_only=predict_only,
                 on_event=_each(_print_json(scenario) if as_json else _narrate(shown), _count(tried)),
             )

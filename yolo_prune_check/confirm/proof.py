@@ -19,7 +19,7 @@ from torch import nn
 from yolo_prune_check.confirm.check import Check
 from yolo_prune_check.confirm.meant import WRONG, Difference, Images, difference
 from yolo_prune_check.confirm.probe import probe_images, tensors_of
-from yolo_prune_check.confirm.stale import stale_attributes
+from yolo_prune_check.confirm.widths import stale_widths
 from yolo_prune_check.prune.copied import copied
 from yolo_prune_check.prune.reference import Reference
 from yolo_prune_check.prune.second import SECOND, second_forwards
@@ -66,9 +66,8 @@ def _rows(
         yield _row(f"forward for export, random image, {size} px", second)
     if reference.cut is not None:
         yield _row(f"gradients in train mode, {size} px", partial(_gradients, reference, reference.cut, pruned, size))
-    stale = stale_attributes(reference.model, pruned)
-    words = "; ".join(str(item) for item in stale) or "all numbers that name a width do"
-    yield Check("width attributes", not stale, None, words)
+    stale = stale_widths(pruned)
+    yield Check("width attributes", not stale, None, "; ".join(stale) or "modules say of their widths what is true")
 
 
 def _images(size: int, photographs: Photographs | None) -> Iterator[tuple[str, Images]]:

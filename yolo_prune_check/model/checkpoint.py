@@ -1,4 +1,4 @@
-"""Reading a `.pt` file without running anything it contains.
+"""Reading a `.pt` file without running anything it contains, unless the caller trusts it.
 
 A checkpoint is a pickle, and a pickle may name any function to call. PyTorch's `weights_only` loader builds nothing but
 tensors, plain containers and what it is explicitly allowed: here the network modules of PyTorch, torchvision and
@@ -9,7 +9,7 @@ read YAMLs or fetch weights.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import Enum
 from functools import lru_cache
@@ -40,23 +40,28 @@ _CLASS_MODULES = ("ultralytics.utils.loss", "ultralytics.utils.tal", "torchvisio
 _METHODS = frozenset({"forward", "forward_fuse", "forward_split"})
 
 _HINT = "Give a checkpoint that Ultralytics saved, or one of its models saved with torch.save."
+_TRUST = (
+    "Save the model with stock classes only, or, if you know who made the file, say so: `trust_checkpoint: true` in "
+    "its spec, --trust-checkpoint, pytest's --prune-trust-checkpoint or trust=True in load_model."
+)
 
 
-def read_checkpoint(file: Path) -> nn.Module:
+def read_checkpoint(file: Path, *, trust: bool = False) -> nn.Module:
     """The network in a checkpoint: its moving average (EMA) if it has one, as Ultralytics prefers it.
 
     Args:
         file: An Ultralytics checkpoint (a dict with `ema` or `model`), or a module saved whole.
+        trust: Run the code that the file asks for, if it asks for more than network classes of PyTorch, torchvision
+            and Ultralytics. Nothing of this is remembered: the next call decides anew.
 
     Returns:
         The module as stored: precision, mode and `requires_grad` unchanged.
 
     Raises:
-        UserError: The file cannot be read, holds no network, or asks for code beyond the network classes of PyTorch,
-            torchvision and Ultralytics.
+        UserError: The file cannot be read, holds no network, or asks for code and is not trusted.
     """
     prepare_ultralytics()
-    content = _unpickle(file)
+    content = _unpickle(file, trust=trust)
     candidates = [content]
     if isinstance(content, Mapping):
         candidates = [content.get("ema"), content.get("model")]
@@ -64,6 +69,16 @@ def read_checkpoint(file: Path) -> nn.Module:
         if isinstance(candidate, nn.Module):
             return candidate
     raise UserError(f"the checkpoint holds no network but {_describe(content)}", where=str(file), hint=_HINT)
+
+
+def foreign_names(file: Path) -> tuple[str, ...]:
+    """The functions and classes that a checkpoint asks for beyond what is loaded without trust, sorted.
+
+    Raises:
+        UserError: The file cannot be read, or is no checkpoint.
+    """
+    prepare_ultralytics()
+    return tuple(sorted(name for name in _wanted(file) if _allowed(name) is None))
 
 
 @contextmanager
@@ -78,32 +93,43 @@ def _only_ours() -> Iterator[None]:
         torch.serialization.add_safe_globals(theirs)
 
 
-def _unpickle(file: Path) -> Any:
-    with _only_ours():
-        return _unpickle_strictly(file)
+def _unpickle(file: Path, *, trust: bool) -> Any:
+    refused = foreign_names(file)
+    if not refused:
+        try:
+            with _only_ours():
+                return _unpickle_strictly(file, _wanted(file))
+        except UserError:
+            if not trust:
+                raise
+    elif not trust:
+        raise UserError(
+            f"the checkpoint asks for code beyond the network modules of PyTorch and Ultralytics: {', '.join(refused)}",
+            where=str(file),
+            hint=f"It was not loaded, since that would run the code. {_TRUST}",
+        )
+    return _unpickle_trusted(file, refused)
 
 
-def _unpickle_strictly(file: Path) -> Any:
+def _wanted(file: Path) -> set[str]:
+    """The names of functions and classes that a checkpoint asks for."""
     try:
         with file.open("rb") as stream:
             start = stream.read(4)
     except OSError as error:
         raise UserError(f"the checkpoint cannot be read ({error.strerror})", where=str(file)) from error
     try:
-        wanted = torch.serialization.get_unsafe_globals_in_checkpoint(str(file))
+        with _only_ours():
+            return set(torch.serialization.get_unsafe_globals_in_checkpoint(str(file)))
     except (ValueError, RuntimeError, OSError, EOFError, UnpicklingError) as error:
         what = f"not a checkpoint that PyTorch can read ({_reason(start, error)})"
         raise UserError(what, where=str(file), hint=_HINT) from error
-    allowed = {name: _allowed(name) for name in wanted}
-    refused = sorted(name for name, value in allowed.items() if value is None)
-    if refused:
-        raise UserError(
-            f"the checkpoint asks for code beyond the network modules of PyTorch and Ultralytics: {', '.join(refused)}",
-            where=str(file),
-            hint="It was not loaded, since that would run the code. Save the model with stock classes only.",
-        )
+
+
+def _unpickle_strictly(file: Path, wanted: Iterable[str]) -> Any:
     entries: list[Callable[..., Any] | tuple[Callable[..., Any], str]] = []
-    for name, value in allowed.items():
+    for name in wanted:
+        value = _allowed(name)
         if isinstance(value, type) and _is_made_empty(value):
             # No file can ask for the second name, which holds a space and was not found among the wanted ones.
             entries += [(_maker(value), name), (value, f"{name} made")]
@@ -118,7 +144,20 @@ def _unpickle_strictly(file: Path) -> Any:
         # PyTorch wraps what went wrong into advice on how to load the file all the same.
         lines = str(error).rpartition("WeightsUnpickler error: ")[2].strip().splitlines()
         first = lines[0] if lines else type(error).__name__
-        raise UserError(f"the checkpoint cannot be loaded ({first})", where=str(file), hint=_HINT) from error
+        hint = f"{_HINT} {_TRUST}" if isinstance(error, UnpicklingError) else _HINT
+        raise UserError(f"the checkpoint cannot be loaded ({first})", where=str(file), hint=hint) from error
+
+
+def _unpickle_trusted(file: Path, wanted: Sequence[str]) -> Any:
+    try:
+        return torch.load(file, map_location="cpu", weights_only=False)
+    except Exception as error:  # whatever the file's own code raises
+        lines = str(error).strip().splitlines()
+        what = (
+            f"the checkpoint cannot be loaded, though it is trusted ({': '.join([type(error).__name__, *lines[:1]])})"
+        )
+        asked = f"It asks for {', '.join(wanted)}: what defines that must be importable here." if wanted else _HINT
+        raise UserError(what, where=str(file), hint=asked) from error
 
 
 def _reason(start: bytes, error: Exception) -> str:

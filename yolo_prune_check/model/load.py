@@ -18,13 +18,15 @@ _KINDS = f"a shipped name ({', '.join(SHIPPED_MODELS)}), a .pt checkpoint or a m
 _URL = re.compile(r"[a-z][a-z0-9+.-]+:/", re.IGNORECASE)  # two letters before the colon: not a Windows drive
 
 
-def load_model(source: str | Path, *, seed: int = 0) -> nn.Module:
+def load_model(source: str | Path, *, seed: int = 0, trust: bool = False) -> nn.Module:
     """Load an Ultralytics model of any task.
 
     Args:
         source: A shipped name such as `"yolov8n-digits"`, a `.pt` checkpoint, or a model YAML: a path, or a stock name
             such as `"yolov8n.yaml"`.
         seed: Seed of the weights of a model that is built from a YAML.
+        trust: Run the code that a checkpoint asks for. Without it one that needs more than the network classes of
+            PyTorch, torchvision and Ultralytics is refused, and nothing in it runs.
 
     Returns:
         An Ultralytics model (of the class that its task has there) in eval mode and float32; `requires_grad` is as
@@ -44,7 +46,7 @@ def load_model(source: str | Path, *, seed: int = 0) -> nn.Module:
     else:
         suffix = Path(name).suffix.lower()
         if suffix == ".pt":
-            model = read_checkpoint(_existing(name))
+            model = read_checkpoint(_existing(name), trust=trust)
         elif suffix in {".yaml", ".yml"}:
             model = build_model(name, seed)
         else:

@@ -96,6 +96,7 @@ class ScenarioItem(pytest.Item):
             work_dir=state.work_dir,
             progress=progress_of(self.config),
             model=state.model,
+            trust_checkpoint=state.trust_checkpoint,
             predict_only=state.predict_only,
         )
         (path,) = save_records([record], state.records_root)

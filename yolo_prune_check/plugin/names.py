@@ -22,3 +22,6 @@ VERDICT: Final = "prune_verdict"
 
 SCRATCH: Final = "yolo_prune_check_scratch"
 """Key under which the controller of pytest-xdist tells its workers the scratch folder."""
+
+TRUST: Final = "Load a checkpoint that asks for code beyond network classes; that code runs. Only for files you trust."
+"""What both fronts say of the option that trusts checkpoints."""

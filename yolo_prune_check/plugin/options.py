@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from yolo_prune_check.errors import UserError
-from yolo_prune_check.plugin.names import SCRATCH, WORK_DIR
+from yolo_prune_check.plugin.names import SCRATCH, TRUST, WORK_DIR
 from yolo_prune_check.plugin.places import check_model, check_report_dir
 
 if TYPE_CHECKING:
@@ -39,6 +39,12 @@ def add_options(parser: pytest.Parser) -> None:
         default=None,
         help="Run the same scenarios on this model (.pt, .yaml or a shipped name) instead of the one in the spec.",
     )
+    group.addoption(
+        "--prune-trust-checkpoint",
+        action="store_true",
+        default=False,
+        help=TRUST,
+    )
 
 
 @dataclass
@@ -49,6 +55,7 @@ class State:
         report_dir: Where reports go, or None.
         predict_only: Carry nothing out.
         model: Model that replaces the specs', or None.
+        trust_checkpoint: Load checkpoints that ask for code.
         worker: Whether this process is a worker of pytest-xdist, which runs items but writes no pages.
         record_files: Where the records of the finished items lie.
         records: They, read, once the session is over.
@@ -60,6 +67,7 @@ class State:
     report_dir: Path | None
     predict_only: bool
     model: str | None
+    trust_checkpoint: bool
     worker: bool
     given_scratch: Path | None
     record_files: list[Path] = field(default_factory=list)
@@ -86,6 +94,7 @@ class State:
             report_dir=Path(report_dir) if report_dir else None,
             predict_only=config.getoption("prune_predict_only"),
             model=model,
+            trust_checkpoint=config.getoption("prune_trust_checkpoint"),
             worker=worker is not None,
             given_scratch=Path(scratch) if scratch else None,
         )

@@ -53,6 +53,7 @@ def run_scenario(
     work_dir: Path | None,
     progress: Progress,
     model: str | None = None,
+    trust_checkpoint: bool = False,
     predict_only: bool = False,
     on_event: Callable[[Event], None] | None = None,
 ) -> Record:
@@ -62,7 +63,8 @@ def run_scenario(
         scenario: From ``load_spec``.
         work_dir: Where pruned models are saved; None keeps none.
         progress: Where long work is shown.
-        model: Run on this model instead of the spec's.
+        model: Run on this model instead of the spec's. That a spec trusts its own checkpoint says nothing of this one.
+        trust_checkpoint: Load the checkpoint even if it asks for code beyond network classes.
         predict_only: Predict every step and carry nothing out.
         on_event: Called with each event as it comes.
     """
@@ -70,14 +72,19 @@ def run_scenario(
     from yolo_prune_check.run.finish import blank_record
 
     if model is not None:
-        scenario = scenario.model_copy(update={"model": model})
+        scenario = scenario.model_copy(update={"model": model, "trust_checkpoint": False})
+    if trust_checkpoint:
+        scenario = scenario.model_copy(update={"trust_checkpoint": True})
+    options = "" if model is None else f" --prune-model {shlex.quote(model)}"
+    options += " --prune-trust-checkpoint" if trust_checkpoint else ""
+    options += " --prune-predict-only" if predict_only else ""
     record: Record | None = None
     with TemporaryDirectory(prefix="yolo-prune-check-") as scratch:
         folder = Path(scratch) if work_dir is None else work_dir
 
         def tell(event: Event) -> None:
             nonlocal record
-            told = _told(event, model=model, predict_only=predict_only, keeps_models=work_dir is not None)
+            told = _told(event, options, keeps_models=work_dir is not None)
             if isinstance(told, ScenarioFinished):
                 record = told.record
             if on_event is not None:
@@ -96,17 +103,13 @@ def run_scenario(
     return record
 
 
-def _told(event: Event, *, model: str | None, predict_only: bool, keeps_models: bool) -> Event:
+def _told(event: Event, options: str, *, keeps_models: bool) -> Event:
     """The event as others may know it: the command repeats this very run, and no file is named that will be gone."""
     if isinstance(event, StepFinished) and not keeps_models:
         return StepFinished(dataclasses.replace(event.step, checkpoint=None))
     if not isinstance(event, ScenarioFinished):
         return event
-    record = event.record
-    rerun = record.rerun
-    rerun += "" if model is None else f" --prune-model {shlex.quote(model)}"
-    rerun += " --prune-predict-only" if predict_only else ""
-    record = dataclasses.replace(record, rerun=rerun)
+    record = dataclasses.replace(event.record, rerun=event.record.rerun + options)
     if not keeps_models:
         steps = tuple(dataclasses.replace(step, checkpoint=None) for step in record.steps)
         record = dataclasses.replace(record, steps=steps, checkpoint=None)

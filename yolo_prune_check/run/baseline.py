@@ -30,9 +30,9 @@ class Baseline:
         return copied(self.model)
 
 
-def load_baseline(source: str, imgsz: int) -> Baseline:
-    """Load and trace a model."""
-    return _load(source, imgsz, _state_of(source))
+def load_baseline(source: str, imgsz: int, *, trust: bool = False) -> Baseline:
+    """Load and trace a model; ``trust`` runs the code that a checkpoint asks for."""
+    return _load(source, imgsz, trust, _state_of(source))
 
 
 def _state_of(source: str) -> tuple[int, int] | None:
@@ -42,19 +42,21 @@ def _state_of(source: str) -> tuple[int, int] | None:
 
 
 @lru_cache(maxsize=4)
-def _load(source: str, imgsz: int, state: tuple[int, int] | None) -> Baseline:
-    model = load_model(source)
+def _load(source: str, imgsz: int, trust: bool, state: tuple[int, int] | None) -> Baseline:
+    model = load_model(source, trust=trust)
     graph = ChannelGraph.trace(model, imgsz=imgsz)
     return Baseline(model, graph, facts_of(model, graph))
 
 
-_MEASURED: dict[tuple[str, str, int, tuple[int, int] | None], Metrics] = {}
+_MEASURED: dict[tuple[str, str, int, bool, tuple[int, int] | None], Metrics] = {}
 
 
-def baseline_metrics(source: str, data: str, imgsz: int, shown: Progress | None = None) -> Metrics:
+def baseline_metrics(
+    source: str, data: str, imgsz: int, shown: Progress | None = None, *, trust: bool = False
+) -> Metrics:
     """Evaluate the untouched model on the val split: its mAP."""
-    key = (source, data, imgsz, _state_of(source))
+    key = (source, data, imgsz, trust, _state_of(source))
     if key not in _MEASURED:
-        model = load_baseline(source, imgsz).model
+        model = load_baseline(source, imgsz, trust=trust).model
         _MEASURED[key] = evaluate(model, data=data, imgsz=imgsz, progress=shown or progress(quiet=True))
     return _MEASURED[key]

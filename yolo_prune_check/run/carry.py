@@ -62,11 +62,7 @@ def take_over(state: State, step: Step) -> None:
         plan, graph = state.plan(step), state.baseline.graph
         removal = find_removal(graph, plan)
         state.cuts = Cuts.of(removal)
-        state.standing = [
-            _standing(name, cut.outputs.tolist(), graph.layers[name].out_channels)
-            for name, cut in removal.layers.items()
-            if len(cut.outputs) < graph.layers[name].out_channels
-        ]
+        state.standing = [_standing(name, kept, graph.layers[name].out_channels) for name, kept in removal.kept.items()]
     else:
         state.standing.append(step)
     state.done.append(step)

@@ -9,7 +9,9 @@ from itertools import pairwise
 from yolo_prune_check.channels.plan import Plan
 
 
-def spec_text(plan: Plan, *, model: str, imgsz: int, verdict: str, seed: int, differences: Sequence[str]) -> str:
+def spec_text(
+    plan: Plan, *, model: str, trust: bool, imgsz: int, verdict: str, seed: int, differences: Sequence[str]
+) -> str:
     """A whole ``*.prune.yaml`` with one scenario, whose steps are written out.
 
     A layer named twice becomes one step that keeps what both keep, which is the same plan.
@@ -17,6 +19,7 @@ def spec_text(plan: Plan, *, model: str, imgsz: int, verdict: str, seed: int, di
     Args:
         plan: The plan.
         model: As ``load_model`` takes it; a path that is relative is so to the working directory.
+        trust: Whether the model is a checkpoint that was trusted, and has to be again.
         imgsz: Image size in pixels.
         verdict: What to expect of it: `safe` or `unsafe`.
         seed: Seed with which the plan was drawn.
@@ -32,6 +35,7 @@ def spec_text(plan: Plan, *, model: str, imgsz: int, verdict: str, seed: int, di
         lines.append("# `run` takes the steps one by one, and stops at one that breaks by itself.")
     lines += [
         f"model: {_text(model)}",
+        *(["trust_checkpoint: true"] if trust else []),
         f"imgsz: {imgsz}",
         "scenarios:",
         "  - id: counterexample",

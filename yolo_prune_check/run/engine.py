@@ -69,14 +69,16 @@ def run(
 
 
 def _run(scenario: Scenario, folder: Path, shown: Progress, *, predict_only: bool) -> Iterator[Event]:
-    baseline = load_baseline(scenario.model, scenario.imgsz)
+    baseline = load_baseline(scenario.model, scenario.imgsz, trust=scenario.trust_checkpoint)
     if not predict_only:
         refuse_data(scenario, baseline.model)
     resolved = resolve(scenario, baseline.model)
     yield ScenarioStarted(scenario.id, tuple(target.layer.name for target in resolved.targets))
     state = State(scenario, baseline, baseline.fresh(), folder, shown)
     if scenario.data is not None and not predict_only:
-        state.before = baseline_metrics(scenario.model, scenario.data, scenario.imgsz, shown)
+        state.before = baseline_metrics(
+            scenario.model, scenario.data, scenario.imgsz, shown, trust=scenario.trust_checkpoint
+        )
         yield BaselineMeasured(state.before.map50, state.before.map50_95)
     for index, target in enumerate(resolved.targets):
         yield StepStarted(index, len(resolved.targets), target.layer.name)

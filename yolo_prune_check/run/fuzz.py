@@ -24,6 +24,7 @@ class FuzzTask:
 
     Attributes:
         model: Name of the model, for the counterexample's spec.
+        trust: Whether it is a checkpoint that was trusted, for the same.
         executions: None for all.
         layers: Qualified names to draw from; None for all.
         execute: Carry the plans out; else they are only predicted.
@@ -36,6 +37,7 @@ class FuzzTask:
     executions: tuple[Execution, ...] | None = None
     layers: tuple[str, ...] | None = None
     execute: bool = True
+    trust: bool = False
 
 
 def fuzz(model: nn.Module, graph: ChannelGraph, task: FuzzTask, progress: Progress) -> Iterator[Tried | FuzzRecord]:
@@ -101,6 +103,7 @@ def _shrunk(
     spec = spec_text(
         found.plan,
         model=task.model,
+        trust=task.trust,
         imgsz=graph.imgsz,
         verdict="safe" if found.outcome == "safe" else "unsafe",
         seed=task.seed,

@@ -29,10 +29,11 @@ def run_fuzz(scenario: Scenario, asked: Fuzz, shown: Progress, *, predict_only: 
     Raises:
         UserError: A block does not exist, or has no layer.
     """
-    baseline = load_baseline(scenario.model, scenario.imgsz)
+    baseline = load_baseline(scenario.model, scenario.imgsz, trust=scenario.trust_checkpoint)
     layers = _layers(scenario, asked, baseline)
     task = FuzzTask(
         model=scenario.model,
+        trust=scenario.trust_checkpoint,
         examples=asked.examples,
         seed=asked.seed,
         max_steps=asked.max_steps,

@@ -42,7 +42,7 @@ def expand(scenario: Mapping, defaults: Mapping, top: Mapping, problems: list[Pr
     Args:
         scenario: The scenario as written.
         defaults: The file's defaults; a scenario's field replaces the default of that name.
-        top: The file's model, data and imgsz.
+        top: The file's model, trust_checkpoint, data and imgsz.
         problems: Takes what is wrong with the matrix.
     """
     axes = _axes(scenario, problems)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field, ValidationError
 
-from yolo_prune_check.spec.located import plain
+from yolo_prune_check.spec.located import Mapping, plain
 from yolo_prune_check.spec.messages import problems_of
 from yolo_prune_check.spec.problems import SpecProblems, as_error
 from yolo_prune_check.spec.reader import read
@@ -26,7 +26,7 @@ class PlanFile(Strict):
 
 
 def load_plan(path: str | Path) -> PlanFile:
-    """Read a plan: a YAML or JSON file with `steps`, as in a spec.
+    """Read a plan: a YAML or JSON file with `steps`, as in a spec, or the JSON file beside a pruned model.
 
     Raises:
         UserError: It has mistakes; the message names all of them with file, line and column.
@@ -35,6 +35,9 @@ def load_plan(path: str | Path) -> PlanFile:
         root, _ = read(Path(path))
     except SpecProblems as error:
         raise as_error(error.problems) from error
+    beside = root.get("plan")
+    if isinstance(beside, Mapping) and "sha256" in root:
+        root = beside.only({"steps"})
     try:
         return PlanFile.model_validate(plain(root))
     except ValidationError as error:

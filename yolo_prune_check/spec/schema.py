@@ -113,6 +113,8 @@ class ScenarioFields(Strict):
     """What the scenario is to show; reports print it."""
     model: f.Text | None = None
     """Shipped name such as yolov8n-digits, checkpoint (.pt) or model YAML."""
+    trust_checkpoint: bool = False
+    """Load a checkpoint that asks for code beyond network classes of PyTorch and Ultralytics, which runs that code."""
     data: f.Text | None = None
     """Shipped name such as digits, or an Ultralytics dataset YAML; null for none (no mAP, no fine-tuning)."""
     imgsz: f.ImageSize = 128
@@ -202,6 +204,8 @@ class SpecFile(Strict):
     """File or files to read first, relative to this one. Keys written here replace theirs; scenarios are added."""
     model: f.Text | None = None
     """Shipped name such as yolov8n-digits, checkpoint (.pt) or model YAML."""
+    trust_checkpoint: bool = False
+    """Load a checkpoint that asks for code beyond network classes of PyTorch and Ultralytics, which runs that code."""
     data: f.Text | None = None
     """Shipped name such as digits, or an Ultralytics dataset YAML; null for none (no mAP, no fine-tuning)."""
     imgsz: f.ImageSize = 128
@@ -213,7 +217,7 @@ class SpecFile(Strict):
 
 
 NESTED: dict[str, type[Strict]] = {"select": Select, "fuzz": Fuzz, "fine_tune": FineTune, "expect": Expect}
-NO_AXIS = frozenset({"id", "why", "matrix", "tags", "expect"})
+NO_AXIS = frozenset({"id", "why", "matrix", "tags", "expect", "trust_checkpoint"})
 AXES: tuple[str, ...] = tuple(
     sorted(
         [

@@ -8,6 +8,7 @@ import typer
 
 from yolo_prune_check.cli.image_size import is_image_size
 from yolo_prune_check.cli.output import say, say_json
+from yolo_prune_check.plugin.names import TRUST
 
 
 def inspect(
@@ -32,6 +33,7 @@ def inspect(
             help="Image size at which it is traced, a multiple of 32 from 32 to 1280.",
         ),
     ] = 64,
+    trust_checkpoint: Annotated[bool, typer.Option("--trust-checkpoint", help=TRUST)] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Show a model's blocks, the edges between its layers, and which channels can only be removed together.
@@ -50,7 +52,7 @@ def inspect(
     from yolo_prune_check.model.addresses import find_layer
     from yolo_prune_check.model.load import load_model
 
-    loaded = load_model(model)
+    loaded = load_model(model, trust=trust_checkpoint)
     wanted = None if layer is None else find_layer(loaded, layer)  # before tracing: a typing error is told at once
     graph = ChannelGraph.trace(loaded, imgsz=imgsz)
     parts = parts_of(loaded, graph)

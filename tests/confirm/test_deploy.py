@@ -1,0 +1,109 @@
+"""A good file passes every check, and each way to be wrong fails the checks that are meant for it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from tests.small import SIZE, dense_digits, half_plan, small_digits, stale_digits
+from yolo_prune_check.confirm import deploy, onnx_file
+from yolo_prune_check.confirm.check import Check
+from yolo_prune_check.confirm.deploy import deploy_checks
+from yolo_prune_check.errors import UserError
+from yolo_prune_check.prune.copied import copied
+from yolo_prune_check.run.checkpoint import save_checkpoint
+
+NAMES = (
+    deploy.STOCK,
+    deploy.RELOADED,
+    deploy.PREDICTS,
+    deploy.WIDTHS,
+    deploy.FUSED,
+    deploy.SPLIT,
+    deploy.TRACED,
+    onnx_file.VALID,
+    onnx_file.EQUAL,
+)
+
+
+def by_name(checks: tuple[Check, ...]) -> dict[str, Check]:
+    return {check.name: check for check in checks}
+
+
+def failed(checks: tuple[Check, ...]) -> set[str]:
+    return {check.name for check in checks if check.passed is False}
+
+
+def test_a_good_file_passes_every_check(tmp_path: Path) -> None:
+    save_checkpoint(small_digits(), tmp_path / "final.pt", imgsz=SIZE)
+    before = {name: value.clone() for name, value in small_digits().state_dict().items()}
+    checks = deploy_checks(
+        small_digits(), tmp_path / "final.pt", imgsz=SIZE, dense=dense_digits(), onnx=True, macs_ratio=0.25
+    )
+    assert tuple(check.name for check in checks) == (*NAMES, deploy.LATENCY)
+    assert [check.detail for check in checks[:-1] if not check.passed] == []
+    found = by_name(checks)
+    assert found[deploy.RELOADED].error == 0
+    assert found[deploy.RELOADED].detail == (
+        "float32, in a Python without yolo-prune-check, tolerance 1e-06; bit for bit"
+    )
+    assert 0 < (found[deploy.FUSED].error or 0) < 1e-12
+    assert 0 < (found[onnx_file.EQUAL].error or 0) < 5e-5
+    assert found[deploy.LATENCY].passed is None
+    assert "of the untouched model's" in found[deploy.LATENCY].detail
+    assert ", with 0.25 of the multiply-accumulates; median of 20 alternating runs" in found[deploy.LATENCY].detail
+    assert [path.name for path in tmp_path.iterdir()] == ["final.pt"]
+    assert all(torch.equal(value, before[name]) for name, value in small_digits().state_dict().items())
+
+
+def test_stale_widths_are_caught_where_the_forward_pass_is_none_the_wiser(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(onnx_file, "_MODULES", ("onnx_of_another_world",))
+    save_checkpoint(stale_digits(), tmp_path / "final.pt", imgsz=SIZE)
+    checks = deploy_checks(stale_digits(), tmp_path / "final.pt", imgsz=SIZE)
+    assert failed(checks) == {deploy.WIDTHS, deploy.SPLIT}
+    found = by_name(checks)
+    assert found[deploy.WIDTHS].detail.startswith("model.2: 2 × c says 32, the weights say 16; model.4: ")
+    assert found[deploy.SPLIT].detail.startswith("RuntimeError: split_with_sizes expects split_sizes to sum exactly")
+    for name in (onnx_file.VALID, onnx_file.EQUAL):
+        assert found[name].passed is None
+        assert found[name].detail == "onnx_of_another_world not installed: pip install 'yolo-prune-check[onnx]'"
+
+
+def test_a_file_that_computes_something_else_by_a_hair(tmp_path: Path) -> None:
+    """In one filter of a class branch: next to nothing among boxes in pixels, and in scores near zero."""
+    other: Any = copied(small_digits())
+    with torch.no_grad():
+        other.model[-1].cv3[0][2].weight[3] *= 1.001
+    save_checkpoint(other, tmp_path / "final.pt", imgsz=SIZE)
+    checks = deploy_checks(small_digits(), tmp_path / "final.pt", imgsz=SIZE, onnx=True)
+    assert failed(checks) == {deploy.RELOADED, onnx_file.EQUAL}
+    found = by_name(checks)
+    assert 1e-5 < (found[deploy.RELOADED].error or 0) < 0.1
+    assert found[onnx_file.EQUAL].detail.endswith(f"largest at {onnx_file.SCORES}")
+
+
+def test_a_file_that_needs_this_package_cannot_be_loaded_without_it(tmp_path: Path) -> None:
+    torch.save({"model": small_digits(), "plan": half_plan()}, tmp_path / "final.pt")
+    checks = deploy_checks(small_digits(), tmp_path / "final.pt", imgsz=SIZE, onnx=False)
+    assert tuple(check.name for check in checks) == NAMES[:-2]
+    assert failed(checks) == {deploy.STOCK, deploy.RELOADED, deploy.PREDICTS}
+    found = by_name(checks)
+    assert found[deploy.STOCK].detail.startswith("it needs yolo_prune_check.channels.plan.Plan, ")
+    assert "No module named 'yolo_prune_check" in found[deploy.RELOADED].detail
+
+
+def test_an_export_that_failed_is_said_with_its_error() -> None:
+    checks = onnx_file.onnx_checks(None, "RuntimeError: no such operator", {}, torch.zeros(1), 22)
+    assert [(check.passed, check.detail) for check in checks] == [
+        (False, "the export failed: RuntimeError: no such operator")
+    ] * 2
+
+
+def test_a_file_that_is_not_there_is_the_callers_mistake(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"gone\.pt: the checkpoint cannot be read"):
+        deploy_checks(small_digits(), tmp_path / "gone.pt", imgsz=SIZE)

@@ -1,0 +1,183 @@
+"""``yolo-prune-check compact``."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from yolo_prune_check.cli.exits import Exit
+from yolo_prune_check.cli.explain import explain
+from yolo_prune_check.cli.image_size import is_image_size
+from yolo_prune_check.cli.output import WIDTH, complain, heading, say, say_json, table, wrapped
+from yolo_prune_check.errors import UserError
+from yolo_prune_check.plugin.names import WORK_DIR
+from yolo_prune_check.progress import progress
+from yolo_prune_check.report.checks import error
+from yolo_prune_check.report.figures import change, count, score
+
+if TYPE_CHECKING:
+    from yolo_prune_check.channels.plan import Plan
+    from yolo_prune_check.confirm.check import Check
+    from yolo_prune_check.confirm.latency import Latency
+    from yolo_prune_check.run.compact import Compacted
+
+
+class Criterion(StrEnum):
+    """How channels are chosen without data."""
+
+    L1 = "l1"
+    GAMMA = "gamma"
+    RANDOM = "random"
+
+
+def compact(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="A .pt, a model .yaml or a shipped name.")],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="Where the small model goes: a .pt file.")],
+    plan: Annotated[
+        Path | None,
+        typer.Option("--plan", metavar="FILE", help="YAML or JSON with the `steps` of a plan, as in specs."),
+    ] = None,
+    ratio: Annotated[
+        float | None, typer.Option("--ratio", help="Share of the channels to remove wherever any can go.")
+    ] = None,
+    criterion: Annotated[Criterion, typer.Option("--criterion", help="Which of them, with --ratio.")] = Criterion.L1,
+    round_to: Annotated[
+        int | None, typer.Option("--round-to", min=2, max=256, help="Make every width a multiple of this, such as 8.")
+    ] = None,
+    data: Annotated[
+        str | None, typer.Option("--data", metavar="DATA", help="Measure mAP on this data set: a name or a YAML.")
+    ] = None,
+    epochs: Annotated[
+        int,
+        typer.Option("--fine-tune", metavar="EPOCHS", min=0, max=1000, help="Train so long on that data afterwards."),
+    ] = 0,
+    imgsz: Annotated[
+        int,
+        typer.Option("--imgsz", callback=is_image_size, help="Image size in pixels, a multiple of 32 from 32 to 1280."),
+    ] = 128,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the criterion random, and of the training.")] = 0,
+    trust_checkpoint: Annotated[
+        bool, typer.Option("--trust-checkpoint", help="Load a checkpoint that holds code, and run that code.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Make the small model: remove channels everywhere they are needed, prove it, save it.
+
+    The file loads with plain Ultralytics. Nothing is written unless the plan is safe (else exit code 1) and the small
+    model is proven to compute what the model with these channels masked computes (else 3, a defect of this tool).
+
+    Example:  yolo-prune-check compact best.pt --ratio 0.5 --data my-data.yaml --fine-tune 10 -o small.pt
+    """
+    _check(out, plan, ratio, data, epochs)
+    from yolo_prune_check.channels.graph import ChannelGraph
+    from yolo_prune_check.confirm.latency import latency as measure_latency
+    from yolo_prune_check.model.load import load_model
+    from yolo_prune_check.run.compact import compact as make
+    from yolo_prune_check.run.compact import save
+    from yolo_prune_check.spec.schema import FineTune
+
+    loaded = load_model(model, trust=trust_checkpoint)
+    graph = ChannelGraph.trace(loaded, imgsz=imgsz)
+    wanted = _from_file(plan, loaded, round_to) if plan is not None else None
+    if wanted is None:
+        from yolo_prune_check.select.everywhere import plan_everywhere
+
+        wanted = plan_everywhere(loaded, graph, criterion.value, ratio or 0.0, seed=seed, round_to=round_to)
+    done = make(
+        loaded,
+        graph,
+        wanted,
+        imgsz=imgsz,
+        data=data,
+        training=FineTune(epochs=epochs) if epochs else None,
+        seed=seed,
+        work_dir=WORK_DIR,
+        progress=progress(),
+    )
+    if done.model is None:
+        say("\n".join(wrapped(line, WIDTH) for line in explain(done.prediction)))
+        complain(f"nothing was written: the plan is {done.prediction.verdict}")
+        raise typer.Exit(Exit.DIFFERS)
+    latency = measure_latency(loaded, done.model, imgsz)
+    whole = graph.predict_many([type(wanted)()])[0]
+    if done.proven:
+        save(done, out, graph, source=model, imgsz=imgsz, data=data)
+    if as_json:
+        say_json(
+            {
+                "model": model,
+                "out": str(out) if done.proven else None,
+                "params": [whole.params, done.prediction.params],
+                "macs": [whole.macs, done.prediction.macs],
+                "latency": latency,
+                "metrics": list(done.metrics),
+                "proof": list(done.proof),
+                "differences": list(done.differences),
+            }
+        )
+    else:
+        before = (whole.params, whole.macs)
+        say(heading("Before and after", _costs(before, done, latency)) + "\n" + heading("Proof", _proof(done.proof)))
+    if not done.proven:
+        for difference in done.differences:
+            complain(f"not as predicted: {difference}")
+        complain("nothing was written: the small model is not what was meant, a defect of this tool; please report it")
+        raise typer.Exit(Exit.REFUTED)
+    complain(f"saved {out}")
+
+
+def _check(out: Path, plan: Path | None, ratio: float | None, data: str | None, epochs: int) -> None:
+    """Tell mistakes before anything is loaded."""
+    if (plan is None) == (ratio is None):
+        raise UserError("what to remove must be said once", hint="Give `--plan FILE` or `--ratio 0.5`.")
+    if ratio is not None and not 0 < ratio < 1:
+        raise UserError("the share of channels to remove must lie between 0 and 1", where="--ratio", value=ratio)
+    if out.suffix != ".pt":
+        raise UserError("a model's file name ends otherwise", where="--out", value=str(out), hint="End it in .pt.")
+    if out.is_dir() or not out.resolve().parent.is_dir():
+        raise UserError("there is no folder for this file", where="--out", value=str(out), hint="Make it first.")
+    if epochs and data is None:
+        raise UserError("training needs data", where="--fine-tune", hint="Name a data set with `--data`.")
+
+
+def _from_file(file: Path, loaded: object, round_to: int | None) -> Plan:
+    from torch import nn
+
+    from yolo_prune_check.channels.plan import Plan, Step
+    from yolo_prune_check.model.addresses import find_layer
+    from yolo_prune_check.spec.plan_file import load_plan
+
+    if not isinstance(loaded, nn.Module):
+        raise TypeError("load_model gives a module")
+    read = load_plan(file)
+    steps = [Step(find_layer(loaded, step.layer).name, step.keep) for step in read.steps]
+    return Plan(steps, "group", extend=read.extend, round_to=round_to or read.round_to)
+
+
+def _costs(before: tuple[int, int | None], done: Compacted, latency: Latency) -> str:
+    after = (done.prediction.params, done.prediction.macs)
+    rows = [
+        [name, count(one), count(other), change(one, other)]
+        for name, one, other in zip(("parameters", "multiply-accumulates"), before, after, strict=True)
+    ]
+    rows.append(
+        [
+            f"latency, median of {latency.runs}",
+            f"{latency.dense_ms:.1f} ms",
+            f"{latency.pruned_ms:.1f} ms",
+            change(latency.dense_ms, latency.pruned_ms),
+        ]
+    )
+    if done.metrics:
+        first, *rest = done.metrics
+        for words, metrics in zip(("pruned", "pruned and trained"), rest, strict=False):
+            rows.append([f"mAP50-95, {words}", score(first.map50_95), score(metrics.map50_95), ""])
+    return table(["", "before", "after", "change"], rows)
+
+
+def _proof(rows: tuple[Check, ...]) -> str:
+    cells = [[row.name, "yes" if row.passed else "NO", error(row.error), row.detail] for row in rows]
+    return table(["computes what the masked model does", "holds", "largest relative error", "what"], cells)

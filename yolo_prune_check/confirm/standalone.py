@@ -1,0 +1,124 @@
+"""Use a saved model with plain Ultralytics: a script for a Python in which this package cannot be imported.
+
+It is run by its path (see ``elsewhere``) and imports nothing of this package.
+
+    python -P standalone.py CHECKPOINT FOLDER THREADS [onnx]
+
+It takes ``FOLDER/image.pt`` and leaves ``FOLDER/seen.pt`` (what ``seen`` gives), ``FOLDER/model.onnx`` if asked for,
+and ``FOLDER/said.json``: for each thing it did null, or the first line of the error that stopped it.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from collections.abc import Callable, Sequence
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Final
+
+import torch
+from torch import nn
+
+ABSENT: Final = "yolo_prune_check"
+IMAGE, SEEN, ONNX, SAID = "image.pt", "seen.pt", "model.onnx", "said.json"
+
+
+class Absent(MetaPathFinder):
+    """Lets this package appear not to be installed."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if fullname.partition(".")[0] == ABSENT:
+            raise ModuleNotFoundError(f"No module named {fullname!r}", name=fullname)
+        return None
+
+
+def seen(network: Any, image: torch.Tensor) -> dict[str, torch.Tensor]:
+    """Run an Ultralytics network on an image.
+
+    Args:
+        network: With its blocks in ``network.model``, the last one the head.
+        image: ``(N, C, H, W)``, in the network's dtype.
+
+    Returns:
+        The head's inputs, then all floating-point outputs, by name.
+    """
+    found: dict[str, torch.Tensor] = {}
+
+    def note(_module: nn.Module, args: Any) -> None:
+        for number, tensor in enumerate(_floating(args)):
+            found.setdefault(f"input {number} of the head", tensor.clone())
+
+    handle = network.model[-1].register_forward_pre_hook(note)
+    try:
+        with torch.no_grad():
+            outputs = network(image)
+    finally:
+        handle.remove()
+    return found | {f"output {number}": tensor for number, tensor in enumerate(_floating(outputs))}
+
+
+def first_line(error: BaseException) -> str:
+    """What an exception says, in a line that fits into a table."""
+    lines = str(error).strip().splitlines()
+    text = f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+    return text if len(text) <= 300 else f"{text[:299]}…"
+
+
+def _floating(tree: Any) -> list[torch.Tensor]:
+    if isinstance(tree, torch.Tensor):
+        return [tree] if tree.is_floating_point() else []
+    if isinstance(tree, dict):
+        return [tensor for item in tree.values() for tensor in _floating(item)]
+    if isinstance(tree, (list, tuple)):
+        return [tensor for item in tree for tensor in _floating(item)]
+    return []
+
+
+def _load(checkpoint: Path, folder: Path) -> None:
+    from ultralytics import YOLO
+
+    network = YOLO(checkpoint).model
+    torch.save(seen(network, torch.load(folder / IMAGE, weights_only=True)), folder / SEEN)
+
+
+def _predict(checkpoint: Path, folder: Path) -> None:
+    from ultralytics import YOLO
+
+    image = torch.load(folder / IMAGE, weights_only=True)
+    YOLO(checkpoint).predict(image, imgsz=image.shape[-1], device="cpu", save=False, verbose=False)
+
+
+def _export(checkpoint: Path, folder: Path) -> None:
+    from ultralytics import YOLO
+
+    # Ultralytics writes beside the checkpoint.
+    copy = shutil.copyfile(checkpoint, folder / f"{Path(ONNX).stem}.pt")
+    size = torch.load(folder / IMAGE, weights_only=True).shape[-1]
+    YOLO(copy).export(format="onnx", imgsz=size, simplify=False, device="cpu", verbose=False)
+
+
+def _main(checkpoint: Path, folder: Path, threads: int, *, onnx: bool) -> None:
+    torch.set_num_threads(threads)  # sums depend on it in the last digits
+    deeds: dict[str, Callable[[Path, Path], None]] = {"load": _load, "predict": _predict}
+    if onnx:
+        deeds["onnx"] = _export
+    said: dict[str, str | None] = {}
+    for name, deed in deeds.items():
+        try:
+            deed(checkpoint, folder)
+        except Exception as error:  # noqa: BLE001  # whatever Ultralytics raises is what the caller asked to know
+            said[name] = first_line(error)
+        else:
+            said[name] = None
+    (folder / SAID).write_text(json.dumps(said), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    sys.meta_path.insert(0, Absent())
+    _main(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), onnx="onnx" in sys.argv[4:])
