@@ -1,0 +1,56 @@
+"""A scenario's folder: one process at a time works in it, and what killed ones left half-written is cleared away."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from filelock import FileLock, Timeout
+
+from yolo_prune_check.progress import Progress
+
+UNFINISHED: Final = "unfinished"
+"""Folder below a scenario's for what an interrupted run is continued from."""
+_LOCK = ".lock"
+_POLL_S = 0.2
+
+
+@contextmanager
+def only_here(folder: Path, shown: Progress) -> Iterator[None]:
+    """Be the only process that works in a scenario's folder, once any other is done with it.
+
+    The system lets go of the lock of a process that is killed. What such a process was writing is removed.
+
+    Args:
+        folder: The scenario's folder; made if it is not there.
+        shown: Told if there is another process to wait for.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / _LOCK)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        shown.line(f"    waiting for another process that runs this scenario (it holds {folder / _LOCK})")
+        lock.acquire(poll_interval=_POLL_S)
+    try:
+        _sweep(folder)
+        yield
+    finally:
+        lock.release()
+
+
+def forget_unfinished(folder: Path) -> None:
+    """Remove what an interrupted run left to be continued from. The caller is the only one in the folder."""
+    if (folder / UNFINISHED).exists():
+        shutil.rmtree(folder / UNFINISHED)
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what killed processes were writing: ``written_whole``'s files, and folders that training made."""
+    for path in folder.rglob(".*.tmp"):
+        path.unlink()
+    for path in folder.glob("fine-tune-*"):
+        shutil.rmtree(path)
