@@ -54,16 +54,19 @@ def run_scenario(
     progress: Progress,
     model: str | None = None,
     predict_only: bool = False,
+    rerun: bool = False,
     on_event: Callable[[Event], None] | None = None,
 ) -> Record:
     """Run one scenario to its record, which says so if it could not be started. This is where torch is imported.
 
     Args:
         scenario: From ``load_spec``.
-        work_dir: Where pruned models are saved; None keeps none.
+        work_dir: Where pruned models are saved, and what a killed run goes on from and finished records are kept; None
+            keeps nothing.
         progress: Where long work is shown.
         model: Run on this model instead of the spec's.
         predict_only: Predict every step and carry nothing out.
+        rerun: Use nothing that earlier runs kept.
         on_event: Called with each event as it comes.
     """
     from yolo_prune_check.run.engine import run
@@ -84,7 +87,14 @@ def run_scenario(
                 on_event(told)
 
         try:
-            for event in run(scenario, work_dir=folder, progress=progress, predict_only=predict_only):
+            for event in run(
+                scenario,
+                work_dir=folder,
+                progress=progress,
+                predict_only=predict_only,
+                keep=work_dir is not None,
+                rerun=rerun,
+            ):
                 tell(event)
         except UserError as error:
             why = (str(error),)
@@ -110,7 +120,7 @@ def _told(event: Event, *, model: str | None, predict_only: bool, keeps_models: 
     if not keeps_models:
         steps = tuple(dataclasses.replace(step, checkpoint=None) for step in record.steps)
         record = dataclasses.replace(record, steps=steps, checkpoint=None)
-    return ScenarioFinished(record)
+    return dataclasses.replace(event, record=record)
 
 
 @dataclass(frozen=True)
