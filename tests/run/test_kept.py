@@ -36,7 +36,7 @@ data: data/tiny.yaml
 imgsz: 32
 scenarios:
   - id: x
-    steps: [{layer: 1.0, keep: 0-15}, {layer: 2.0, keep: 0-15}, {layer: 4.0, keep: 0-31}]
+    steps: [{layer: 1.0, keep: 0-15}, {layer: 2.0, keep: '0-7,16-23'}, {layer: 4.0, keep: 0-31}]
     fine_tune: {epochs: 1, batch: 4, lr: 0.001}
 """
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from yolo_prune_check.errors import UnavailableError, UserError
@@ -24,30 +23,15 @@ from yolo_prune_check.run.events import (
 )
 from yolo_prune_check.run.finish import blank_record, confirm_final, make_record, not_refused
 from yolo_prune_check.run.folder import UNFINISHED, forget_unfinished, only_here
+from yolo_prune_check.run.limited import run_limited
 from yolo_prune_check.run.random_plans import run_fuzz
 from yolo_prune_check.run.resolve import Resolved, Target, refuse_data, resolve, where_of
 from yolo_prune_check.run.results import forget_record, keep_record, kept_record
 from yolo_prune_check.run.state import State
 from yolo_prune_check.run.step import add_hazard, predict_step, run_step
 from yolo_prune_check.run.unfinished import Unfinished
+from yolo_prune_check.run.way import Way
 from yolo_prune_check.spec.schema import Scenario
-
-
-@dataclass(frozen=True)
-class Way:
-    """How a scenario is run.
-
-    Attributes:
-        folder: The scenario's own folder, for checkpoints and what is kept.
-        predict_only: Trace the model, predict every step, and carry nothing out.
-        keep: Keep finished steps and the finished record in the folder, and use those that are there.
-        rerun: Use none that are there.
-    """
-
-    folder: Path
-    predict_only: bool = False
-    keep: bool = True
-    rerun: bool = False
 
 
 def run(
@@ -68,6 +52,8 @@ def run(
     the only event is the last one, which says that it is `cached`. Both hold as long as nothing has changed on which
     the record depends, see ``content_key``.
 
+    A scenario with `limits` runs in a process of its own, which is ended when it exceeds one; see ``run_limited``.
+
     Args:
         scenario: From ``load_spec``.
         work_dir: Where checkpoints go, in a folder for each scenario; ``.yolo-prune-check`` by default. One process at
@@ -84,7 +70,10 @@ def run(
         UserError: The scenario does not fit the model or the data, and does not say that it expects so.
     """
     way = Way(_folder(scenario, work_dir), predict_only=predict_only, keep=keep, rerun=rerun)
-    yield from run_here(scenario, way, progress or _quiet())
+    if scenario.limits is None:
+        yield from run_here(scenario, way, progress or _quiet())
+    else:
+        yield from run_limited(scenario, scenario.limits, way, progress or _quiet())
 
 
 def run_here(scenario: Scenario, way: Way, shown: Progress) -> Iterator[Event]:

@@ -18,7 +18,7 @@ _BLIND = 0.05
 """mAP50 of the untouched model below which pruning has next to nothing to lose."""
 _AGAIN = "Run the scenario again, or delete the file."
 
-RecordVerdict = Literal["safe", "unsafe", "partial", "refused", "not-run", "not-started"]
+RecordVerdict = Literal["safe", "unsafe", "partial", "refused", "not-run", "not-started", "stopped"]
 StepStatus = Literal["pruned", "predicted", "skipped", "failed"]
 
 
@@ -197,9 +197,9 @@ class Record:
 
     Attributes:
         verdict: ``safe``, ``unsafe``, ``partial`` (some steps were skipped), ``refused`` (bad input, as the scenario
-            expects), ``not-run`` (predicted, but not carried out in this version) or ``not-started`` (bad input, which
-            nobody expected). Of random plans ``safe`` says that no prediction was refuted; one that was makes it
-            ``unsafe``.
+            expects), ``not-run`` (predicted, but not carried out in this version), ``not-started`` (bad input, which
+            nobody expected) or ``stopped`` (it exceeded a limit of time or memory, or its process died). Of random
+            plans ``safe`` says that no prediction was refuted; one that was makes it ``unsafe``.
         reasons: Why, one sentence each.
         passed: Whether the verdict and every budget in ``expect`` hold and no prediction was refuted.
         failures: Why not, one sentence each.
