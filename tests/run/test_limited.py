@@ -29,14 +29,13 @@ scenarios:
     layers: all
     select: {criterion: l1, ratio: 0.5}
 """
-TUNED = """\
+MEASURED = """\
 model: yolov8n.yaml
 data: data/tiny.yaml
 imgsz: 32
 scenarios:
   - id: x
     steps: [{layer: 1.0, keep: 0-15}, {layer: 2.0, keep: '0-7,16-23'}]
-    fine_tune: {epochs: 1, batch: 4, lr: 0.001}
 """
 
 
@@ -92,8 +91,8 @@ def test_a_scenario_that_takes_too_much_memory_is_stopped_as_it_may_expect() -> 
 
 def test_limits_that_hold_change_nothing_and_a_process_that_dies_is_told_and_goes_on(tmp_path: Path) -> None:
     write_data(tmp_path / "data", train=4, val=4)
-    free = events_of(TUNED, work_dir=tmp_path / "work")
-    text = TUNED + "    limits: {seconds: 300, memory_mb: 8000}\n"
+    free = events_of(MEASURED, work_dir=tmp_path / "work")
+    text = MEASURED + "    limits: {seconds: 300, memory_mb: 8000}\n"
 
     def kill(event: Event) -> None:
         if isinstance(event, StepFinished) and event.step.index == 0:

@@ -20,7 +20,7 @@ LAYERS = (
 )
 KEYS = (
     "why, model, data, imgsz, blocks, layers, order, select, steps, fuzz, activations, execution, mask, schedule, "
-    "on_mismatch, fine_tune, expect, tags, seed"
+    "on_mismatch, fine_tune, limits, expect, tags, seed"
 )
 AXES = (
     "activations, blocks, data, execution, fine_tune, fine_tune.batch, fine_tune.enforce_masks, fine_tune.epochs, "
