@@ -33,7 +33,8 @@ data: few.yaml
 imgsz: 32
 scenarios:
   - id: tuned
-    steps: [{layer: 1.0, keep: 0-15}, {layer: 2.0, keep: '0-7,16-23'}, {layer: 4.0, keep: '0-15,32-47'}]
+    layers: [1.0, 2.0, 4.0]
+    select: {criterion: l1, ratio: 0.5}
     fine_tune: {epochs: EPOCHS, batch: 4, lr: 0.0005}
     schedule: SCHEDULE
 """

@@ -254,3 +254,11 @@ def test_the_kept_record_names_its_key_and_its_checkpoints() -> None:
     content = json.loads(kept.read_text("utf-8"))
     assert set(content["files"]) == {record.checkpoint, *(step.checkpoint for step in record.steps)}
     assert all(len(value) == 64 for value in (content["key"], *content["files"].values()))
+
+
+def test_predicting_in_between_leaves_an_interrupted_run_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    interrupted(monkeypatch, scenario_of(PLAIN), 1)
+    assert finished(PLAIN, predict_only=True).record.agrees is None
+    shown = Recorder()
+    assert not finished(PLAIN, progress=shown).cached
+    assert "    goes on after step 1 of 2, where it was interrupted" in shown.lines

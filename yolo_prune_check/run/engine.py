@@ -22,14 +22,14 @@ from yolo_prune_check.run.events import (
     StepStarted,
 )
 from yolo_prune_check.run.finish import blank_record, confirm_final, make_record, not_refused
-from yolo_prune_check.run.folder import UNFINISHED, forget_unfinished, only_here
+from yolo_prune_check.run.folder import only_here
 from yolo_prune_check.run.limited import run_limited
 from yolo_prune_check.run.random_plans import run_fuzz
 from yolo_prune_check.run.resolve import Resolved, Target, refuse_data, resolve, where_of
 from yolo_prune_check.run.results import forget_record, keep_record, kept_record
 from yolo_prune_check.run.state import State
 from yolo_prune_check.run.step import add_hazard, predict_step, run_step
-from yolo_prune_check.run.unfinished import Unfinished
+from yolo_prune_check.run.unfinished import UNFINISHED, Unfinished
 from yolo_prune_check.run.way import Way
 from yolo_prune_check.spec.schema import Scenario
 
@@ -83,17 +83,21 @@ def run_here(scenario: Scenario, way: Way, shown: Progress) -> Iterator[Event]:
         return
     key, folder = content_key(scenario, predict_only=way.predict_only), way.folder
     with only_here(folder, shown):
+        # Predicting again takes no longer than reading what was predicted.
+        unfinished = None if way.predict_only else Unfinished(folder / UNFINISHED, key)
         if way.rerun:
             forget_record(folder, predict_only=way.predict_only)
-            forget_unfinished(folder)
+            if unfinished is not None:
+                unfinished.forget()
         record = kept_record(folder, key, shown, predict_only=way.predict_only)
         if record is not None:
             yield ScenarioFinished(record, cached=True)
             return
-        for event in _judged(scenario, way, shown, Unfinished(folder / UNFINISHED, key)):
+        for event in _judged(scenario, way, shown, unfinished):
             if isinstance(event, ScenarioFinished):
                 keep_record(event.record, folder, key, predict_only=way.predict_only)
-                forget_unfinished(folder)
+                if unfinished is not None:
+                    unfinished.forget()
             yield event
 
 
@@ -128,8 +132,6 @@ def _run(scenario: Scenario, way: Way, shown: Progress, unfinished: Unfinished |
         refuse_data(scenario, baseline.model)
     resolved = resolve(scenario, baseline.model)
     state = State(scenario, baseline, baseline.fresh(), way.folder, shown)
-    if way.predict_only:
-        unfinished = None  # predicting again takes no longer than reading what was predicted
     told = [] if unfinished is None else unfinished.restore(state)
     if told:
         shown.line(f"    goes on after step {len(state.steps)} of {len(resolved.targets)}, where it was interrupted")

@@ -12,10 +12,8 @@ from filelock import FileLock, Timeout
 
 from yolo_prune_check.progress import Progress
 
-UNFINISHED: Final = "unfinished"
-"""Folder below a scenario's for what an interrupted run is continued from."""
-_LOCK = ".lock"
-_POLL_S = 0.2
+_LOCK: Final = ".lock"
+_POLL_S: Final = 0.2
 
 
 @contextmanager
@@ -40,12 +38,6 @@ def only_here(folder: Path, shown: Progress) -> Iterator[None]:
         yield
     finally:
         lock.release()
-
-
-def forget_unfinished(folder: Path) -> None:
-    """Remove what an interrupted run left to be continued from. The caller is the only one in the folder."""
-    if (folder / UNFINISHED).exists():
-        shutil.rmtree(folder / UNFINISHED)
 
 
 def _sweep(folder: Path) -> None:

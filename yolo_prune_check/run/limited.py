@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, nullcontext
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 
 import torch
@@ -13,11 +13,12 @@ from yolo_prune_check.progress import Progress
 from yolo_prune_check.run.content import content_key
 from yolo_prune_check.run.events import Event, PlanTried, ScenarioFinished, ScenarioStarted, StepFinished, StepStarted
 from yolo_prune_check.run.finish import blank_record
-from yolo_prune_check.run.folder import forget_unfinished, only_here
+from yolo_prune_check.run.folder import only_here
 from yolo_prune_check.run.messages import Raised, Said, Shown, Task, TaskAdvanced, TaskBegan, TaskEnded
 from yolo_prune_check.run.process import Process
 from yolo_prune_check.run.record import Record, StepRecord
 from yolo_prune_check.run.results import kept_record
+from yolo_prune_check.run.unfinished import UNFINISHED, Unfinished
 from yolo_prune_check.run.way import Way
 from yolo_prune_check.spec.schema import Limits, Scenario
 
@@ -37,15 +38,13 @@ def run_limited(scenario: Scenario, limits: Limits, way: Way, shown: Progress) -
         UserError: As ``run``.
         RuntimeError: This package failed in that process; the message is the traceback.
     """
-    with (
-        only_here(way.folder, shown) if way.keep else nullcontext()
-    ):  # another is waited for here: time is no limit yet
-        if way.keep and not way.rerun:
-            key = content_key(scenario, predict_only=way.predict_only)
-            record = kept_record(way.folder, key, shown, predict_only=way.predict_only)
-            if record is not None:
-                yield ScenarioFinished(record, cached=True)
-                return
+    key = content_key(scenario, predict_only=way.predict_only)
+    if way.keep:
+        with only_here(way.folder, shown):  # another process is waited for here, where time does not count yet
+            kept = None if way.rerun else kept_record(way.folder, key, shown, predict_only=way.predict_only)
+        if kept is not None:
+            yield ScenarioFinished(kept, cached=True)
+            return
     far = _HowFar()
     process = Process(Task(scenario, way, torch.get_num_threads()), limits)
     try:
@@ -64,9 +63,9 @@ def run_limited(scenario: Scenario, limits: Limits, way: Way, shown: Progress) -
             raise _EndedError  # so that bars do not say that their work is done
     except _EndedError:
         when, why = process.why_ended
-    if way.keep and process.limited:
+    if way.keep and process.limited and not way.predict_only:
         with only_here(way.folder, shown):
-            forget_unfinished(way.folder)
+            Unfinished(way.folder / UNFINISHED, key).forget()
     reason = f"stopped {when}, {far}: {why}"
     yield ScenarioFinished(_stopped(scenario, reason, tuple(far.steps), limited=process.limited))
 
@@ -145,7 +144,9 @@ class _Relay:
 
 def _stopped(scenario: Scenario, reason: str, steps: tuple[StepRecord, ...], *, limited: bool) -> Record:
     """The record of a scenario that did not come to its end; only a limit is what a spec may expect."""
-    refuted = [f"step {step.index + 1}: {text}" for step in steps if step.agrees is False for text in step.differences]
+    refuted = [
+        f"step {step.index + 1}: {text}" for step in steps if step.agrees is False for text in _differences(step)
+    ]
     failures = [f"a prediction was refuted, which is a defect of this tool: {text}" for text in refuted]
     expect = scenario.expect
     if expect.error is not None:
@@ -163,3 +164,8 @@ def _stopped(scenario: Scenario, reason: str, steps: tuple[StepRecord, ...], *, 
         agrees=all(checked) if checked else None,
         steps=steps,
     )
+
+
+def _differences(step: StepRecord) -> tuple[str, ...]:
+    """How a step went otherwise than predicted; of the sliced model, whose sentences name no differences."""
+    return step.differences or (f"predicted: {step.predicted}; observed: {step.observed}",)

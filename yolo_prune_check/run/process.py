@@ -20,6 +20,7 @@ from yolo_prune_check.spec.schema import Limits
 
 _LOOK_S: Final = 0.1
 """How often time and memory are looked at."""
+_EXIT_S: Final = 10.0
 _MB: Final = 1e6
 
 
@@ -56,7 +57,7 @@ class Process:
                 pass
             else:
                 if message is None:
-                    self.why_ended = _death(self._popen.wait())
+                    self.why_ended = _death(self._exit_code())
                     return
                 yield message
             if time.monotonic() - looked < _LOOK_S:
@@ -81,10 +82,18 @@ class Process:
 
     def _read(self) -> None:
         try:
-            while self._popen.stdout is not None:
-                self._inbox.put(pickle.load(self._popen.stdout))
-        except (EOFError, pickle.UnpicklingError):  # it ended, maybe in the midst of a message
+            with suppress(EOFError, pickle.UnpicklingError):  # it ended, maybe in the midst of a message
+                while self._popen.stdout is not None:
+                    self._inbox.put(pickle.load(self._popen.stdout))
+        finally:
             self._inbox.put(None)
+
+    def _exit_code(self) -> int:
+        """Of a process that says no more, and so is about to end, or is made to."""
+        with suppress(subprocess.TimeoutExpired):
+            return self._popen.wait(_EXIT_S)
+        self._popen.kill()
+        return self._popen.wait()
 
     def _excess(self) -> tuple[str, str] | None:
         seconds, megabytes = self._limits.seconds, self._limits.memory_mb

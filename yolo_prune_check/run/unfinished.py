@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -19,6 +20,8 @@ from yolo_prune_check.run.plain import from_plain, to_plain
 from yolo_prune_check.run.record import write_atomically
 from yolo_prune_check.run.state import State
 
+UNFINISHED: Final = "unfinished"
+"""Folder below a scenario's for what an interrupted run goes on from."""
 _MADE_ANEW: Final = frozenset(
     {"scenario", "baseline", "model", "folder", "progress", "resume_dir", "prediction"},
 )
@@ -92,6 +95,11 @@ class Unfinished:
         state.model = model
         state.prediction = None if plan is None else predict(state.baseline.graph, plan)
         return events
+
+    def forget(self) -> None:
+        """Remove what is kept, under whatever key."""
+        if self.folder.exists():
+            shutil.rmtree(self.folder)
 
 
 def _kept() -> list[str]:
