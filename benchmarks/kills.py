@@ -140,7 +140,8 @@ def main() -> int:
                 moment = Moment.draw(source) if killed < options.kills else None
                 done, said = ran_until(folder, moment)
                 killed += not done
-                went_on = next((line.strip() for line in said if "goes on" in line), "began anew")
+                told = (line.strip() for line in said if "goes on" in line or "kept from" in line)
+                went_on = next(told, "began anew")
                 print(f"{killed}: {'finished' if done else f'killed at {moment}'}; {went_on}", flush=True)
             differ = list(differences(folder, undisturbed))
             found += len(differ)

@@ -262,3 +262,15 @@ def test_predicting_in_between_leaves_an_interrupted_run_as_it_is(monkeypatch: p
     shown = Recorder()
     assert not finished(PLAIN, progress=shown).cached
     assert "    goes on after step 1 of 2, where it was interrupted" in shown.lines
+
+
+def test_what_training_kept_under_another_key_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    interrupted(monkeypatch, scenario_of(PLAIN), 0)
+    assert "unfinished/key" in kept_files()
+    (folder,) = Path(".yolo-prune-check/x").iterdir()
+    kept = folder / "unfinished/fine-tune.state"
+    kept.write_bytes(b"of the first step")
+    interrupted(monkeypatch, scenario_of(PLAIN), 0)
+    assert kept.exists()
+    interrupted(monkeypatch, scenario_of(PLAIN.replace("0.5", "0.25")), 0)
+    assert not kept.exists()

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any, get_type_hints
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from yolo_prune_check.channels.plan import Plan, Step
 from yolo_prune_check.channels.prediction import Mismatch
@@ -37,10 +40,19 @@ SEEN = Observation(
         (Confirmation | None, None),
         (list[Step], [Step("a", [1])]),
         (dict[str, Any], {"k": [1, 2], "nested": {"x": None}}),
+        (Mapping[tuple[str, str], int | list[int]], {("model.2", "c"): 16, ("model.2", "split"): [8, 8]}),
+        (list[float], [float("-inf"), 0.1]),
     ],
 )
 def test_it_comes_back_as_it_was(kind: Any, value: object) -> None:
     assert from_plain(kind, json.loads(json.dumps(to_plain(value)))) == value
+
+
+def test_arrays_come_back_with_their_kind_of_number() -> None:
+    for array, kind in ((np.arange(3), NDArray[np.int64]), (np.zeros((2, 0), bool), NDArray[np.bool_])):
+        back = from_plain(kind, json.loads(json.dumps(to_plain(array))))
+        assert back.dtype == array.dtype
+        assert np.array_equal(back, array)
 
 
 def test_what_json_cannot_hold_is_no_plain_data() -> None:

@@ -83,7 +83,7 @@ def _data(name: str) -> object:
     try:
         data = read_data(name)
         return {
-            "yaml": file_hash(data.yaml),
+            "yaml": file_hash(data.yaml) if data.yaml.is_file() else str(data.yaml),
             **{split: [list(_state(path)) for path in data.images(split)] for split in data.places},
         }
     except (UserError, OSError) as error:

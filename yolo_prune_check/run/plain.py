@@ -10,7 +10,13 @@ from typing import Any
 
 
 def to_plain(value: object) -> Any:
-    """Dataclasses as mappings of what they are made from, mappings whose keys are no text as lists of pairs."""
+    """Dataclasses as mappings of what they are made from, mappings whose keys are no text as lists of pairs.
+
+    Arrays become nested lists. Not a number and infinity stay, which Python's JSON writes and reads.
+
+    Raises:
+        TypeError: It is none of these, nor what JSON holds.
+    """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: to_plain(getattr(value, field.name)) for field in dataclasses.fields(value) if field.init}
     if isinstance(value, Mapping):
@@ -21,6 +27,10 @@ def to_plain(value: object) -> Any:
         return [to_plain(item) for item in value]
     if value is None or isinstance(value, str | bool | int | float):
         return value
+    import numpy as np  # here: whoever only reads records needs none
+
+    if isinstance(value, np.ndarray):
+        return value.tolist()
     raise TypeError(f"a {type(value).__name__} cannot be kept as JSON")
 
 
@@ -28,7 +38,7 @@ def from_plain(kind: Any, value: Any) -> Any:
     """A value of this type from what ``to_plain`` made of it, or from JSON.
 
     Args:
-        kind: A dataclass, a tuple, a list or a mapping of such, one of these or None, or what JSON itself holds.
+        kind: A dataclass, a tuple, list or mapping of such, an array, one of these or None, or what JSON itself holds.
         value: The plain value.
 
     Raises:
@@ -41,8 +51,8 @@ def from_plain(kind: Any, value: Any) -> Any:
     if origin in (typing.Union, types.UnionType):
         if value is None:
             return None
-        (inner,) = (part for part in typing.get_args(kind) if part is not type(None))
-        return from_plain(inner, value)
+        inner = [part for part in typing.get_args(kind) if part is not type(None)]
+        return from_plain(inner[0], value) if len(inner) == 1 else value  # several: as JSON itself tells them apart
     if origin is tuple:
         parts = typing.get_args(kind)
         if len(parts) == 2 and parts[1] is Ellipsis:
@@ -51,8 +61,13 @@ def from_plain(kind: Any, value: Any) -> Any:
     if origin is list:
         (part,) = typing.get_args(kind)
         return [from_plain(part, item) for item in value]
-    if origin is dict:
+    if origin in (dict, Mapping):
         keys, items = typing.get_args(kind)
         pairs = value.items() if isinstance(value, Mapping) else value
         return {from_plain(keys, key): from_plain(items, item) for key, item in pairs}
+    if getattr(origin, "__name__", "") == "ndarray":
+        import numpy as np
+
+        (number,) = typing.get_args(typing.get_args(kind)[1])
+        return np.array(value, dtype=number)
     return value

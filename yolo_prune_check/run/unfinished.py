@@ -22,6 +22,7 @@ from yolo_prune_check.run.state import State
 
 UNFINISHED: Final = "unfinished"
 """Folder below a scenario's for what an interrupted run goes on from."""
+_KEY: Final = "key"
 _MADE_ANEW: Final = frozenset(
     {"scenario", "baseline", "model", "folder", "progress", "resume_dir", "prediction"},
 )
@@ -54,7 +55,6 @@ class Unfinished:
         model = self.folder / f"step-{len(state.steps)}.pt"
         save_checkpoint(state.model, model)
         content = {
-            "key": self._key,
             "model": {"name": model.name, "sha256": file_hash(model)},
             "plan": None if state.prediction is None else to_plain(state.prediction.plan),
             "events": [[type(event).__name__, to_plain(event)] for event in told],
@@ -71,12 +71,13 @@ class Unfinished:
         Returns:
             All events until then; none, and the state as it was, if nothing is kept that fits.
         """
+        if not self._is_of_this_key():
+            self.forget()  # with what training keeps, which does not know of all that the key holds
+            write_atomically(self._file.with_name(_KEY), self._key)
         if not self._file.is_file():
             return []
         try:
             content: dict[str, Any] = json.loads(self._file.read_text(encoding="utf-8"))
-            if content["key"] != self._key:
-                return []
             events: list[Event] = [from_plain(_EVENTS[name], event) for name, event in content["events"]]
             hints = get_type_hints(State)
             values = {name: from_plain(hints[name], content["state"][name]) for name in _kept()}
@@ -95,6 +96,10 @@ class Unfinished:
         state.model = model
         state.prediction = None if plan is None else predict(state.baseline.graph, plan)
         return events
+
+    def _is_of_this_key(self) -> bool:
+        file = self._file.with_name(_KEY)
+        return file.is_file() and file.read_text(encoding="utf-8") == self._key
 
     def forget(self) -> None:
         """Remove what is kept, under whatever key."""
