@@ -9,7 +9,6 @@ import pytest
 from yolo_prune_check.errors import UserError
 from yolo_prune_check.plugin.names import CACHED, RECORD
 from yolo_prune_check.plugin.options import STATE, State
-from yolo_prune_check.plugin.text import cached_text
 
 
 def note_record(state: State, report: pytest.TestReport) -> None:
@@ -55,6 +54,8 @@ def show(reporter: pytest.TerminalReporter, state: State) -> None:
 
         reporter.write_line(terminal_summary(state.records))
     if state.cached:
+        from yolo_prune_check.plugin.text import cached_text
+
         reporter.write_line(cached_text(state.cached, "--prune-rerun"))
     if state.problem is not None:
         reporter.write_line(f"no report was written: {state.problem}", red=True)
