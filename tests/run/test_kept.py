@@ -36,7 +36,7 @@ data: data/tiny.yaml
 imgsz: 32
 scenarios:
   - id: x
-    steps: [{layer: 1.0, keep: 0-15}, {layer: 2.0, keep: '0-7,16-23'}, {layer: 4.0, keep: '0-15,32-47'}]
+    steps: [{layer: 1.0, keep: 0-15}, {layer: 2.0, keep: '0-7,16-23'}]
     fine_tune: {epochs: 1, batch: 4, lr: 0.001}
 """
 
@@ -174,15 +174,15 @@ def test_an_interrupted_run_goes_on_and_ends_alike(how: str, monkeypatch: pytest
         engine, "run_step", lambda state, index, target: run_at_all.append(index) or original(state, index, target)
     )
     next(iter(run(scenario, rerun=True)))  # begun, and left at once
-    before = interrupted(monkeypatch, scenario, 2)
-    assert {"unfinished/state.json", "unfinished/step-2.pt"} <= kept_files()
-    assert "unfinished/step-1.pt" not in kept_files()
+    steps = len(last.record.steps)
+    before = interrupted(monkeypatch, scenario, steps - 1)
+    assert {"unfinished/state.json", f"unfinished/step-{steps - 1}.pt"} <= kept_files()
+    assert f"unfinished/step-{steps - 2}.pt" not in kept_files()
     shown = Recorder()
     events = list(run(scenario, progress=shown))
-    assert run_at_all == [0, 1, 2, 2]
-    assert [line for line in shown.lines if "goes on" in line] == [
-        "    goes on after step 2 of 3, where it was interrupted"
-    ]
+    assert run_at_all == [*range(steps), steps - 1]
+    went_on = f"    goes on after step {steps - 1} of {steps}, where it was interrupted"
+    assert [line for line in shown.lines if "goes on" in line] == [went_on]
     assert events == undisturbed
     assert before == undisturbed[: len(before)]
     assert json_of(events[-1].record, "a.json") == json_of(last.record, "b.json")  # type: ignore[union-attr]
@@ -240,6 +240,15 @@ def test_a_run_waits_for_another_process_that_runs_the_same() -> None:
         shown = LetGo()
         assert finished(PLAIN, progress=shown).cached
     assert [line for line in shown.lines if "waiting for another process" in line]
+
+
+def test_a_folder_that_cannot_be_written_to_is_told_before_anything_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "load_baseline", refuse)
+    Path("file").write_text("in the way")
+    with pytest.raises(
+        UserError, match=r"file/x/x-\w+: pruned models cannot be saved there \(Not a directory\)\. Run in"
+    ):
+        finished(PLAIN, work_dir=Path("file"))
 
 
 def test_a_user_error_is_no_result() -> None:

@@ -16,8 +16,17 @@ from tests.train.tiny import Recorder, write_data
 from yolo_prune_check.errors import UserError
 from yolo_prune_check.report import scenario_failure_text, write_reports
 from yolo_prune_check.run import run
-from yolo_prune_check.run.events import Event, ScenarioFinished, StepFinished
-from yolo_prune_check.run.record import Record
+from yolo_prune_check.run.events import (
+    Event,
+    PlanTried,
+    ScenarioFinished,
+    ScenarioStarted,
+    StepFinished,
+    StepStarted,
+)
+from yolo_prune_check.run.limited import _HowFar
+from yolo_prune_check.run.messages import TaskBegan, TaskEnded
+from yolo_prune_check.run.record import Record, StepRecord
 from yolo_prune_check.spec import Scenario, load_spec
 
 RUNAWAY = """\
@@ -144,6 +153,35 @@ def wait_for(asked: Callable[[], Any], seconds: float = 60) -> Any:
             return answer
         time.sleep(0.05)
     raise AssertionError("it did not come about")
+
+
+def test_the_reason_says_how_far_it_came() -> None:
+    far = _HowFar()
+    said = [str(far)]
+    step = StepRecord(0, "model.1.conv", "1.0", 1, "Conv", 32, 16, tuple(range(16)), "l1", "pruned")
+    for message in (
+        ScenarioStarted("x", ("model.1.conv", "model.3.conv")),
+        TaskBegan(0, "evaluate on 4 images", 4),
+        TaskEnded(0),
+        StepStarted(0, 2, "model.1.conv"),
+        TaskBegan(1, "fine-tune 3 epochs on 10 images", 30),
+        TaskEnded(1),
+        StepFinished(step),
+        PlanTried(25, 200, "mask", "safe", True),
+    ):
+        far.note(message)
+        said.append(str(far))
+    assert said == [
+        "while its model was loaded and traced",
+        "before its first step",
+        "before its first step (evaluate on 4 images)",
+        "before its first step",
+        "in step 1 of 2",
+        "in step 1 of 2 (fine-tune 3 epochs on 10 images)",
+        "in step 1 of 2",
+        "after step 1 of 2",
+        "after 26 of 200 random plans",
+    ]
 
 
 def test_reports_tell_of_it(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Final
 
 from filelock import FileLock, Timeout
 
+from yolo_prune_check.errors import UserError
 from yolo_prune_check.progress import Progress
 
 _LOCK: Final = ".lock"
@@ -25,14 +26,20 @@ def only_here(folder: Path, shown: Progress) -> Iterator[None]:
     Args:
         folder: The scenario's folder; made if it is not there.
         shown: Told if there is another process to wait for.
+
+    Raises:
+        UserError: The folder cannot be made or written to.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / _LOCK)
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=0)
-    except Timeout:
+    except Timeout:  # an OSError, too
         shown.line(f"    waiting for another process that runs this scenario (it holds {folder / _LOCK})")
         lock.acquire(poll_interval=_POLL_S)
+    except OSError as error:
+        what = f"pruned models cannot be saved there ({error.strerror or error})"
+        raise UserError(what, where=str(folder), hint="Run in a folder that can be written to.") from error
     try:
         _sweep(folder)
         yield
