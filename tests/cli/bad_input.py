@@ -42,7 +42,7 @@ SPEC = _spec(LAYERS)["bad.prune.yaml"]
 RATIO = "Fraction of the channels that is removed, between 0 and 1. Without it separability chooses by Kneedle."
 KEYS = (
     "why, model, trust_checkpoint, data, imgsz, blocks, layers, order, select, steps, fuzz, activations, execution, "
-    "mask, schedule, on_mismatch, fine_tune, expect, tags, seed, id, matrix"
+    "mask, extend, round_to, schedule, on_mismatch, fine_tune, limits, expect, tags, seed, id, matrix"
 )
 
 AT_RATIO = "{at}bad.prune.yaml:7:36: `select.ratio`"

@@ -91,9 +91,9 @@ def test_the_specs_shown_are_valid(example: str, tmp_path: Path) -> None:
 
 
 def test_every_field_is_explained() -> None:
-    from yolo_prune_check.spec.schema import Expect, FineTune, Fuzz, ScenarioInput, Select, SpecFile
+    from yolo_prune_check.spec.schema import Expect, FineTune, Fuzz, Limits, ScenarioInput, Select, SpecFile
 
-    for model in (SpecFile, ScenarioInput, Select, Fuzz, Expect):
+    for model in (SpecFile, ScenarioInput, Select, Fuzz, Limits, Expect):
         for name in model.model_fields:
             assert re.search(rf"^\| .*`{name}`", SPECS, re.MULTILINE), f"{model.__name__}.{name}"
     for name in FineTune.model_fields:

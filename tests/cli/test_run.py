@@ -161,3 +161,21 @@ def test_an_index_somebody_else_wrote_is_refused_before_anything_runs(specs: Pat
     assert (ran.code, ran.out) == (2, "")
     assert ran.err.startswith("yolo-prune-check: index.md: a page would overwrite a file that is no report of ours.")
     assert not (specs / "records").exists()
+
+
+def test_what_is_kept_from_an_earlier_run_is_said_to_be(specs: Path, command_line: CommandLine) -> None:
+    run = ("run", "two.prune.yaml", "--report-dir", "out", "--predict-only")
+    first = command_line(*run)
+    pages = {path: path.read_text("utf-8") for path in (specs / "out").rglob("*") if path.is_file()}
+    again = command_line(*run)
+    assert "kept from an earlier run" not in first.err
+    kept = "    1 result was kept from an earlier run, as nothing has changed since (--rerun runs anew)"
+    assert again.err.splitlines().count(kept) == 2
+    assert (again.code, again.out) == (first.code, first.out)
+    assert {path: path.read_text("utf-8") for path in pages} == pages
+    events = [json.loads(line) for line in command_line(*run, "--json").out.splitlines()]
+    assert [(event["event"], event["cached"]) for event in events] == [("ScenarioFinished", True)] * 2
+    anew = [json.loads(line) for line in command_line(*run, "--json", "--rerun").out.splitlines()]
+    assert [event.get("cached") for event in anew if event["event"] == "ScenarioFinished"] == [False, False]
+    assert [event["record"] for event in events] == [event["record"] for event in anew if "record" in event]
+    assert "cached" not in command_line(*run[:2], "--predict-only").out

@@ -35,7 +35,7 @@ def events_of(tmp_path: Path, text: str, *, predict_only: bool = False) -> list[
     spec = tmp_path / "x.prune.yaml"
     spec.write_text(text, encoding="utf-8")
     (scenario,) = load_spec(spec).scenarios
-    return list(run(scenario, work_dir=tmp_path / "work", predict_only=predict_only))
+    return list(run(scenario, work_dir=tmp_path / "work", predict_only=predict_only, keep=False))
 
 
 def record_of(tmp_path: Path, text: str, *, predict_only: bool = False) -> Record:

@@ -27,7 +27,7 @@ def events_of(tmp_path: Path, fields: str, *, predict_only: bool = False, more: 
     spec = tmp_path / "x.prune.yaml"
     spec.write_text(SPEC.format(fields) + more, encoding="utf-8")
     (scenario,) = load_spec(spec).scenarios
-    return list(run(scenario, work_dir=tmp_path / "work", predict_only=predict_only))
+    return list(run(scenario, work_dir=tmp_path / "work", predict_only=predict_only, keep=False))
 
 
 def record_of(tmp_path: Path, fields: str, *, predict_only: bool = False, more: str = "") -> Record:

@@ -54,6 +54,7 @@ def test_every_default_is_filled_in(tmp_path: Path) -> None:
         "schedule": "sequential",
         "on_mismatch": "fail",
         "fine_tune": None,
+        "limits": None,
         "expect": {
             "verdict": "safe",
             "max_map_drop": None,

@@ -20,7 +20,7 @@ LAYERS = (
 )
 KEYS = (
     "why, model, trust_checkpoint, data, imgsz, blocks, layers, order, select, steps, fuzz, activations, execution, "
-    "mask, schedule, on_mismatch, fine_tune, expect, tags, seed"
+    "mask, extend, round_to, schedule, on_mismatch, fine_tune, limits, expect, tags, seed"
 )
 AXES = (
     "activations, blocks, data, execution, fine_tune, fine_tune.amp, fine_tune.batch, fine_tune.enforce_masks, "

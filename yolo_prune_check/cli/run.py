@@ -16,11 +16,11 @@ from yolo_prune_check.errors import UserError
 from yolo_prune_check.plugin.names import TRUST, WORK_DIR
 from yolo_prune_check.plugin.places import check_model, check_report_dir
 from yolo_prune_check.plugin.store import mark_broken, run_scenario, spec_files, update_report
-from yolo_prune_check.plugin.text import failure_text
+from yolo_prune_check.plugin.text import cached_text, failure_text
 from yolo_prune_check.progress import progress
 from yolo_prune_check.report import save_records, terminal_summary, write_reports
 from yolo_prune_check.report.figures import many
-from yolo_prune_check.run.events import Event, PlanTried, ScenarioStarted, StepFinished
+from yolo_prune_check.run.events import Event, PlanTried, ScenarioFinished, ScenarioStarted, StepFinished
 from yolo_prune_check.run.record import Record
 
 if TYPE_CHECKING:
@@ -41,6 +41,10 @@ def run(
     predict_only: Annotated[
         bool, typer.Option("--predict-only", help="Predict every plan; prune, run and train nothing.")
     ] = False,
+    rerun: Annotated[
+        bool,
+        typer.Option("--rerun", help="With --report-dir: run anew also what is kept from an earlier run."),
+    ] = False,
     as_json: Annotated[
         bool,
         typer.Option(
@@ -51,7 +55,9 @@ def run(
 ) -> None:
     """Run the scenarios of specs: predict, prune, fine-tune, confirm.
 
-    All specs are checked before the first scenario runs. With --report-dir, what earlier runs left there stays.
+    All specs are checked before the first scenario runs. With --report-dir, what earlier runs left there stays; a
+    scenario that was interrupted goes on after its last step, and one that finished is not run again unless its spec,
+    model, data or this package has changed.
 
     Example:  yolo-prune-check run specs/ --report-dir reports
     """
@@ -77,6 +83,7 @@ def run(
                 model=model,
                 trust_checkpoint=trust_checkpoint,
                 predict_only=predict_only,
+                rerun=rerun,
                 on_event=_each(_print_json(scenario) if as_json else _narrate(shown), _count(tried)),
             )
             if record.verdict == "not-started":
@@ -145,6 +152,8 @@ def _narrate(shown: Progress) -> Callable[[Event], None]:
             step = event.step
             what = f"kept {step.kept} of {step.channels}" if step.status == "pruned" else step.status
             shown.line(f"    step {step.index + 1} of {total}: {step.layer}: {what}")
+        elif isinstance(event, ScenarioFinished) and event.cached:
+            shown.line(f"    {cached_text(1, '--rerun')}")
 
     return tell
 

@@ -33,7 +33,7 @@ def build_model(name: str, seed: int) -> nn.Module:
         UserError: There is no such YAML, its last block is no head, or it does not build.
     """
     prepare_ultralytics()
-    config = _read(name)
+    config = read_architecture(name)
     kind = class_for(config, name)
     try:
         with quietly(), _seeded(seed):
@@ -100,7 +100,13 @@ def did_you_mean(name: str, known: tuple[str, ...]) -> str:
     return f"Did you mean {by_stem[close[0]]!r}?" if close else ""
 
 
-def _read(name: str) -> dict[str, Any]:
+def read_architecture(name: str) -> dict[str, Any]:
+    """What a model YAML says, with its scale, which Ultralytics finds in the name.
+
+    Raises:
+        UserError: There is no such YAML, or it cannot be read.
+    """
+    prepare_ultralytics()
     from ultralytics.nn.tasks import yaml_model_load
 
     try:

@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 
 from yolo_prune_check.errors import UserError
-from yolo_prune_check.plugin.names import BROKEN, RECORD, VERDICT
+from yolo_prune_check.plugin.names import BROKEN, CACHED, RECORD, VERDICT
 from yolo_prune_check.plugin.options import STATE
 from yolo_prune_check.plugin.store import mark_broken, run_scenario
 from yolo_prune_check.plugin.terminal import hear_ultralytics, progress_of
 from yolo_prune_check.plugin.text import failure_text, refusal_text
 from yolo_prune_check.report import save_records
+from yolo_prune_check.run.events import Event, ScenarioFinished
 from yolo_prune_check.spec import Scenario, load_spec
 
 
@@ -98,6 +99,8 @@ class ScenarioItem(pytest.Item):
             model=state.model,
             trust_checkpoint=state.trust_checkpoint,
             predict_only=state.predict_only,
+            rerun=state.rerun,
+            on_event=self._note_cached,
         )
         (path,) = save_records([record], state.records_root)
         self.user_properties += [(VERDICT, record.verdict), (RECORD, str(path))]
@@ -107,6 +110,10 @@ class ScenarioItem(pytest.Item):
             pytest.fail(failure_text(record, self.scenario), pytrace=False)
         if record.verdict == "not-run":  # declared for a later version: neither passed nor failed
             pytest.skip("; ".join(record.reasons))
+
+    def _note_cached(self, event: Event) -> None:
+        if isinstance(event, ScenarioFinished) and event.cached:
+            self.user_properties.append((CACHED, "true"))
 
     def reportinfo(self) -> tuple[Path, int | None, str]:
         """Where the item comes from; the line counts from 0."""

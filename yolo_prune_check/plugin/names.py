@@ -20,6 +20,9 @@ RECORD: Final = "prune_record"
 VERDICT: Final = "prune_verdict"
 """User property of an item: its verdict. It ends up in JUnit XML too."""
 
+CACHED: Final = "prune_cached"
+"""User property of an item whose record an earlier run had kept."""
+
 SCRATCH: Final = "yolo_prune_check_scratch"
 """Key under which the controller of pytest-xdist tells its workers the scratch folder."""
 

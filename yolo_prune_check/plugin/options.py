@@ -45,6 +45,12 @@ def add_options(parser: pytest.Parser) -> None:
         default=False,
         help=TRUST,
     )
+    group.addoption(
+        "--prune-rerun",
+        action="store_true",
+        default=False,
+        help="With --prune-report-dir: run every scenario anew, also those whose results are kept from an earlier run.",
+    )
 
 
 @dataclass
@@ -56,8 +62,10 @@ class State:
         predict_only: Carry nothing out.
         model: Model that replaces the specs', or None.
         trust_checkpoint: Load checkpoints that ask for code.
+        rerun: Use no results of earlier runs.
         worker: Whether this process is a worker of pytest-xdist, which runs items but writes no pages.
         record_files: Where the records of the finished items lie.
+        cached: How many of them an earlier run had kept.
         records: They, read, once the session is over.
         pages: The report pages written.
         removals: What was removed from the report directory, one line each.
@@ -68,9 +76,11 @@ class State:
     predict_only: bool
     model: str | None
     trust_checkpoint: bool
+    rerun: bool
     worker: bool
     given_scratch: Path | None
     record_files: list[Path] = field(default_factory=list)
+    cached: int = 0
     records: list[Record] = field(default_factory=list)
     pages: list[Path] = field(default_factory=list)
     removals: tuple[str, ...] = ()
@@ -95,6 +105,7 @@ class State:
             predict_only=config.getoption("prune_predict_only"),
             model=model,
             trust_checkpoint=config.getoption("prune_trust_checkpoint"),
+            rerun=config.getoption("prune_rerun"),
             worker=worker is not None,
             given_scratch=Path(scratch) if scratch else None,
         )
@@ -115,7 +126,7 @@ class State:
 
     @property
     def work_dir(self) -> Path | None:
-        """Where pruned models are saved; nowhere, unless a report names them."""
+        """Where pruned models are saved, and what else is kept; nowhere, unless a report names them."""
         return None if self.report_dir is None else WORK_DIR
 
     def close(self) -> None:

@@ -55,17 +55,20 @@ def run_scenario(
     model: str | None = None,
     trust_checkpoint: bool = False,
     predict_only: bool = False,
+    rerun: bool = False,
     on_event: Callable[[Event], None] | None = None,
 ) -> Record:
     """Run one scenario to its record, which says so if it could not be started. This is where torch is imported.
 
     Args:
         scenario: From ``load_spec``.
-        work_dir: Where pruned models are saved; None keeps none.
+        work_dir: Where pruned models are saved, and what a killed run goes on from and finished records are kept; None
+            keeps nothing.
         progress: Where long work is shown.
         model: Run on this model instead of the spec's. That a spec trusts its own checkpoint says nothing of this one.
         trust_checkpoint: Load the checkpoint even if it asks for code beyond network classes.
         predict_only: Predict every step and carry nothing out.
+        rerun: Use nothing that earlier runs kept.
         on_event: Called with each event as it comes.
     """
     from yolo_prune_check.run.engine import run
@@ -91,7 +94,14 @@ def run_scenario(
                 on_event(told)
 
         try:
-            for event in run(scenario, work_dir=folder, progress=progress, predict_only=predict_only):
+            for event in run(
+                scenario,
+                work_dir=folder,
+                progress=progress,
+                predict_only=predict_only,
+                keep=work_dir is not None,
+                rerun=rerun,
+            ):
                 tell(event)
         except UserError as error:
             why = (str(error),)
@@ -113,7 +123,7 @@ def _told(event: Event, options: str, *, keeps_models: bool) -> Event:
     if not keeps_models:
         steps = tuple(dataclasses.replace(step, checkpoint=None) for step in record.steps)
         record = dataclasses.replace(record, steps=steps, checkpoint=None)
-    return ScenarioFinished(record)
+    return dataclasses.replace(event, record=record)
 
 
 @dataclass(frozen=True)

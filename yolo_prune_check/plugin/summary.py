@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from yolo_prune_check.errors import UserError
-from yolo_prune_check.plugin.names import RECORD
+from yolo_prune_check.plugin.names import CACHED, RECORD
 from yolo_prune_check.plugin.options import STATE, State
 
 
@@ -15,6 +15,7 @@ def note_record(state: State, report: pytest.TestReport) -> None:
     """Remember where an item's record lies; with pytest-xdist a worker wrote it."""
     if report.when == "call":
         state.record_files += [Path(str(value)) for name, value in report.user_properties if name == RECORD]
+        state.cached += any(name == CACHED for name, _ in report.user_properties)
     if state.report_dir is None and not state.worker:  # the file will be gone: JUnit XML must not name it
         report.user_properties = [each for each in report.user_properties if each[0] != RECORD]
 
@@ -52,6 +53,10 @@ def show(reporter: pytest.TerminalReporter, state: State) -> None:
         from yolo_prune_check.report import terminal_summary
 
         reporter.write_line(terminal_summary(state.records))
+    if state.cached:
+        from yolo_prune_check.plugin.text import cached_text
+
+        reporter.write_line(cached_text(state.cached, "--prune-rerun"))
     if state.problem is not None:
         reporter.write_line(f"no report was written: {state.problem}", red=True)
     elif state.pages:

@@ -20,6 +20,12 @@ def failure_text(record: Record, scenario: Scenario) -> str:
     return f"{heading}\n\n{scenario_failure_text(record, scenario.source.text)}"
 
 
+def cached_text(count: int, option: str) -> str:
+    """How many results are from an earlier run, and the option that runs their scenarios anew."""
+    results = "1 result was" if count == 1 else f"{count} results were"
+    return f"{results} kept from an earlier run, as nothing has changed since ({option} runs anew)"
+
+
 def refusal_text(record: Record, scenario: Scenario) -> str:
     """Why a scenario could not be started: the one message, and the scenario's lines."""
     source = scenario.source

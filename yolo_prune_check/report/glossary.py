@@ -87,6 +87,11 @@ _WORDS: tuple[tuple[str, str, _Occurs], ...] = (
         "a plan drawn from a seed: layers, kept channels and execution at random, valid or not; it tries this tool",
         lambda record: record.fuzz is not None,
     ),
+    (
+        "limit",
+        "time or memory that a scenario may take, as its spec says; one that takes more is stopped",
+        lambda record: record.verdict == "stopped",
+    ),
     ("mAP50, mAP50-95", "detection quality on the validation images, from 0 to 1, more is better", _always),
     ("MACs", "multiply-accumulates for one image; FLOPs are about twice as many", _always),
 )

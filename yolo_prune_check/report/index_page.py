@@ -20,6 +20,9 @@ feature and say nothing. What a plan costs in accuracy is told beside its verdic
 *As expected* says whether that is what the scenario's author declared: an experiment meant to show a failure is ✓ \
 when it fails."""
 
+_STOPPED = """\
+**stopped** ones exceeded a limit of time or memory, or their process died: how they would have ended is not known."""
+
 _NOT_STARTED = """\
 **not started** ones could not be started, because their input is wrong: whatever was known of them before holds no \
 longer."""
@@ -42,7 +45,8 @@ def index_page(site: Site) -> str:
 
 
 def _what(site: Site) -> str:
-    return f"{_WHAT} {_NOT_STARTED}" if Tally.of(site.records).not_started else _WHAT
+    tally = Tally.of(site.records)
+    return " ".join([_WHAT, *([_STOPPED] if tally.stopped else []), *([_NOT_STARTED] if tally.not_started else [])])
 
 
 def _counts(site: Site) -> str:

@@ -10,8 +10,10 @@ from yolo_prune_check.run.record import Record, StepRecord
 NOTABLE_LOSS = 0.10
 """Loss of mAP50 from which a plan that fits is called costly: a report must not call it good without saying so."""
 
-VERDICTS = ("safe", "partial", "unsafe", "refused", "not-run", "not-started")
+VERDICTS = ("safe", "partial", "unsafe", "refused", "not-run", "stopped", "not-started")
 """Verdicts in the order in which tables list them."""
+_RARE = frozenset({"stopped", "not-started"})
+"""Verdicts that are listed only where there are any."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,7 @@ class Tally:
     unsafe: int = 0
     refused: int = 0
     not_run: int = 0
+    stopped: int = 0
     not_started: int = 0
     predictions: int = 0
     confirmed: int = 0
@@ -65,6 +68,7 @@ class Tally:
             unsafe=verdicts.count("unsafe"),
             refused=verdicts.count("refused"),
             not_run=verdicts.count("not-run"),
+            stopped=verdicts.count("stopped"),
             not_started=verdicts.count("not-started"),
             predictions=len(compared) + sum(fuzz.tried for fuzz in random),
             confirmed=sum(step.agrees is True for step in compared) + sum(fuzz.agreed or 0 for fuzz in random),
@@ -85,9 +89,9 @@ class Tally:
         return self.scenarios - self.not_run - self.not_started
 
     def by_verdict(self) -> tuple[tuple[str, int], ...]:
-        """Verdicts with their counts, in the order of ``VERDICTS``; scenarios that could not be started, if any."""
-        counts = (self.safe, self.partial, self.unsafe, self.refused, self.not_run, self.not_started)
-        return tuple(zip(VERDICTS, counts, strict=True))[: None if self.not_started else -1]
+        """Verdicts with their counts, in the order of ``VERDICTS``; stopped and not started scenarios, if any."""
+        counts = (self.safe, self.partial, self.unsafe, self.refused, self.not_run, self.stopped, self.not_started)
+        return tuple(each for each in zip(VERDICTS, counts, strict=True) if each[1] or each[0] not in _RARE)
 
 
 def ended(record: Record) -> bool | None:

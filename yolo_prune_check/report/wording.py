@@ -75,6 +75,7 @@ def _alone(record: Record) -> str:
         "unsafe": "The plan must not be used as it is written.",
         "partial": "The plan can only be carried out in part.",
         "refused": "The plan was refused, because its input is wrong.",
+        "stopped": "The plan was stopped before its end, so its safety is not known.",
     }[record.verdict]
 
 
@@ -91,11 +92,13 @@ def _together(tally: Tally) -> str:
         parts.append(f"{tally.unsafe} must not be used as written")
     if tally.refused:
         parts.append(f"{tally.refused} {'was' if tally.refused == 1 else 'were'} refused for wrong input")
+    if tally.stopped:
+        parts.append(f"{tally.stopped} {'was' if tally.stopped == 1 else 'were'} stopped before the end")
     safe = f"{of(tally.safe, tally.scenarios)} plans {'is' if tally.safe == 1 else 'are'} safe to use"
     if but:
         safe = f"{of(tally.safe, tally.scenarios)} plans {'fits' if tally.safe == 1 else 'fit'}, but {but}"
     if not tally.safe:
-        safe = f"None of the {tally.scenarios} plans is safe to use"
+        safe = f"None of the {tally.scenarios} plans is {'known to be ' if tally.stopped else ''}safe to use"
     return f"{safe}; {_listing(parts)}."
 
 
@@ -148,7 +151,7 @@ def reason(record: Record) -> str:
     if record.passed or not record.failures:
         return cause
     failure = record.failures[0]
-    told = record.verdict in ("unsafe", "partial", "refused") and cause not in failure
+    told = record.verdict in ("unsafe", "partial", "refused", "stopped") and cause not in failure
     return f"{failure.rstrip('.')}; {cause}" if told else failure
 
 
@@ -224,6 +227,8 @@ def explanation(record: Record) -> str:
         sentences.append("The scenario was not carried out.")
     elif record.verdict == "not-started":
         sentences.append("The scenario could not be started, because its input is wrong.")
+    elif record.verdict == "stopped":
+        sentences.append(f"The scenario did not come to its end. {_were(len(steps), 'step')} finished.")
     elif not steps:
         sentences.append("No layer was pruned.")
     elif any(step.status == "predicted" for step in steps):
@@ -297,6 +302,8 @@ def advice(record: Record) -> str:
         return "could not be started; correct the input that its message names"
     if record.verdict == "not-run":
         return "nothing was executed, so nothing is known yet"
+    if record.verdict == "stopped":
+        return "did not come to its end; raise the limit that its reason names, or ask for less"
     breaks = first_failure(record) is not None
     if record.verdict == "safe":
         warned = any(hazard.severity == "warning" for hazard in record.hazards)

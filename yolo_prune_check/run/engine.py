@@ -10,6 +10,7 @@ from pathlib import Path
 from yolo_prune_check.errors import UserError
 from yolo_prune_check.progress import Progress, progress
 from yolo_prune_check.run.baseline import baseline_metrics, load_baseline
+from yolo_prune_check.run.content import content_key
 from yolo_prune_check.run.events import (
     BaselineMeasured,
     Event,
@@ -20,10 +21,15 @@ from yolo_prune_check.run.events import (
     StepStarted,
 )
 from yolo_prune_check.run.finish import blank_record, confirm_final, make_record, not_refused
+from yolo_prune_check.run.folder import only_here
+from yolo_prune_check.run.limited import run_limited
 from yolo_prune_check.run.random_plans import run_fuzz
-from yolo_prune_check.run.resolve import refuse_data, resolve, where_of
+from yolo_prune_check.run.resolve import Resolved, Target, refuse_data, resolve, where_of
+from yolo_prune_check.run.results import forget_record, keep_record, kept_record
 from yolo_prune_check.run.state import State
 from yolo_prune_check.run.step import add_hazard, predict_step, run_step
+from yolo_prune_check.run.unfinished import UNFINISHED, Unfinished
+from yolo_prune_check.run.way import Way
 from yolo_prune_check.spec.schema import Scenario
 
 
@@ -33,16 +39,28 @@ def run(
     work_dir: Path | None = None,
     progress: Progress | None = None,
     predict_only: bool = False,
+    keep: bool = True,
+    rerun: bool = False,
 ) -> Iterator[Event]:
     """Run one scenario: resolve its layers, then choose, predict, prune, confirm and measure step by step.
 
     A scenario with `fuzz` tries random plans instead, each as a whole.
 
+    A run that is killed is continued after its last finished step by the next run of the same scenario in the same
+    `work_dir`, and ends with the same record; the finished steps' events come again. A finished one is not run again:
+    the only event is the last one, which says that it is `cached`. Both hold as long as nothing has changed on which
+    the record depends, see ``content_key``.
+
+    A scenario with `limits` runs in a process of its own, which is ended when it exceeds one; see ``run_limited``.
+
     Args:
         scenario: From ``load_spec``.
-        work_dir: Where checkpoints go, in a folder for each scenario; ``.yolo-prune-check`` by default.
+        work_dir: Where checkpoints go, in a folder for each scenario; ``.yolo-prune-check`` by default. One process at
+            a time runs a scenario there; another waits for it.
         progress: Where long work is shown; nowhere by default.
         predict_only: Trace the model, predict every step, and carry nothing out.
+        keep: Keep in `work_dir` what that takes; without it, only checkpoints are written.
+        rerun: Start anew, whatever is kept.
 
     Yields:
         Events; the last one is ``ScenarioFinished`` with the record.
@@ -50,12 +68,45 @@ def run(
     Raises:
         UserError: The scenario does not fit the model or the data, and does not say that it expects so.
     """
-    shown = progress or _quiet()
+    way = Way(_folder(scenario, work_dir), predict_only=predict_only, keep=keep, rerun=rerun)
+    if scenario.limits is None:
+        yield from run_here(scenario, way, progress or _quiet())
+    else:
+        yield from run_limited(scenario, scenario.limits, way, progress or _quiet())
+
+
+def run_here(scenario: Scenario, way: Way, shown: Progress) -> Iterator[Event]:
+    """Run one scenario in this process; see ``run``."""
+    if not way.keep:
+        yield from _judged(scenario, way, shown, None)
+        return
+    key, folder = content_key(scenario, predict_only=way.predict_only), way.folder
+    with only_here(folder, shown):
+        # Predicting again takes no longer than reading what was predicted.
+        unfinished = None if way.predict_only else Unfinished(folder / UNFINISHED, key)
+        if way.rerun:
+            forget_record(folder, predict_only=way.predict_only)
+            if unfinished is not None:
+                unfinished.forget()
+        record = kept_record(folder, key, shown, predict_only=way.predict_only)
+        if record is not None:
+            yield ScenarioFinished(record, cached=True)
+            return
+        for event in _judged(scenario, way, shown, unfinished):
+            if isinstance(event, ScenarioFinished):
+                keep_record(event.record, folder, key, predict_only=way.predict_only)
+                if unfinished is not None:
+                    unfinished.forget()
+            yield event
+
+
+def _judged(scenario: Scenario, way: Way, shown: Progress, unfinished: Unfinished | None) -> Iterator[Event]:
+    """Run one scenario, and say of what cannot be run whether that was to be expected."""
     try:
         if scenario.fuzz is not None:
-            yield from run_fuzz(scenario, scenario.fuzz, shown, predict_only=predict_only)
+            yield from run_fuzz(scenario, scenario.fuzz, shown, predict_only=way.predict_only)
             return
-        yield from _run(scenario, _folder(scenario, work_dir), shown, predict_only=predict_only)
+        yield from _run(scenario, way, shown, unfinished)
     except UserError as error:
         expected = scenario.expect.error
         if expected is None and error.where is None:  # a model or data set that is not there
@@ -68,40 +119,61 @@ def run(
         )
 
 
-def _run(scenario: Scenario, folder: Path, shown: Progress, *, predict_only: bool) -> Iterator[Event]:
+def _run(scenario: Scenario, way: Way, shown: Progress, unfinished: Unfinished | None) -> Iterator[Event]:
     baseline = load_baseline(scenario.model, scenario.imgsz, trust=scenario.trust_checkpoint)
-    if not predict_only:
+    if not way.predict_only:
         refuse_data(scenario, baseline.model)
     resolved = resolve(scenario, baseline.model)
-    yield ScenarioStarted(scenario.id, tuple(target.layer.name for target in resolved.targets))
-    state = State(scenario, baseline, baseline.fresh(), folder, shown)
-    if scenario.data is not None and not predict_only:
-        state.before = baseline_metrics(
-            scenario.model, scenario.data, scenario.imgsz, shown, trust=scenario.trust_checkpoint
-        )
-        yield BaselineMeasured(state.before.map50, state.before.map50_95)
-    for index, target in enumerate(resolved.targets):
-        yield StepStarted(index, len(resolved.targets), target.layer.name)
-        known = set(state.hazards)
-        record = predict_step(state, index, target) if predict_only else run_step(state, index, target)
-        state.steps.append(record)
-        yield StepFinished(record)
-        yield from (HazardFound(hazard) for hazard in state.hazards if hazard not in known)
-        if record.status == "failed":
-            break
+    state = State(scenario, baseline, baseline.fresh(), way.folder, shown)
+    told = [] if unfinished is None else unfinished.restore(state)
+    if told:
+        shown.line(f"    goes on after step {len(state.steps)} of {len(resolved.targets)}, where it was interrupted")
+    if unfinished is not None:
+        state.resume_dir = unfinished.folder
+    yield from told
+    for happened in _events(state, resolved, way, fresh=not told):
+        told += happened
+        if unfinished is not None and isinstance(happened[0], StepFinished) and happened[0].step.status != "failed":
+            unfinished.save(state, told)
+        yield from happened
     if state.steps and all(record.status == "skipped" for record in state.steps):
         add_hazard(
             state,
             "no-op",
             state.steps[0].layer,
             f"all {len(state.steps)} steps were skipped: nothing is pruned",
-            observed=not predict_only,
+            observed=not way.predict_only,
             remedy="Use an execution under which the steps fit, such as `mask`, or name other layers.",
         )
-    if not predict_only:
+    if not way.predict_only:
         confirm_final(state)
-    finished = make_record(state, resolved.notes, executed=not predict_only)
+    finished = make_record(state, resolved.notes, executed=not way.predict_only)
     yield ScenarioFinished(not_refused(scenario, finished))
+
+
+def _events(state: State, resolved: Resolved, way: Way, *, fresh: bool) -> Iterator[list[Event]]:
+    """What happens from here on, step by step; events in one list are of the same moment."""
+    scenario, targets = state.scenario, resolved.targets
+    if fresh:
+        yield [ScenarioStarted(scenario.id, tuple(target.layer.name for target in targets))]
+        if scenario.data is not None and not way.predict_only:
+            state.before = baseline_metrics(
+                scenario.model, scenario.data, scenario.imgsz, state.progress, trust=scenario.trust_checkpoint
+            )
+            yield [BaselineMeasured(state.before.map50, state.before.map50_95)]
+    for index in range(len(state.steps), len(targets)):
+        yield [StepStarted(index, len(targets), targets[index].layer.name)]
+        finished = _step(state, index, targets[index], way)
+        yield finished
+        if state.steps[-1].status == "failed":
+            return
+
+
+def _step(state: State, index: int, target: Target, way: Way) -> list[Event]:
+    known = set(state.hazards)
+    record = predict_step(state, index, target) if way.predict_only else run_step(state, index, target)
+    state.steps.append(record)
+    return [StepFinished(record), *(HazardFound(hazard) for hazard in state.hazards if hazard not in known)]
 
 
 def _folder(scenario: Scenario, work_dir: Path | None) -> Path:

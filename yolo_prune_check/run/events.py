@@ -62,9 +62,10 @@ class PlanTried:
 
 @dataclass(frozen=True)
 class ScenarioFinished:
-    """The last event of every run; carries the record."""
+    """The last event of every run; carries the record. ``cached``: an earlier run's, under the same conditions."""
 
     record: Record
+    cached: bool = False
 
 
 Event = ScenarioStarted | BaselineMeasured | StepStarted | StepFinished | HazardFound | PlanTried | ScenarioFinished

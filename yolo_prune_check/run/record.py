@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import types
-import typing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 from yolo_prune_check.atomic import written_whole
 from yolo_prune_check.errors import UserError
 from yolo_prune_check.run.fuzz_record import FuzzRecord
+from yolo_prune_check.run.plain import from_plain
 
 FORMAT = 1
 _BLIND = 0.05
 """mAP50 of the untouched model below which pruning has next to nothing to lose."""
 _AGAIN = "Run the scenario again, or delete the file."
 
-RecordVerdict = Literal["safe", "unsafe", "partial", "refused", "not-run", "not-started"]
+RecordVerdict = Literal["safe", "unsafe", "partial", "refused", "not-run", "not-started", "stopped"]
 StepStatus = Literal["pruned", "predicted", "skipped", "failed"]
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -212,9 +210,9 @@ class Record:
 
     Attributes:
         verdict: ``safe``, ``unsafe``, ``partial`` (some steps were skipped), ``refused`` (bad input, as the scenario
-            expects), ``not-run`` (predicted, but not carried out in this version) or ``not-started`` (bad input, which
-            nobody expected). Of random plans ``safe`` says that no prediction was refuted; one that was makes it
-            ``unsafe``.
+            expects), ``not-run`` (predicted, but not carried out in this version), ``not-started`` (bad input, which
+            nobody expected) or ``stopped`` (it exceeded a limit of time or memory, or its process died). Of random
+            plans ``safe`` says that no prediction was refuted; one that was makes it ``unsafe``.
         reasons: Why, one sentence each.
         passed: Whether the verdict and every budget in ``expect`` hold and no prediction was refuted.
         failures: Why not, one sentence each.
@@ -326,26 +324,7 @@ def read_record(path: Path) -> Record:
         found = data.get("format") if isinstance(data, dict) else type(data).__name__
         raise UserError("record of another format", where=str(path), value=found, hint="Run the scenario again.")
     try:
-        record: Record = _build(Record, data)
+        record: Record = from_plain(Record, data)
     except (AttributeError, TypeError, ValueError, KeyError) as error:
         raise UserError(f"damaged record ({error})", where=str(path), hint=_AGAIN) from error
     return record
-
-
-def _build(kind: Any, value: Any) -> Any:
-    """Build nested dataclasses from JSON values, following the annotations."""
-    origin = typing.get_origin(kind)
-    if dataclasses.is_dataclass(kind) and isinstance(kind, type):
-        hints = typing.get_type_hints(kind)
-        return kind(**{name: _build(hints[name], item) for name, item in value.items()})
-    if origin in (typing.Union, types.UnionType):
-        if value is None:
-            return None
-        (inner,) = (part for part in typing.get_args(kind) if part is not type(None))
-        return _build(inner, value)
-    if origin is tuple:
-        parts = typing.get_args(kind)
-        if len(parts) == 2 and parts[1] is Ellipsis:
-            return tuple(_build(parts[0], item) for item in value)
-        return tuple(_build(part, item) for part, item in zip(parts, value, strict=True))
-    return value

@@ -34,6 +34,10 @@ class State:
         prediction: Of the last step, whether it was carried out or broke.
         confirmation: Of the last step, or of the final model.
         final: What was observed of the final model, if fine-tuning changed it since the last step was confirmed.
+        resume_dir: Where training keeps what it goes on from if it is killed; None where nothing is kept.
+
+    After each step ``run.unfinished`` keeps all but what a state is made with: as JSON, so that a field holds plain
+    data or dataclasses of such.
     """
 
     scenario: Scenario
@@ -54,6 +58,7 @@ class State:
     final: Observation | None = None
     disagreements: list[str] = field(default_factory=list)
     tuned_since: bool = False
+    resume_dir: Path | None = None
 
     @property
     def hazards(self) -> tuple[HazardRecord, ...]:

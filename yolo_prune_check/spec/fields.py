@@ -20,7 +20,7 @@ Execution = Literal["mask", "local", "group", "adapter"]
 MaskKind = Literal["silent", "weights"]
 Schedule = Literal["sequential", "independent", "sessions"]
 OnMismatch = Literal["fail", "skip"]
-Verdict = Literal["safe", "unsafe", "partial"]
+Verdict = Literal["safe", "unsafe", "partial", "stopped"]
 # The codes of `channels.prediction.HAZARDS`, which this room must not import; a test keeps them equal.
 HazardCode = Literal[
     "phantom-channel",

@@ -9,7 +9,7 @@ from yolo_prune_check.spec.expand import OF_A_PLAN
 from yolo_prune_check.spec.fields import ADDRESS
 from yolo_prune_check.spec.located import Mapping, place_of
 from yolo_prune_check.spec.problems import Problem
-from yolo_prune_check.spec.schema import ScenarioInput
+from yolo_prune_check.spec.schema import Limits, ScenarioInput
 
 NO_DATA = "Name a data set under `data`, such as digits."
 
@@ -57,7 +57,24 @@ def broken_rules(scenario: ScenarioInput, written: Mapping) -> list[Problem]:
             hint = "Expect verdict: unsafe (or partial, where steps are skipped)."
             yield problem("expect.failure_module", "a safe plan breaks in no module", hint=hint)
 
+        if scenario.limits == Limits():
+            yield problem("limits", "`limits` names none", hint="Give seconds, memory_mb or both, or remove it.")
+        if scenario.expect.verdict == "stopped":
+            yield from _stopped(scenario, written)
+
     return list(rules())
+
+
+def _stopped(scenario: ScenarioInput, written: Mapping) -> Iterator[Problem]:
+    """Where a scenario is to be stopped, only its limits count."""
+    if scenario.limits is None:
+        place = place_of(written, ("expect", "verdict"), key=True)
+        hint = "Give limits, such as limits: {seconds: 60}."
+        yield Problem(place, "nothing stops a scenario without `limits`", hint=hint)
+    for key in sorted(scenario.expect.model_fields_set - {"error", "verdict"}):
+        place = place_of(written, ("expect", key), key=True)
+        what = f"`expect.{key}` says nothing to a scenario that is stopped"
+        yield Problem(place, what, hint="Remove it, or expect another verdict.")
 
 
 def _beside_fuzz(scenario: ScenarioInput, written: Mapping) -> Iterator[Problem]:
@@ -78,7 +95,7 @@ def _beside_fuzz(scenario: ScenarioInput, written: Mapping) -> Iterator[Problem]
             f"`expect.{key}` says nothing to `fuzz`",
             hint="Random plans pass if every prediction is confirmed: remove it.",
         )
-    if expect.verdict != "safe":
+    if expect.verdict not in ("safe", "stopped"):
         yield Problem(
             place_of(written, ("expect", "verdict"), key=True),
             "`fuzz` is safe if every prediction is confirmed, and fails if one is refuted",

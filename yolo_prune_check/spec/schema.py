@@ -68,11 +68,20 @@ class Fuzz(Strict):
     """mask (with both kinds of mask), local, group, adapter; by default all that this version carries out."""
 
 
+class Limits(Strict):
+    """What a scenario may take before it is stopped, with the verdict stopped."""
+
+    seconds: Annotated[float, Field(gt=0)] | None = None
+    """Wall-clock time in seconds, from the start of the scenario."""
+    memory_mb: Annotated[float, Field(gt=0)] | None = None
+    """Memory of the scenario's process and of those it starts, in megabytes (10^6 bytes); PyTorch alone takes 500."""
+
+
 class Expect(Strict):
     """What must come out for the scenario to pass."""
 
     verdict: f.Verdict = "safe"
-    """safe, unsafe, or partial (some steps were skipped)."""
+    """safe, unsafe, partial (some steps were skipped) or stopped (by one of its limits)."""
     max_map_drop: f.Share | None = None
     """Largest accepted loss of mAP50-95, as a difference of two values between 0 and 1."""
     min_params_cut: f.Share | None = None
@@ -147,6 +156,8 @@ class ScenarioFields(Strict):
     """fail, or skip: leave out a step that does not fit and go on."""
     fine_tune: FineTune | None = None
     """Training after each step; null for none."""
+    limits: Limits | None = None
+    """Time and memory after which the scenario is stopped; null for none."""
     expect: Expect = Expect()
     """What must come out for the scenario to pass."""
     tags: f.Tags = ()
@@ -216,8 +227,14 @@ class SpecFile(Strict):
     """The scenarios; a file that is only included may have none."""
 
 
-NESTED: dict[str, type[Strict]] = {"select": Select, "fuzz": Fuzz, "fine_tune": FineTune, "expect": Expect}
-NO_AXIS = frozenset({"id", "why", "matrix", "tags", "expect", "trust_checkpoint"})
+NESTED: dict[str, type[Strict]] = {
+    "select": Select,
+    "fuzz": Fuzz,
+    "fine_tune": FineTune,
+    "limits": Limits,
+    "expect": Expect,
+}
+NO_AXIS = frozenset({"id", "why", "matrix", "tags", "limits", "expect", "trust_checkpoint"})
 AXES: tuple[str, ...] = tuple(
     sorted(
         [

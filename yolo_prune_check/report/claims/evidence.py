@@ -41,9 +41,9 @@ class Evidence:
 
     @classmethod
     def of(cls, records: Sequence[Record]) -> Evidence:
-        """Sort the records, so that their order makes no difference; what could not be started says nothing."""
-        started = [record for record in records if record.verdict != "not-started"]
-        return cls(tuple(sorted(started, key=lambda record: (record.spec, record.id))))
+        """Sort the records, so that their order makes no difference; what did not run to its end says nothing."""
+        ended = [record for record in records if record.verdict not in ("not-started", "stopped")]
+        return cls(tuple(sorted(ended, key=lambda record: (record.spec, record.id))))
 
     def wiring(self, size: str = "") -> dict[str, Blocks]:
         """Blocks of each stock-shaped YOLOv8 whose wiring was measured, by model; ``size`` such as ``s`` picks one."""

@@ -1,0 +1,55 @@
+"""A scenario's folder: one process at a time works in it, and what killed ones left half-written is cleared away."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from filelock import FileLock, Timeout
+
+from yolo_prune_check.errors import UserError
+from yolo_prune_check.progress import Progress
+
+_LOCK: Final = ".lock"
+_POLL_S: Final = 0.2
+
+
+@contextmanager
+def only_here(folder: Path, shown: Progress) -> Iterator[None]:
+    """Be the only process that works in a scenario's folder, once any other is done with it.
+
+    The system lets go of the lock of a process that is killed. What such a process was writing is removed.
+
+    Args:
+        folder: The scenario's folder; made if it is not there.
+        shown: Told if there is another process to wait for.
+
+    Raises:
+        UserError: The folder cannot be made or written to.
+    """
+    lock = FileLock(folder / _LOCK)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire(timeout=0)
+    except Timeout:  # an OSError, too
+        shown.line(f"    waiting for another process that runs this scenario (it holds {folder / _LOCK})")
+        lock.acquire(poll_interval=_POLL_S)
+    except OSError as error:
+        what = f"pruned models cannot be saved there ({error.strerror or error})"
+        raise UserError(what, where=str(folder), hint="Run in a folder that can be written to.") from error
+    try:
+        _sweep(folder)
+        yield
+    finally:
+        lock.release()
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what killed processes were writing: ``written_whole``'s files, and folders that training made."""
+    for path in folder.rglob(".*.tmp"):
+        path.unlink()
+    for path in folder.glob("fine-tune-*"):
+        shutil.rmtree(path)

@@ -1,0 +1,111 @@
+"""What is kept of a scenario after each step, so that a run that was killed goes on from there."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, Final, get_args, get_type_hints
+
+from yolo_prune_check.channels.plan import Plan
+from yolo_prune_check.channels.predict import predict
+from yolo_prune_check.errors import UserError
+from yolo_prune_check.model.checkpoint import read_checkpoint
+from yolo_prune_check.run.checkpoint import save_checkpoint
+from yolo_prune_check.run.content import file_hash
+from yolo_prune_check.run.events import Event
+from yolo_prune_check.run.plain import from_plain, to_plain
+from yolo_prune_check.run.record import write_atomically
+from yolo_prune_check.run.state import State
+
+UNFINISHED: Final = "unfinished"
+"""Folder below a scenario's for what an interrupted run goes on from."""
+_KEY: Final = "key"
+_MADE_ANEW: Final = frozenset(
+    {"scenario", "baseline", "model", "folder", "progress", "resume_dir", "prediction"},
+)
+"""What a state is made with, and the model and prediction, which are kept in ways of their own."""
+_EVENTS: Final = {kind.__name__: kind for kind in get_args(Event)}
+
+
+class Unfinished:
+    """The steps of one scenario that are done, on disk.
+
+    Args:
+        folder: Where they lie. What fine-tuning keeps after each epoch may lie there as well.
+        key: The scenario's ``content_key``: what was kept under another is of no use.
+    """
+
+    def __init__(self, folder: Path, key: str) -> None:
+        self.folder = folder
+        self._key = key
+        self._file = folder / "state.json"
+
+    def save(self, state: State, told: Sequence[Event]) -> None:
+        """Keep a state after a step, in place of the one after the step before.
+
+        A process that is killed in here leaves one of the two, with its model.
+
+        Args:
+            state: The state.
+            told: All events until then.
+        """
+        model = self.folder / f"step-{len(state.steps)}.pt"
+        save_checkpoint(state.model, model)
+        content = {
+            "model": {"name": model.name, "sha256": file_hash(model)},
+            "plan": None if state.prediction is None else to_plain(state.prediction.plan),
+            "events": [[type(event).__name__, to_plain(event)] for event in told],
+            "state": {name: to_plain(getattr(state, name)) for name in _kept()},
+        }
+        write_atomically(self._file, json.dumps(content, ensure_ascii=False) + "\n")
+        for older in self.folder.glob("step-*.pt"):
+            if older != model:
+                older.unlink()
+
+    def restore(self, state: State) -> list[Event]:
+        """Bring a new state to where the killed run was after its last step.
+
+        Returns:
+            All events until then; none, and the state as it was, if nothing is kept that fits.
+        """
+        if not self._is_of_this_key():
+            self.forget()  # with what training keeps, which does not know of all that the key holds
+            write_atomically(self._file.with_name(_KEY), self._key)
+        if not self._file.is_file():
+            return []
+        try:
+            content: dict[str, Any] = json.loads(self._file.read_text(encoding="utf-8"))
+            events: list[Event] = [from_plain(_EVENTS[name], event) for name, event in content["events"]]
+            hints = get_type_hints(State)
+            values = {name: from_plain(hints[name], content["state"][name]) for name in _kept()}
+            plan: Plan | None = from_plain(Plan | None, content["plan"])
+            path = self.folder / content["model"]["name"]
+            if file_hash(path) != content["model"]["sha256"]:
+                raise ValueError(f"{path.name} is not the file that was saved")
+            model = read_checkpoint(path)
+        except (OSError, AttributeError, KeyError, TypeError, ValueError, UserError) as error:
+            state.progress.line(
+                f"    the finished steps cannot be read ({self._file}: {error}), the scenario starts anew"
+            )
+            return []
+        for name, value in values.items():
+            setattr(state, name, value)
+        state.model = model
+        state.prediction = None if plan is None else predict(state.baseline.graph, plan)
+        return events
+
+    def _is_of_this_key(self) -> bool:
+        file = self._file.with_name(_KEY)
+        return file.is_file() and file.read_text(encoding="utf-8") == self._key
+
+    def forget(self) -> None:
+        """Remove what is kept, under whatever key."""
+        if self.folder.exists():
+            shutil.rmtree(self.folder)
+
+
+def _kept() -> list[str]:
+    return [field.name for field in fields(State) if field.name not in _MADE_ANEW]
