@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from tests.small import SIZE, dense_digits, size_of, small_digits
-from yolo_prune_check.confirm.latency import latency, latency_ratio
+from yolo_prune_check.confirm.latency import latency
 
 
 class Waits(nn.Module):
@@ -50,7 +50,7 @@ def test_a_smaller_detector_is_faster_and_both_stay_as_they_were() -> None:
     dense.train()
     try:
         assert size_of(small_digits()) < size_of(dense) / 3
-        assert latency_ratio(dense, small_digits(), SIZE, runs=5) < 1
+        assert latency(dense, small_digits(), SIZE, runs=5).ratio < 1
         assert all(module.training for module in dense.modules())
     finally:
         dense.eval()

@@ -67,11 +67,6 @@ def latency(dense: nn.Module, pruned: nn.Module, imgsz: int, *, batch: int = 1, 
     return Latency(dense_ms, pruned_ms, batch, runs, torch.get_num_threads(), str(images.device))
 
 
-def latency_ratio(dense: nn.Module, pruned: nn.Module, imgsz: int, *, runs: int = RUNS) -> float:
-    """Median time of one image through ``pruned`` over that through ``dense``; see ``latency``."""
-    return latency(dense, pruned, imgsz, runs=runs).ratio
-
-
 def _seconds(model: nn.Module, images: torch.Tensor) -> float:
     if images.is_cuda:
         torch.cuda.synchronize(images.device)

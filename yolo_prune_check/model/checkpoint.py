@@ -32,6 +32,7 @@ _MODULE_PACKAGES = (
     "ultralytics.nn.modules",
     "ultralytics.nn.tasks",
     "ultralytics.models.utils",  # RT-DETR's losses
+    "yolo_prune_check.prune.scatter",  # execution `adapter`
 )
 # Their own classes are allowed: losses stay attached to a model that was trained and then saved whole, and classifiers
 # bring what prepares their images.

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from yolo_prune_check.report.figures import named, tick
 from yolo_prune_check.report.markdown import NONE, code, columns, table, text
-from yolo_prune_check.run.record import CheckRecord, StepRecord
+from yolo_prune_check.run.record import CheckRecord, LatencyRecord, StepRecord
 
 
 def checks_part(title: str, checks: Sequence[CheckRecord]) -> str:
@@ -35,3 +35,10 @@ def group_lines(step: StepRecord) -> list[str]:
     if step.returned:
         lines.append(f"stayed after all, for symmetry or round widths: {named([code(part) for part in step.returned])}")
     return lines
+
+
+def took_line(took: LatencyRecord) -> str:
+    """How latency was measured."""
+    threads = f", {took.threads} thread{'' if took.threads == 1 else 's'}" if took.device == "cpu" else ""
+    runs = f"medians of {took.runs} alternating runs of each model"
+    return f"{runs}, batch {took.batch}, {took.device}{threads}; on another machine it is another"

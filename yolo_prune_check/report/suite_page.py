@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from yolo_prune_check.report import figures
-from yolo_prune_check.report.checks import checks_part, group_lines
+from yolo_prune_check.report.checks import checks_part, group_lines, took_line
 from yolo_prune_check.report.glossary import glossary
 from yolo_prune_check.report.markdown import NONE, block, code, columns, fold, link, page, table, text
 from yolo_prune_check.report.random_plans import random_how, random_part
@@ -97,6 +97,7 @@ def scenario_part(record: Record) -> str:
     parts.append(repair_of_plan(record.steps))
     parts.append(_costs(record))
     parts.append(checks_part("Proof: it computes what the masked model does", record.proof))
+    parts.append(checks_part("The saved file, used where this package is not installed", record.deploy))
     parts.append(f"**Run it again**\n\n{block(record.rerun, 'bash')}")
     return "\n\n".join(part for part in parts if part)
 
@@ -288,7 +289,7 @@ def _hazards(hazards: Sequence[HazardRecord]) -> str:
 
 
 def _costs(record: Record) -> str:
-    metrics = record.metrics
+    metrics, took = record.metrics, record.metrics.latency
     active = {step.layer: step.predicted_active for step in record.steps if step.status in ("pruned", "predicted")}
     known = [number for number in active.values() if number is not None]
     map50, map50_95 = (metrics.map50_after, metrics.map50_95_after) if active else (None, None)
@@ -337,10 +338,10 @@ def _costs(record: Record) -> str:
             NONE,
         ],
         [
-            "latency",
-            NONE,
-            NONE if metrics.latency_ratio is None else f"{metrics.latency_ratio:.2f} of before",
-            NONE,
+            "latency, ms",
+            NONE if took is None else f"{took.dense_ms:.1f}",
+            NONE if took is None else f"{took.pruned_ms:.1f}",
+            NONE if took is None else figures.change(took.dense_ms, took.pruned_ms),
             NONE,
         ],
     ]
@@ -349,6 +350,8 @@ def _costs(record: Record) -> str:
         return ""
     shown, rows = columns(names, rows, always=("", "before", "after"))
     body = f"**Cost and benefit**\n\n{table(shown, rows, right=names[1:])}"
+    if took is not None:
+        body += f"\n\nLatency: {took_line(took)}."
     if record.execution == "mask" and active and metrics.params_before == metrics.params_after:
         body += f"\n\n{_MASK_SAVES_NOTHING}"
     return body

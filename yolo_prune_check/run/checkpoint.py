@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,8 @@ from yolo_prune_check.prune.copied import copied
 def save_checkpoint(model: nn.Module, path: Path, *, imgsz: int | None = None, data: str | None = None) -> None:
     """Save a model as an Ultralytics checkpoint, in float32, atomically.
 
-    Ultralytics itself saves float16, which would add its rounding to what a session shows. The module is saved whole,
+    Ultralytics itself saves float16, which would add its rounding to what a session shows, and the date, by which the
+    same model would not give the same file. The module is saved whole,
     with its `yaml` as it is: that of the network before it was pruned. Predicting, validating and exporting never read
     it, but Ultralytics' own training builds what it says, the dense network (see docs/deploy.md).
 
@@ -44,7 +44,6 @@ def save_checkpoint(model: nn.Module, path: Path, *, imgsz: int | None = None, d
         "model": saved,
         "ema": None,
         "train_args": _train_args(model, imgsz, data),
-        "date": datetime.now().astimezone().isoformat(timespec="seconds"),
         "version": __version__,
     }
     with written_whole(path) as file:

@@ -74,7 +74,7 @@ def _over_budget(expect: Expect, metrics: MetricsRecord, *, executed: bool) -> I
         ("max_map_drop", expect.max_map_drop, _drop(metrics), False),
         ("min_params_cut", expect.min_params_cut, _cut(metrics.params_before, params), True),
         ("min_macs_cut", expect.min_macs_cut, _cut(metrics.macs_before, macs), True),
-        ("max_latency_ratio", expect.max_latency_ratio, metrics.latency_ratio, False),
+        ("max_latency_ratio", expect.max_latency_ratio, metrics.latency.ratio if metrics.latency else None, False),
     )
     for name, budget, value, at_least in checks:
         if budget is None or (not executed and name in _MEASURED):

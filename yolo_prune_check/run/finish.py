@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
 
 import torch
 
 from yolo_prune_check.channels.plan import Plan
 from yolo_prune_check.channels.predict import predict
 from yolo_prune_check.channels.prediction import Prediction
+from yolo_prune_check.confirm.check import Check
 from yolo_prune_check.confirm.compare import Confirmation, compare
-from yolo_prune_check.confirm.latency import latency_ratio
+from yolo_prune_check.confirm.deploy import deploy_checks
+from yolo_prune_check.confirm.latency import latency
 from yolo_prune_check.confirm.observe import observe
 from yolo_prune_check.prune.reference import Reference
 from yolo_prune_check.prune.widened import trained_reference
@@ -20,12 +24,14 @@ from yolo_prune_check.run.proving import STRUCTURAL, prove_final
 from yolo_prune_check.run.record import (
     CheckRecord,
     EdgeRecord,
+    LatencyRecord,
     MetricsRecord,
     ModelFacts,
     Record,
     RecordVerdict,
     StepRecord,
 )
+from yolo_prune_check.run.sidecar import write_sidecar
 from yolo_prune_check.run.state import State
 from yolo_prune_check.spec.schema import Scenario
 
@@ -66,9 +72,12 @@ def make_record(state: State, notes: tuple[str, ...], *, executed: bool) -> Reco
     failures = [f"a prediction was refuted, which is a defect of this tool: {text}" for text in state.disagreements]
     expect = state.scenario.expect
     failures += unmet(expect, verdict, state.steps, hazards, metrics, executed=executed)
+    saved = _saved(state) if executed else None
+    deploy = _deployed(state, saved) if saved is not None and verdict != "unsafe" else ()
+    failures += [f"the saved file: {row.name}: {row.detail}" for row in deploy if row.passed is False]
     left = () if executed else unjudged(expect)
     checked = any(step.agrees is not None for step in state.steps)
-    return blank_record(
+    record = blank_record(
         state.scenario,
         verdict=verdict,
         reasons=reasons,
@@ -81,9 +90,30 @@ def make_record(state: State, notes: tuple[str, ...], *, executed: bool) -> Reco
         hazards=hazards,
         metrics=metrics,
         facts=state.baseline.facts,
-        proof=tuple(CheckRecord(row.name, row.passed, row.error, row.detail) for row in proof),
-        checkpoint=_saved(state) if executed else None,
+        proof=_rows(proof),
+        deploy=_rows(deploy),
+        checkpoint=None if saved is None else display_path(saved),
     )
+    if saved is not None:
+        write_sidecar(saved, plan=_whole(state), source=state.scenario.model, record=asdict(record))
+    return record
+
+
+def _rows(checks: Sequence[Check]) -> tuple[CheckRecord, ...]:
+    return tuple(CheckRecord(row.name, row.passed, row.error, row.detail) for row in checks)
+
+
+def _deployed(state: State, saved: Path) -> tuple[Check, ...]:
+    """What can be done with the file elsewhere; one with adapters needs this package, and says so when it is loaded."""
+    if state.scenario.execution != "group":
+        return ()
+    with state.progress.task("use the saved file where this package is not"):
+        return deploy_checks(state.model, saved, imgsz=state.scenario.imgsz)
+
+
+def _whole(state: State) -> Plan:
+    """All that was carried out, as one plan on the untouched model."""
+    return state.plan() if state.standing else Plan(state.done, state.scenario.execution, state.scenario.mask)
 
 
 def _is_structural(state: State) -> bool:
@@ -198,9 +228,10 @@ def _metrics(state: State, *, executed: bool) -> MetricsRecord:
     after = None if broken else state.after
     whole = predict(graph, Plan())
     pruned = {step.layer for step in state.done}
-    ratio = None
-    if executed and not broken and state.scenario.expect.max_latency_ratio is not None and state.done:
-        ratio = latency_ratio(state.baseline.model, state.model, state.scenario.imgsz)
+    timed = state.scenario.expect.max_latency_ratio is not None or _is_structural(state)
+    took = None
+    if executed and not broken and timed and state.done:
+        took = latency(state.baseline.model, state.model, state.scenario.imgsz)
     return MetricsRecord(
         map50_before=state.before.map50 if state.before else None,
         map50_95_before=state.before.map50_95 if state.before else None,
@@ -215,7 +246,7 @@ def _metrics(state: State, *, executed: bool) -> MetricsRecord:
         channels=sum(graph.layers[name].out_channels for name in pruned),
         active=_total(pruned, observation.active) if observation else None,
         weight_norm_count=_total(pruned, observation.weight_norms) if observation else None,
-        latency_ratio=ratio,
+        latency=None if took is None else LatencyRecord(**asdict(took)),
     )
 
 
@@ -253,9 +284,9 @@ def _edges(prediction: Prediction | None, confirmation: Confirmation | None) -> 
     return tuple(records)
 
 
-def _saved(state: State) -> str | None:
+def _saved(state: State) -> Path | None:
     if not state.done or any(step.status == "failed" for step in state.steps):
         return None
     path = state.folder / "final.pt"
-    save_checkpoint(state.model, path)
-    return display_path(path)
+    save_checkpoint(state.model, path, imgsz=state.scenario.imgsz, data=state.scenario.data)
+    return path

@@ -165,12 +165,29 @@ class MetricsRecord:
     channels: int = 0
     active: int | None = None
     weight_norm_count: int | None = None
-    latency_ratio: float | None = None
+    latency: LatencyRecord | None = None
 
     @property
     def blind(self) -> bool:
         """Whether the untouched model finds so little in the data that a loss of mAP means nothing."""
         return self.map50_before is not None and self.map50_before < _BLIND
+
+
+@dataclass(frozen=True)
+class LatencyRecord:
+    """Milliseconds through the untouched and the final model, medians of alternating runs: of this machine alone."""
+
+    dense_ms: float
+    pruned_ms: float
+    batch: int
+    runs: int
+    threads: int
+    device: str
+
+    @property
+    def ratio(self) -> float:
+        """The final model's time over the untouched one's: below 1 is faster."""
+        return self.pruned_ms / self.dense_ms
 
 
 @dataclass(frozen=True)
@@ -219,6 +236,7 @@ class Record:
         agrees: Whether every prediction was confirmed; None when nothing was executed.
         unjudged: Names of the budgets that nothing was said about, because only an execution can tell.
         fuzz: What came of random plans; None for a scenario that is a plan itself.
+        deploy: What can be done with the saved file where this package is not; of execution ``group``.
         proof: Whether the final model computes what the masked one does, where layers were made narrower.
         rerun: Command that reproduces the record.
     """
@@ -260,6 +278,7 @@ class Record:
     facts: ModelFacts = field(default_factory=ModelFacts)
     fuzz: FuzzRecord | None = None
     proof: tuple[CheckRecord, ...] = ()
+    deploy: tuple[CheckRecord, ...] = ()
     extend: bool = True
     round_to: int | None = None
     checkpoint: str | None = None
@@ -294,6 +313,7 @@ def not_started(record: Record, message: str) -> Record:
         facts=ModelFacts(),
         fuzz=None,
         proof=(),
+        deploy=(),
         checkpoint=None,
     )
 

@@ -26,6 +26,7 @@ from yolo_prune_check.run.resolve import Target
 from yolo_prune_check.run.state import State
 from yolo_prune_check.train.evaluate import Metrics, evaluate
 from yolo_prune_check.train.finetune import fine_tune
+from yolo_prune_check.train.widths import RebuiltError
 
 
 def run_step(state: State, index: int, target: Target) -> StepRecord:
@@ -243,7 +244,7 @@ def _measured(state: State, record: StepRecord, index: int) -> StepRecord:
     if state.scenario.schedule == "sessions":
         path = state.folder / f"session-{index + 1}.pt"
         save_checkpoint(state.model, path)
-        state.model = load_model(path)
+        state.model = load_model(path, trust=state.scenario.trust_checkpoint)
         record = replace(record, checkpoint=display_path(path))
     return record
 
@@ -253,16 +254,22 @@ def _tuned(state: State, record: StepRecord) -> StepRecord:
     if settings is None or state.scenario.data is None:
         raise UserError("fine-tuning needs data", where=state.scenario.id, hint="Name a data set under `data`.")
     enforced = state.scenario.execution == "mask" and settings.enforce_masks
-    result = fine_tune(
-        state.model,
-        data=state.scenario.data,
-        imgsz=state.scenario.imgsz,
-        settings=settings,
-        seed=state.scenario.seed,
-        masks=_masks(state),
-        work_dir=Path(state.folder),
-        progress=state.progress,
-    )
+    try:
+        result = fine_tune(
+            state.model,
+            data=state.scenario.data,
+            imgsz=state.scenario.imgsz,
+            settings=settings,
+            seed=state.scenario.seed,
+            masks=_masks(state),
+            work_dir=Path(state.folder),
+            progress=state.progress,
+            # One training's state takes the place of another's: each step has its own.
+            resume_dir=None if state.resume_dir is None else state.resume_dir / f"training-{record.index + 1}",
+        )
+    except RebuiltError as error:
+        add_hazard(state, "rebuilt-by-trainer", error.where or record.layer, error.what, observed=True)
+        return record
     state.model = result.model
     state.tuned_since = True
     regrown = {layer: count for layer, count in result.regrown.items() if count}
