@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
+from math import inf
 from typing import Any
 
 import torch
@@ -22,6 +23,7 @@ from yolo_prune_check.confirm.probe import probe_images, tensors_of
 from yolo_prune_check.confirm.stale import stale_attributes
 from yolo_prune_check.prune.copied import copied
 from yolo_prune_check.prune.reference import Reference
+from yolo_prune_check.prune.scatter import ChannelScatter
 from yolo_prune_check.prune.second import SECOND, second_forwards
 
 _BATCH = 2
@@ -117,7 +119,7 @@ def _gradients(reference: Reference, cut: Callable[[nn.Module], None], pruned: n
     with _in_double():
         wide, small = (copied(model).double().train() for model in (reference.model, pruned))
         images = probe_images(small, size, count=_BATCH)
-        outputs = [[tensor for tensor in tensors_of(model(images)) if tensor.requires_grad] for model in (wide, small)]
+        outputs = [_differentiable(model, images) for model in (wide, small)]
         pairs = [(one, other) for one, other in zip(*outputs, strict=True) if one.shape == other.shape]
         generator = torch.Generator().manual_seed(0)
         for pair in pairs:
@@ -131,14 +133,38 @@ def _gradients(reference: Reference, cut: Callable[[nn.Module], None], pruned: n
     return _apart(_numbers(wide), _numbers(small))
 
 
+def _differentiable(model: nn.Module, images: torch.Tensor) -> list[torch.Tensor]:
+    """The outputs that have gradients, of a pass in which nothing is dropped and all that is drawn is the same."""
+    for module in model.modules():
+        if isinstance(module, nn.modules.dropout._DropoutNd):
+            module.eval()
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return [tensor for tensor in tensors_of(model(images)) if tensor.requires_grad]
+
+
 def _numbers(model: nn.Module) -> dict[str, torch.Tensor]:
-    return {name: parameter.detach() for name, parameter in model.named_parameters()}
+    """All parameters, by the names that they have without what ``adapter`` puts around a module."""
+    around = [
+        f"{name}."
+        for name, module in model.named_modules()
+        if isinstance(module, nn.Sequential) and len(module) and isinstance(module[-1], ChannelScatter)
+    ]
+    found = {}
+    for name, parameter in model.named_parameters():
+        for prefix in around:
+            if name.startswith(f"{prefix}0."):
+                name = prefix + name.removeprefix(f"{prefix}0.")
+        found[name] = parameter.detach()
+    return found
 
 
 def _apart(wanted: Mapping[str, torch.Tensor], got: Mapping[str, torch.Tensor]) -> Difference:
     """How far gradients are apart, as shares of the parameter's largest, or of the noise of the model's largest."""
     noise = _NOISE * max(float(gradient.abs().max()) for gradient in wanted.values() if gradient.numel())
     largest, first = 0.0, None
+    if odd := [name for name in (*wanted, *got) if not (name in wanted and name in got)]:
+        return Difference(inf, inf, odd[0])
     for name, gradient in got.items():
         meant = wanted[name]
         if meant.shape != gradient.shape:

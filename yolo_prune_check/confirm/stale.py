@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from yolo_prune_check.prune.scatter import ChannelScatter, Scattering
+
 
 @dataclass(frozen=True)
 class Stale:
@@ -69,13 +71,13 @@ def _shape(weight: torch.Tensor) -> str:
 
 
 def _of_others(name: str, before: nn.Module, after: nn.Module) -> Iterator[Stale]:
-    meant, there = _widths(before), _widths(after)
+    meant, there, widened = _widths(before), _widths(after), _widened(after)
     for attribute, value in vars(after).items():
         held = vars(before).get(attribute)
         if type(value) is not int or type(held) is not int:
             continue
         sources = [source for source, width in meant.items() if width == held and source in there]
-        if sources and all(there[source] != value for source in sources):
+        if sources and value not in widened and all(there[source] != value for source in sources):
             what, width = sources[0], there[sources[0]]
             yield Stale(name, attribute, value, f"{what} is {width}; both were {held}")
 
@@ -90,3 +92,8 @@ def _widths(module: nn.Module) -> dict[str, int]:
             if child.out_channels % 2 == 0:
                 found[f"half of the width of {name}"] = child.out_channels // 2
     return found
+
+
+def _widened(module: nn.Module) -> set[int]:
+    """How wide adapters in a module make what narrower layers emit."""
+    return {len(child.source) for child in module.modules() if isinstance(child, ChannelScatter | Scattering)}
