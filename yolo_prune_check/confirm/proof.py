@@ -114,10 +114,11 @@ def _second_difference(reference: Reference, pruned: nn.Module, size: int) -> Di
 def _gradients(reference: Reference, cut: Callable[[nn.Module], None], pruned: nn.Module, size: int) -> Difference:
     """Gradients of what is left, of a fixed random sum of all outputs, with batch statistics.
 
-    Not of features that a head hands on and that are narrower in one of the two.
+    Not of features that a head hands on and that are narrower in one of the two. Whether a parameter is to be trained
+    says nothing about the model, and a loaded one has often none that is: all have gradients here.
     """
     with _in_double():
-        wide, small = (copied(model).double().train() for model in (reference.model, pruned))
+        wide, small = (copied(model).double().train().requires_grad_(True) for model in (reference.model, pruned))
         images = probe_images(small, size, count=_BATCH)
         outputs = [_differentiable(model, images) for model in (wide, small)]
         pairs = [(one, other) for one, other in zip(*outputs, strict=True) if one.shape == other.shape]

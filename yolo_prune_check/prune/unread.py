@@ -1,18 +1,23 @@
-"""Module attributes that hold widths and that only a second forward reads."""
+"""Module attributes that hold widths and that the traced pass did not read: a second forward may, or a user."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from weakref import WeakKeyDictionary
 
 from torch import nn
 
 from yolo_prune_check.channels.graph import ChannelGraph
 from yolo_prune_check.channels.plan import Plan
-from yolo_prune_check.channels.removal import find_removal
+from yolo_prune_check.channels.removal import Removal, find_removal
+from yolo_prune_check.channels.sizes import attributes_in
 from yolo_prune_check.prune.cuts import Attributes
 from yolo_prune_check.prune.second import SECOND, second_forwards
 
 _known: WeakKeyDictionary[ChannelGraph, ChannelGraph] = WeakKeyDictionary()
+
+Held = tuple[str, str]
+"""A module and an attribute."""
 
 
 def unread_attributes(model: nn.Module, graph: ChannelGraph, plan: Plan) -> Attributes:
@@ -23,10 +28,48 @@ def unread_attributes(model: nn.Module, graph: ChannelGraph, plan: Plan) -> Attr
         graph: Its graph.
         plan: The plan.
     """
-    if not any(hasattr(module, SECOND) for module in model.modules()):
-        return {}
-    other = _known.get(graph)
-    if other is None:
-        with second_forwards(model):
-            other = _known[graph] = ChannelGraph.trace(model, imgsz=graph.imgsz)
-    return find_removal(other, plan).attributes
+    removal, read = find_removal(graph, plan), _read(graph)
+    second: Attributes = {}
+    if any(hasattr(module, SECOND) for module in model.modules()):
+        other = _known.get(graph)
+        if other is None:
+            with second_forwards(model):
+                other = _known[graph] = ChannelGraph.trace(model, imgsz=graph.imgsz)
+        second, read = find_removal(other, plan).attributes, read | _read(other)
+    return {**{held: width for held, width in _never_read(model, removal) if held not in read}, **second}
+
+
+def _read(graph: ChannelGraph) -> set[Held]:
+    """Attributes of which a traced pass made any use."""
+    sizes = {item.key[:2] for op in graph.program.ops for item in attributes_in(op.args)}
+    return {*graph.program.computed, *(key[:2] for key in graph.provenance.widths), *sizes}
+
+
+def _never_read(model: nn.Module, removal: Removal) -> Iterator[tuple[Held, int]]:
+    """Attributes that held the width of layers in their module, or half of it, where all of these have one new width.
+
+    Such as ``dim`` of Ultralytics' RepVGGDW. What an attribute means is not known; but no other number could be true.
+    """
+    if not removal.layers:
+        return
+    for name, module in model.named_modules():
+        numbers = {key: value for key, value in vars(module).items() if type(value) is int}
+        if not numbers or type(module).__module__.startswith("torch."):
+            continue
+        pairs = list(_widths(removal, f"{name}." if name else ""))
+        for key, value in numbers.items():
+            now = {after for before, after in pairs if before == value}
+            if len(now) == 1 and (width := now.pop()) is not None and width != value:
+                yield (name, key), width
+
+
+def _widths(removal: Removal, prefix: str) -> Iterator[tuple[int, int | None]]:
+    """Widths of a module's layers and their halves, before and after; None for the half of what has none."""
+    for name, layer in removal.graph.layers.items():
+        if name.startswith(prefix):
+            cut = removal.layers.get(name)
+            outputs = layer.out_channels if cut is None else len(cut.outputs)
+            yield layer.out_channels, outputs
+            yield layer.in_channels, layer.in_channels if cut is None else len(cut.inputs)
+            if layer.out_channels % 2 == 0:
+                yield layer.out_channels // 2, None if outputs % 2 else outputs // 2
