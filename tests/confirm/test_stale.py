@@ -38,7 +38,8 @@ def test_pytorchs_own_must_fit_the_weight(module: nn.Module, attribute: str, val
 def test_a_users_own_must_hold_a_width_that_it_held() -> None:
     halves = Step("model.4.cv1.conv", [*range(4, 32), *range(36, 64)])
     inner = [Step(f"model.4.m.{number}.cv1.conv", range(3, 32)) for number in range(2)]
-    pruned = carry_out(stock(), Plan([halves, *inner], "group"), graph_of())
+    outer = Step("model.4.cv2.conv", range(8, 64))
+    pruned = carry_out(stock(), Plan([halves, *inner, outer], "group"), graph_of())
     assert pruned.get_submodule("model.4").c == 28
     assert stale_attributes(stock(), pruned) == []
     assert [str(item) for item in stale_attributes(stock(), with_width(pruned, 32))] == [
