@@ -54,6 +54,18 @@ def with_width(model: nn.Module, width: int) -> nn.Module:
     return model
 
 
+def test_the_place_of_a_block_is_no_width() -> None:
+    """Block 16 of a YOLO11n has a layer that is 16 wide, and no other number in it is."""
+    model, graph = stock("yolo11n.yaml"), graph_of("yolo11n.yaml")
+    inside = {name: layer for name, layer in graph.layers.items() if name.startswith("model.16.m.")}
+    narrow = [Step(name, range(2, 16)) for name, layer in inside.items() if layer.out_channels == 16]
+    pruned = carry_out(
+        model, Plan([Step("model.16.cv1.conv", [*range(4, 32), *range(36, 64)]), *narrow], "group"), graph
+    )
+    assert pruned.get_submodule("model.16").i == 16
+    assert stale_attributes(model, pruned) == []
+
+
 def test_an_attribute_that_no_forward_reads_is_true_as_well() -> None:
     model, graph = stock("yolov10n.yaml"), graph_of("yolov10n.yaml")
     name = next(name for name, module in model.named_modules() if isinstance(module, RepVGGDW))

@@ -15,6 +15,9 @@ from torch import nn
 
 from yolo_prune_check.prune.scatter import ChannelScatter, Scattering
 
+_NO_WIDTHS = frozenset({"i", "f", "np"})
+"""What Ultralytics notes of a block: its place, its input's place, how many parameters it had when it was built."""
+
 
 @dataclass(frozen=True)
 class Stale:
@@ -74,7 +77,7 @@ def _of_others(name: str, before: nn.Module, after: nn.Module) -> Iterator[Stale
     meant, there, widened = _widths(before), _widths(after), _widened(after)
     for attribute, value in vars(after).items():
         held = vars(before).get(attribute)
-        if type(value) is not int or type(held) is not int:
+        if type(value) is not int or type(held) is not int or attribute in _NO_WIDTHS:
             continue
         sources = [source for source, width in meant.items() if width == held and source in there]
         if sources and value not in widened and all(there[source] != value for source in sources):
