@@ -76,6 +76,26 @@ def test_an_attribute_that_no_forward_reads_is_true_as_well() -> None:
     assert stale_attributes(model, pruned) == []
 
 
+def test_what_a_module_takes_and_what_it_makes_are_told_apart() -> None:
+    """Both were 24 in a RepConv, and none is now; SPPELAN's ``c`` is the width of a layer, and half of another's."""
+    model, graph = stock("yolov9t.yaml"), graph_of("yolov9t.yaml")
+    block = "model.6.cv2.0"
+    plan = Plan(
+        [
+            Step(f"{block}.cv1.conv", range(4, 24)),
+            Step(f"{block}.m.0.cv1.conv1.conv", range(7, 24)),
+            Step("model.9.cv1.conv", range(8, 64)),
+            Step("model.9.cv5.conv", range(22, 128)),
+        ],
+        "group",
+    )
+    pruned = carry_out(model, plan, graph)
+    module = pruned.get_submodule(f"{block}.m.0.cv1")
+    assert (model.get_submodule(f"{block}.m.0.cv1").c1, module.c1, module.c2) == (24, 20, 17)
+    assert pruned.get_submodule("model.9").c == 56
+    assert stale_attributes(model, pruned) == []
+
+
 def test_a_block_is_as_wide_as_an_adapter_makes_it() -> None:
     """torchvision's blocks hold their width, which is that of a narrower layer put back to its places."""
     model = torchvision.models.mobilenet_v3_small(weights=None).features[:3].eval()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Literal, NamedTuple
 from weakref import WeakKeyDictionary
 
 from torch import nn
@@ -18,6 +19,9 @@ _known: WeakKeyDictionary[ChannelGraph, ChannelGraph] = WeakKeyDictionary()
 
 Held = tuple[str, str]
 """A module and an attribute."""
+
+_TAKEN = frozenset({"c1", "in_channels", "in_features", "in_planes", "inplanes"})
+"""What modules call the number of channels that they take; ``c1`` is Ultralytics' name, ``c2`` that of what is made."""
 
 
 def unread_attributes(model: nn.Module, graph: ChannelGraph, plan: Plan) -> Attributes:
@@ -46,9 +50,10 @@ def _read(graph: ChannelGraph) -> set[Held]:
 
 
 def _never_read(model: nn.Module, removal: Removal) -> Iterator[tuple[Held, int]]:
-    """Attributes that held the width of layers in their module, or half of it, where all of these have one new width.
+    """Attributes that held the width of layers in their module, or half of it, and what that width is now.
 
-    Such as ``dim`` of Ultralytics' RepVGGDW. What an attribute means is not known; but no other number could be true.
+    Such as ``dim`` of Ultralytics' RepVGGDW. What an attribute means is not known. But where all these layers have one
+    new width, no other number could be true.
     """
     if not removal.layers:
         return
@@ -56,20 +61,37 @@ def _never_read(model: nn.Module, removal: Removal) -> Iterator[tuple[Held, int]
         numbers = {key: value for key, value in vars(module).items() if type(value) is int}
         if not numbers or type(module).__module__.startswith("torch."):
             continue
-        pairs = list(_widths(removal, f"{name}." if name else ""))
+        widths = list(_widths(removal, f"{name}." if name else ""))
         for key, value in numbers.items():
-            now = {after for before, after in pairs if before == value}
-            if len(now) == 1 and (width := now.pop()) is not None and width != value:
+            width = _meant(key, [item for item in widths if item.before == value])
+            if width is not None and width != value:
                 yield (name, key), width
 
 
-def _widths(removal: Removal, prefix: str) -> Iterator[tuple[int, int | None]]:
-    """Widths of a module's layers and their halves, before and after; None for the half of what has none."""
+class _Width(NamedTuple):
+    """What a layer makes, what it takes, or half of what it makes; None for the half of an odd number."""
+
+    of: Literal["outputs", "inputs", "half"]
+    before: int
+    after: int | None
+
+
+def _meant(key: str, widths: list[_Width]) -> int | None:
+    """The one number that these widths have become; else that which outputs have, or inputs, as the name says."""
+    of = "inputs" if key in _TAKEN else "outputs"
+    for candidates in (widths, [item for item in widths if item.of == of]):
+        now = {item.after for item in candidates}
+        if len(now) == 1:
+            return now.pop()
+    return None
+
+
+def _widths(removal: Removal, prefix: str) -> Iterator[_Width]:
     for name, layer in removal.graph.layers.items():
         if name.startswith(prefix):
             cut = removal.layers.get(name)
             outputs = layer.out_channels if cut is None else len(cut.outputs)
-            yield layer.out_channels, outputs
-            yield layer.in_channels, layer.in_channels if cut is None else len(cut.inputs)
+            yield _Width("outputs", layer.out_channels, outputs)
+            yield _Width("inputs", layer.in_channels, layer.in_channels if cut is None else len(cut.inputs))
             if layer.out_channels % 2 == 0:
-                yield layer.out_channels // 2, None if outputs % 2 else outputs // 2
+                yield _Width("half", layer.out_channels // 2, None if outputs % 2 else outputs // 2)
