@@ -65,7 +65,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         store.add(part.model, part.name, [result])
         words = f"{result.proven}/{result.safe} proven, {result.seconds:.0f} s"
         print(f"{done}/{len(missing)} {part.model} {part.index}: {words}", file=sys.stderr)
-    text, failed = page([(model, found) for model in options.models if (found := total(store, model))], store.setting)
+    results = [(model, found) for model in options.models if (found := total(store, model))]
+    text, failed = page(results, [model for model in MODELS if model not in dict(results)], store.setting)
     print(text)
     if options.write:
         options.write.write_text(text + "\n", encoding="utf-8")

@@ -50,11 +50,12 @@ code has changed. It exits with 3 if a plan failed. This page is what `--write d
 """
 
 
-def page(results: Sequence[tuple[str, Result]], setting: Mapping[str, str]) -> tuple[str, int]:
+def page(results: Sequence[tuple[str, Result]], left: Sequence[str], setting: Mapping[str, str]) -> tuple[str, int]:
     """The page in Markdown, and how many plans failed.
 
     Args:
         results: What is known of each model that was tried.
+        left: Models of a full run that were not tried.
         setting: Versions that the results depend on.
     """
     headers = ("model", "parameters", "plans", "as predicted", "proven", *_SHORT, "parameters removed", "seconds")
@@ -65,6 +66,7 @@ def page(results: Sequence[tuple[str, Result]], setting: Mapping[str, str]) -> t
         "",
         _summary([result for _, result in results], len(failed)),
         "",
+        *([f"Not run for this page, which `make bench` does in full: {', '.join(left)}.", ""] if left else []),
         f"Versions: {', '.join(f'{name} {number}' for name, number in setting.items() if name != 'code')}.",
         "",
         *_failures(failed),

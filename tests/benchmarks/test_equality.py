@@ -68,9 +68,10 @@ def test_results_are_added_up() -> None:
     total.add(Result(100, 4, 4, 4, 4, {"fused": 1.0, "eval": 3.0}, 0.2, 0.5, 6.0))
     assert (total.drawn, total.safe, total.agreed, total.proven, total.seconds) == (7, 6, 6, 5, 11.0)
     assert (total.errors, total.least, total.most) == ({"fused": 2.0, "eval": 3.0}, 0.1, 0.5)
-    text, failed = page([("a.yaml", total)], {"torch": "1"})
+    text, failed = page([("a.yaml", total)], ["b.yaml", "c.yaml"], {"torch": "1"})
     assert failed == 1
     assert "- a.yaml (a: 1 kept): x: y" in text
+    assert "Not run for this page, which `make bench` does in full: b.yaml, c.yaml." in text
     assert "6 safe plans on 1 models, of 7 that were drawn" in text
 
 
