@@ -1,6 +1,6 @@
 # make demo   install, run every spec in specs/ on the shipped model and data, write Markdown reports
 # make test   the test suite            make lint   style, types, import direction
-# make bench  speed, Torch-Pruning, predicted against executed: writes docs/           make clean  remove what these made
+# make bench  speed, peers, predictions, pruned against masked: writes docs/          make clean  remove what these made
 PYTHON ?= python3
 JOBS ?= 2
 REPORTS ?= reports
@@ -40,6 +40,7 @@ bench: $(VENV)/.bench-installed
 	$(BIN)/python -m benchmarks.predict --write docs/speed.md
 	$(BIN)/python -m benchmarks.peers --jobs $(JOBS) --write docs/peers.md
 	$(BIN)/python -m benchmarks.agreement --jobs $(JOBS) --write docs/agreement.md
+	$(BIN)/python -m benchmarks.equality --jobs $(JOBS) --write docs/equality.md
 	$(BIN)/python -m benchmarks.mutants --write docs/mutants.md
 
 clean:

@@ -11,18 +11,18 @@ import argparse
 import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from functools import lru_cache
-from multiprocessing import get_context
 from pathlib import Path
 
 from torch import nn
 
 from benchmarks.agreement_page import page
-from benchmarks.agreement_store import Result, Store
+from benchmarks.agreement_store import Result, totals
+from benchmarks.parallel import in_processes
 from benchmarks.plans import HOW, How, Steps, named, random_plans, single_layers
-from benchmarks.setting import fingerprint, one_thread, versions
+from benchmarks.setting import fingerprint, versions
+from benchmarks.store import Store
 from benchmarks.trial import Trial
 from benchmarks.zoo import FAMILIES, TORCHVISION, build, randomise_norms
 from yolo_prune_check.channels.graph import ChannelGraph
@@ -65,15 +65,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if unknown:
         raise UserError("no such family", value=unknown[0], hint=f"Families: {', '.join(FAMILIES)}.")
     models = options.models or _models(options.families)
-    store = Store(options.json, {"code": fingerprint(), **versions()})
+    store = Store(options.json, {"code": fingerprint(), **versions()}, Result)
     parts = [part for model in models for part in _parts(model, options)]
     missing = [part for part in parts if not store.has(part.model, part.name)]
-    for done, (part, results) in enumerate(_tried(missing, options.jobs), 1):
+    for done, (part, results) in enumerate(in_processes(try_part, missing, options.jobs), 1):
         store.add(part.model, part.name, results)
         agreed = sum(result.agreed for result in results)
         tried = sum(result.tried for result in results)
         print(f"{done}/{len(missing)} {part.model} {part.kind} {part.index}: {agreed}/{tried} agree", file=sys.stderr)
-    text, refuted = page([(model, store.results(model)) for model in models], store.setting)
+    text, refuted = page([(model, totals(store.all_of(model))) for model in models], store.setting)
     print(text)
     if options.write:
         options.write.write_text(text + "\n", encoding="utf-8")
@@ -110,22 +110,6 @@ def _parts(model: str, options: argparse.Namespace) -> Iterator[Part]:
         layers = sum(isinstance(module, nn.Conv2d) for module in build(model).modules())
         for index in range(-(-2 * layers // PART)):
             yield Part(model, "one layer", index, PART, options.seed, options.imgsz)
-
-
-def _tried(parts: Sequence[Part], jobs: int) -> Iterator[tuple[Part, list[Result]]]:
-    """Try the parts, in as many processes as asked for; each is yielded as soon as it is done."""
-    if jobs == 1:
-        one_thread()
-        for part in parts:
-            yield part, try_part(part)
-        return
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=one_thread) as pool:
-        futures = {pool.submit(try_part, part): part for part in parts}
-        try:
-            for future in as_completed(futures):
-                yield futures[future], future.result()
-        finally:
-            pool.shutdown(cancel_futures=True)
 
 
 @lru_cache(maxsize=2)

@@ -8,8 +8,9 @@ import pytest
 
 from benchmarks.agreement import main
 from benchmarks.agreement_page import page
-from benchmarks.agreement_store import Result, Store
+from benchmarks.agreement_store import Result, totals
 from benchmarks.plans import random_plans
+from benchmarks.store import Store
 from benchmarks.trial import Trial
 from tests.models import graph_of, stock
 from yolo_prune_check.channels.graph import ChannelGraph
@@ -41,17 +42,17 @@ def test_it_tries_the_plans_writes_the_page_and_does_not_try_them_again(
 
 
 def test_results_of_other_code_are_not_taken_for_its_own(tmp_path: Path) -> None:
-    store = Store(tmp_path, {"code": "a"})
+    store = Store(tmp_path, {"code": "a"}, Result)
     store.add("x.yaml", "random 0", [Result("random", "local", tried=2, agreed=2)])
-    assert Store(tmp_path, {"code": "a"}).results("x.yaml") == [Result("random", "local", tried=2, agreed=2)]
-    assert not Store(tmp_path, {"code": "b"}).has("x.yaml", "random 0")
+    assert Store(tmp_path, {"code": "a"}, Result).all_of("x.yaml") == [Result("random", "local", tried=2, agreed=2)]
+    assert not Store(tmp_path, {"code": "b"}, Result).has("x.yaml", "random 0")
 
 
 def test_parts_of_a_model_are_added_up_by_kind_and_execution(tmp_path: Path) -> None:
-    store = Store(tmp_path, {})
+    store = Store(tmp_path, {}, Result)
     store.add("x.yaml", "random 0", [Result("random", "local", tried=2, agreed=1, broke=1), Result("random", "mask")])
     store.add("x.yaml", "random 1", [Result("random", "local", tried=3, agreed=3, broke=2)])
-    local, mask = store.results("x.yaml")
+    local, mask = totals(store.all_of("x.yaml"))
     assert (local.tried, local.agreed, local.broke) == (5, 4, 3)
     assert mask.tried == 0
 

@@ -33,7 +33,8 @@ from yolo_prune_check.channels.prediction import Mismatch
 from yolo_prune_check.channels.program import Program
 from yolo_prune_check.channels.provenance import Provenance
 from yolo_prune_check.channels.tensors import Tensor
-from yolo_prune_check.channels.trace import trace_program
+from yolo_prune_check.channels.trace import trace_program, trace_training
+from yolo_prune_check.channels.training import TrainingReader, training_readers
 from yolo_prune_check.errors import UserError
 
 if TYPE_CHECKING:
@@ -53,11 +54,13 @@ class ChannelGraph:
         program: The traced forward pass.
         imgsz: Image size of the trace, in pixels.
         layers: Convolutions by qualified name, in execution order.
+        training: What runs in training alone and reads their channels, which therefore stay.
     """
 
     program: Program
     imgsz: int
     layers: Mapping[str, GraphLayer]
+    training: tuple[TrainingReader, ...] = ()
 
     @classmethod
     def trace(cls, model: nn.Module, imgsz: int = 64) -> ChannelGraph:
@@ -79,7 +82,9 @@ class ChannelGraph:
                 hint="Give one number: images are square.",
             )
         program = trace_program(network, imgsz)
-        return cls(program, imgsz, find_layers(program, consumers_of(program)))
+        layers = find_layers(program, consumers_of(program))
+        trained = trace_training(network, imgsz) if program.unvisited else None
+        return cls(program, imgsz, layers, () if trained is None else training_readers(program, layers, trained))
 
     def __repr__(self) -> str:
         return f"ChannelGraph({len(self.layers)} layers, {len(self.program.ops)} operators, {self.imgsz} px)"
@@ -128,7 +133,7 @@ class ChannelGraph:
     @cached_property
     def partition(self) -> Partition:
         """Which channels can only be removed together, and which not at all."""
-        return find_partition(self.program, self.provenance)
+        return find_partition(self.program, self.provenance, self.training)
 
     @cached_property
     def groups(self) -> tuple[Group, ...]:

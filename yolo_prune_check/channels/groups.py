@@ -13,6 +13,7 @@ from scipy.sparse.csgraph import connected_components
 from yolo_prune_check.channels.heads import fixed_outputs
 from yolo_prune_check.channels.program import BoolArray, Program
 from yolo_prune_check.channels.provenance import ChannelRange, Ids, Provenance, operator_in
+from yolo_prune_check.channels.training import TrainingReader
 
 
 @dataclass(frozen=True)
@@ -77,8 +78,14 @@ class Levels:
         return len(np.unique(known)) == len(known)
 
 
-def find_partition(program: Program, provenance: Provenance) -> Partition:
-    """Which channels can only be removed together, and which not at all."""
+def find_partition(program: Program, provenance: Provenance, training: tuple[TrainingReader, ...] = ()) -> Partition:
+    """Which channels can only be removed together, and which not at all.
+
+    Args:
+        program: The traced pass.
+        provenance: Which channels its values hold.
+        training: What else needs channels as they are.
+    """
     total = provenance.channels.total
     ties = provenance.origins.ties
     left = np.concatenate([np.empty(0, dtype=np.int64), *(first for first, _ in ties)])
@@ -95,6 +102,10 @@ def find_partition(program: Program, provenance: Provenance) -> Partition:
             frozen.setdefault(group, item.operator)
     for group in np.unique(label[fixed_outputs(program, provenance)]).tolist():
         frozen.setdefault(group, "the model's output")
+    for reader in training:
+        for part in reader.channels:
+            for group in label[provenance.channels.of(part.layer)[part.start : part.stop]].tolist():
+                frozen.setdefault(group, reader.operator)
     levels = tuple(
         Levels(
             operator_in(item.op),

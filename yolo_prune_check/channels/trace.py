@@ -24,7 +24,19 @@ from yolo_prune_check.images import image_channels
 _NUMBERS = frozenset({int, torch.Size, list, tuple})  # what a module may hold whole numbers as
 
 
-def trace_program(model: nn.Module, imgsz: int) -> Program:
+def trace_training(model: nn.Module, imgsz: int) -> Program | None:
+    """The same, by the ways that the model's own code goes in training: norms and dropouts stay in eval mode.
+
+    Returns:
+        None where it cannot be traced so: it may want labels, or more than one image. What it reads is not known then.
+    """
+    try:
+        return trace_program(model, imgsz, training=True)
+    except UserError:
+        return None
+
+
+def trace_program(model: nn.Module, imgsz: int, *, training: bool = False) -> Program:
     """Run one image of zeros through the model and record the pass.
 
     The model is left as it was: parameters, buffers, attributes, hooks and train/eval mode; and so are random numbers.
@@ -32,6 +44,7 @@ def trace_program(model: nn.Module, imgsz: int) -> Program:
     Args:
         model: Any module that takes an image batch ``(1, C, imgsz, imgsz)``; ``images`` says which C.
         imgsz: Height and width of the image, in pixels.
+        training: Whether modules are told that they are in training, but for PyTorch's own.
 
     Raises:
         UserError: The model cannot be traced, or does not run on such an image.
@@ -42,6 +55,9 @@ def trace_program(model: nn.Module, imgsz: int) -> Program:
     with unchanged(tuple(recorder.names), recorder.written), torch.no_grad():
         if not all(map(_is_evaluating, recorder.names)):
             model.eval()
+        if training:
+            for module in recorder.names:
+                module.training = not type(module).__module__.startswith("torch.")
         _name_numbers(recorder)
         image = _image(model, imgsz)
         recorder.image = recorder.add(image, derived=True)

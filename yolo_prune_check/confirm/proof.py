@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
+from math import inf
 from typing import Any
 
 import torch
@@ -114,13 +115,13 @@ def _second_difference(reference: Reference, pruned: nn.Module, size: int) -> Di
 def _gradients(reference: Reference, cut: Callable[[nn.Module], None], pruned: nn.Module, size: int) -> Difference:
     """Gradients of what is left, of a fixed random sum of all outputs, with batch statistics.
 
-    Not of features that a head hands on and that are narrower in one of the two.
+    Not of features that a head hands on and that are narrower in one of the two. Whether a parameter is to be trained
+    says nothing about the model, and a loaded one has often none that is: all have gradients here.
     """
     with _in_double():
-        # A checkpoint of Ultralytics has none that asks for gradients.
-        wide, small = (copied(model).double().train().requires_grad_() for model in (reference.model, pruned))
+        wide, small = (copied(model).double().train().requires_grad_(True) for model in (reference.model, pruned))
         images = probe_images(small, size, count=_BATCH)
-        outputs = [[tensor for tensor in tensors_of(model(images)) if tensor.requires_grad] for model in (wide, small)]
+        outputs = [_differentiable(model, images) for model in (wide, small)]
         pairs = [(one, other) for one, other in zip(*outputs, strict=True) if one.shape == other.shape]
         generator = torch.Generator().manual_seed(0)
         for pair in pairs:
@@ -134,14 +135,38 @@ def _gradients(reference: Reference, cut: Callable[[nn.Module], None], pruned: n
     return _apart(_numbers(wide), _numbers(small))
 
 
+def _differentiable(model: nn.Module, images: torch.Tensor) -> list[torch.Tensor]:
+    """The outputs that have gradients, of a pass in which nothing is dropped and all that is drawn is the same."""
+    for module in model.modules():
+        if isinstance(module, nn.modules.dropout._DropoutNd):
+            module.eval()
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return [tensor for tensor in tensors_of(model(images)) if tensor.requires_grad]
+
+
 def _numbers(model: nn.Module) -> dict[str, torch.Tensor]:
-    return {name: parameter.detach() for name, parameter in model.named_parameters()}
+    """All parameters, by the names that they have without what ``adapter`` puts around a module."""
+    around = [
+        f"{name}."
+        for name, module in model.named_modules()
+        if isinstance(module, nn.Sequential) and len(module) and isinstance(module[-1], ChannelScatter)
+    ]
+    found = {}
+    for name, parameter in model.named_parameters():
+        for prefix in around:
+            if name.startswith(f"{prefix}0."):
+                name = prefix + name.removeprefix(f"{prefix}0.")
+        found[name] = parameter.detach()
+    return found
 
 
 def _apart(wanted: Mapping[str, torch.Tensor], got: Mapping[str, torch.Tensor]) -> Difference:
     """How far gradients are apart, as shares of the parameter's largest, or of the noise of the model's largest."""
     noise = _NOISE * max(float(gradient.abs().max()) for gradient in wanted.values() if gradient.numel())
     largest, first = 0.0, None
+    if odd := [name for name in (*wanted, *got) if not (name in wanted and name in got)]:
+        return Difference(inf, inf, odd[0])
     for name, gradient in got.items():
         meant = wanted[name]
         if meant.shape != gradient.shape:

@@ -1,0 +1,116 @@
+"""Rows of the proof: which there are, and what is no mistake."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+from benchmarks.zoo import randomise_norms
+from tests.models import graph_of, stock
+from yolo_prune_check.channels.graph import ChannelGraph
+from yolo_prune_check.channels.plan import Plan, Step
+from yolo_prune_check.confirm.proof import prove
+from yolo_prune_check.prune.apply import carry_out, meant_by
+
+HALF = Plan([Step("model.1.conv", range(16))], "group")
+
+
+class Net(nn.Module):
+    """Convolutions, batch norms and a dropout, put together by functions."""
+
+    def __init__(self, drop: float = 0.0) -> None:
+        super().__init__()
+        self.first, self.norm, self.second = nn.Conv2d(3, 16, 3, 2, 1), nn.BatchNorm2d(16), nn.Conv2d(16, 8, 1)
+        self.drop, self.last = nn.Dropout(drop), nn.Linear(8, 4)
+        self.share = drop
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        features = self.second(self.norm(self.first(x)).relu()).mean((2, 3))
+        features = nn.functional.dropout(features, self.share, self.training)
+        result: torch.Tensor = self.last(self.drop(features))
+        return result
+
+
+def net(drop: float = 0.0) -> tuple[nn.Module, ChannelGraph]:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = Net(drop).eval()
+    randomise_norms(model, seed=0)
+    return model, ChannelGraph.trace(model, imgsz=32)
+
+
+def test_every_way_of_using_a_model_has_a_row() -> None:
+    model, plan = stock(), HALF
+    rows = prove(meant_by(model, plan, graph_of()), carry_out(model, plan, graph_of()), (64, 96), photographs)
+    assert [row.name for row in rows] == [
+        "eval, random image, 64 px",
+        "eval, photographs, 64 px",
+        "eval, random image, 96 px",
+        "eval, photographs, 96 px",
+        "fused, random image, 64 px",
+        "forward for export, random image, 64 px",
+        "gradients in train mode, 64 px",
+        "width attributes",
+    ]
+    assert all(row.passed for row in rows)
+    assert all(row.error is not None for row in rows[:-1])
+
+
+def photographs(size: int) -> torch.Tensor:
+    return torch.rand(2, 3, size, size, generator=torch.Generator().manual_seed(1))
+
+
+@pytest.mark.parametrize("execution", ["group", "adapter"])
+def test_what_is_dropped_at_random_in_training_is_no_mistake(execution: str) -> None:
+    model, graph = net(drop=0.5)
+    plan = Plan([Step("first", range(1, 16, 2))], execution)  # type: ignore[arg-type]
+    rows = prove(meant_by(model, plan, graph), carry_out(model, plan, graph), (32,))
+    assert [(row.name, row.passed) for row in rows] == [
+        ("eval, random image, 32 px", True),
+        ("gradients in train mode, 32 px", True),
+        ("width attributes", True),
+    ]
+
+
+def test_an_adapter_behind_a_batch_norm_gives_its_parameters_no_other_name() -> None:
+    model, graph = net()
+    plan = Plan([Step("first", range(1, 16, 2))], "adapter")
+    small = carry_out(model, plan, graph)
+    assert "norm.0.weight" in dict(small.named_parameters())
+    assert all(row.passed for row in prove(meant_by(model, plan, graph), small, (32,)))
+
+
+def test_gradients_differ_where_a_layer_is_cut_off_from_learning() -> None:
+    model, graph = net()
+    plan = Plan([Step("first", range(1, 16, 2))], "group")
+    small = carry_out(model, plan, graph)
+    small.get_submodule("second").register_forward_pre_hook(lambda module, args: (args[0].detach(),))
+    failed = [row for row in prove(meant_by(model, plan, graph), small, (32,)) if not row.passed]
+    assert [(row.name, row.detail) for row in failed] == [
+        ("gradients in train mode, 32 px", "first wrong at first.weight")
+    ]
+
+
+def test_other_outputs_are_other_shapes() -> None:
+    model, graph = net()
+    plan = Plan([Step("first", range(8))], "group")
+    small = carry_out(model, plan, graph)
+    setattr(small, "last", nn.Linear(8, 3))  # noqa: B010  # nn.Module is not typed for it
+    row = prove(meant_by(model, plan, graph), small, (32,))[0]
+    assert (row.passed, row.error, row.detail) == (False, None, "the outputs have other shapes than were meant")
+
+
+def test_neither_model_is_changed() -> None:
+    model, graph = net(drop=0.5)
+    plan = Plan([Step("first", range(8))], "group")
+    small, meant = carry_out(model, plan, graph).train().requires_grad_(False), meant_by(model, plan, graph)
+    drawn, before = torch.random.get_rng_state(), copy.deepcopy([small.state_dict(), meant.model.state_dict()])
+    prove(meant, small, (32,))
+    assert torch.equal(drawn, torch.random.get_rng_state())
+    assert all(module.training for module in small.modules())
+    assert not any(parameter.requires_grad for parameter in small.parameters())
+    for state, held in zip((small.state_dict(), meant.model.state_dict()), before, strict=True):
+        assert all(torch.equal(tensor, held[name]) for name, tensor in state.items())
