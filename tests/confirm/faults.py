@@ -277,19 +277,19 @@ OTHERS = (
     Fault(
         "a convolution's inputs as they were",
         attribute("model.2.cv1.conv", "in_channels", 32),
-        "model.2.cv1.conv.in_channels is 32, its weight is 32 x 16 x 1 x 1",
+        "model.2.cv1.conv: in_channels says 32, the weights say 16",
         WIDTHS,
     ),
     Fault(
         "a convolution's outputs as they were",
         attribute("model.1.conv", "out_channels", 32),
-        "model.1.conv.out_channels is 32, its weight is 16 x 16 x 3 x 3",
+        "model.1.conv: out_channels says 32, the weights say 16",
         WIDTHS,
     ),
     Fault(
         "a batch norm's features as they were",
         attribute("model.1.bn", "num_features", 32),
-        "model.1.bn.num_features is 32, its weight is 16",
+        "model.1.bn: num_features says 32, the weights say 16",
         WIDTHS,
     ),
     FROZEN,

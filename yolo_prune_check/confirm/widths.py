@@ -21,13 +21,14 @@ def stale_widths(model: nn.Module) -> tuple[str, ...]:
     PyTorch's layers are looked at, and those of Ultralytics' blocks that keep a width which some code of theirs reads
     (ADown and SPPELAN keep one that none does). Of classes that are neither's nothing is known here.
     """
-    return tuple(
+    found = (
         f"{name}: {attribute} says {said}, the weights say {true}"
         for name, module in model.named_modules()
         for claims in _claims_of(module)
         for attribute, said, true in claims(module)
         if said != true
     )
+    return tuple(dict.fromkeys(found))  # a batch norm has four tensors to say the same
 
 
 def _claims_of(module: nn.Module) -> Iterator[Callable[[Any], Claims]]:
