@@ -15,9 +15,14 @@ def checks_part(title: str, checks: Sequence[CheckRecord]) -> str:
         return ""
     rows = [[text(check.name), tick(check.passed), error(check.error), text(check.detail) or NONE] for check in checks]
     names, rows = columns(["check", "holds", "largest relative error", "what"], rows, always=("check", "holds"))
-    errors = [check.error for check in checks if check.error is not None]
-    largest = f"\n\nLargest error: {error(max(errors))}." if errors else ""
-    return f"**{title}**\n\n{table(names, rows, right=['largest relative error'])}{largest}"
+    largest = largest_error(checks)
+    told = "" if largest is None else f"\n\nLargest error: {error(largest)}."
+    return f"**{title}**\n\n{table(names, rows, right=['largest relative error'])}{told}"
+
+
+def largest_error(checks: Sequence[CheckRecord]) -> float | None:
+    """The largest relative error that was measured; None if none was."""
+    return max((check.error for check in checks if check.error is not None), default=None)
 
 
 def error(value: float | None) -> str:

@@ -12,7 +12,7 @@ from yolo_prune_check.report.random_plans import random_how, random_part
 from yolo_prune_check.report.safety import path_line, repair_line, repair_of_plan
 from yolo_prune_check.report.setting import absolute, shown_model, shown_path
 from yolo_prune_check.report.site import CLAIMS, INDEX, Site, Suite, relative
-from yolo_prune_check.report.tally import Tally, ended, phantoms
+from yolo_prune_check.report.tally import Tally, phantoms
 from yolo_prune_check.report.wording import advice, explanation, headline, outcome, reason, step_name, verdict_name
 from yolo_prune_check.run.record import EdgeRecord, HazardRecord, MismatchRecord, Record, StepRecord
 
@@ -59,7 +59,7 @@ def _verdicts(suite: Suite, site: Site) -> str:
             [
                 site.link(record, suite.page),
                 verdict_name(record.verdict),
-                figures.tick(ended(record)),
+                figures.tick(record.passed),
                 figures.of(tally.confirmed, tally.predictions) if tally.predictions else NONE,
                 text(reason(record)),
             ]
@@ -77,9 +77,6 @@ def scenario_part(record: Record) -> str:
         lines = [f"- {text(failure)}" for failure in record.failures] or ["- no reason was recorded"]
         expected = f" Expected: {text(record.expected)}." if record.expected else ""
         parts.append(f"**This scenario failed.**{expected}\n\n" + "\n".join(lines))
-    elif record.verdict == "not-run":
-        if record.expected:
-            parts.append(f"The spec expects: {text(record.expected)}. Nothing tells yet whether that is so.")
     elif record.verdict != "safe" and record.expected:
         parts.append(f"This is what the spec expects: {text(record.expected)}.")
     if record.notes:
@@ -119,7 +116,7 @@ def _how(record: Record) -> str:
         execution,
         f"order {code(record.order)}",
         f"schedule {code(record.schedule)}",
-        f"channels chosen by {code(record.criterion)}",
+        f"channels chosen by {text(record.selected)}",
         f"activations {code(record.activations)}",
         f"on mismatch {code(record.on_mismatch)}",
         f"fine-tuning {text(record.fine_tune)}" if record.fine_tune else "no fine-tuning",

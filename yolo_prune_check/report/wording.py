@@ -41,25 +41,16 @@ def _not_started(scenarios: int, started: int) -> str:
 
 
 def _headline(records: Sequence[Record]) -> str:
-    ran = [record for record in records if record.verdict != "not-run"]
-    waiting = len(records) - len(ran)
-    if not ran:
-        if waiting == 1:
-            return "**The plan was not run, so nothing is known of its safety.**"
-        return f"**None of the {waiting} plans was run, so nothing is known of their safety.**"
-    tally = Tally.of(ran)
-    unexpected = [record for record in ran if not record.passed]
-    first = _alone(ran[0]) if tally.scenarios == 1 else _together(tally)
-    second = f" {waiting} {'was' if waiting == 1 else 'were'} not run and say{'s' if waiting == 1 else ''} nothing."
-    if not waiting:
-        second = ""
+    tally = Tally.of(records)
+    unexpected = [record for record in records if not record.passed]
+    first = _alone(records[0]) if tally.scenarios == 1 else _together(tally)
+    second = ""
     if unexpected:
         names = ", ".join(code(record.id) for record in unexpected)
         verb = "did not end as its spec expects" if len(unexpected) == 1 else "did not end as their specs expect"
-        second += f" Look first at {names}, which {verb}."
+        second = f" Look first at {names}, which {verb}."
     elif tally.safe < tally.scenarios:
-        every = "Every scenario that ran" if waiting else "Every scenario"
-        second += f" {every} ended as its spec expects; the ones that are not safe were declared to show that."
+        second = " Every scenario ended as its spec expects; the ones that are not safe were declared to show that."
     return f"**{first}**{second}{_proof(tally)}"
 
 
@@ -99,7 +90,7 @@ def _together(tally: Tally) -> str:
         safe = f"{of(tally.safe, tally.scenarios)} plans {'fits' if tally.safe == 1 else 'fit'}, but {but}"
     if not tally.safe:
         safe = f"None of the {tally.scenarios} plans is {'known to be ' if tally.stopped else ''}safe to use"
-    return f"{safe}; {_listing(parts)}."
+    return f"{safe}; {listing(parts)}."
 
 
 def _but(tally: Tally) -> str:
@@ -115,7 +106,7 @@ def _but(tally: Tally) -> str:
         parts.append("the data cannot show what " + ("it costs" if tally.safe == 1 else "any of them costs"))
     elif tally.blind:
         parts.append(f"the data cannot show what {tally.blind} of them {'costs' if tally.blind == 1 else 'cost'}")
-    return _listing(parts) if parts else ""
+    return listing(parts) if parts else ""
 
 
 def _costly(tally: Tally) -> str:
@@ -160,7 +151,7 @@ def _cause(record: Record) -> str:
         return random_reason(record.fuzz)
     if record.verdict == "safe":
         return _safe(record)
-    if record.verdict == "unsafe" and (failed := _failed_step(record)) is not None:
+    if record.verdict == "unsafe" and (failed := failed_step(record)) is not None:
         failure = failed.observed_failure or failed.predicted_failure
         if failure is not None:
             numbers = f"expected {failure.expected}, got {failure.got}"
@@ -175,7 +166,8 @@ def _cause(record: Record) -> str:
     return first
 
 
-def _failed_step(record: Record) -> StepRecord | None:
+def failed_step(record: Record) -> StepRecord | None:
+    """The step at which the plan was stopped, because the network broke there; None if it came to its end."""
     return next((step for step in record.steps if step.status == "failed"), None)
 
 
@@ -223,8 +215,6 @@ def explanation(record: Record) -> str:
     sentences = [f"**{capital(verdict_name(record.verdict))}**{_provided(record)}."]
     if record.verdict == "refused":
         sentences.append("The input cannot be used, and the plan was refused before anything was pruned.")
-    elif record.verdict == "not-run":
-        sentences.append("The scenario was not carried out.")
     elif record.verdict == "not-started":
         sentences.append("The scenario could not be started, because its input is wrong.")
     elif record.verdict == "stopped":
@@ -300,8 +290,6 @@ def advice(record: Record) -> str:
         return "cannot be run; correct the input that its message names"
     if record.verdict == "not-started":
         return "could not be started; correct the input that its message names"
-    if record.verdict == "not-run":
-        return "nothing was executed, so nothing is known yet"
     if record.verdict == "stopped":
         return "did not come to its end; raise the limit that its reason names, or ask for less"
     breaks = first_failure(record) is not None
@@ -348,5 +336,6 @@ def step_name(step: StepRecord) -> str:
     return f"{code(step.layer)} ({step.address})" if step.address else code(step.layer)
 
 
-def _listing(parts: Sequence[str]) -> str:
+def listing(parts: Sequence[str]) -> str:
+    """``a``, ``a and b``, ``a, b and c``."""
     return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
