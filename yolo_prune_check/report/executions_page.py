@@ -62,8 +62,9 @@ def _part(plan: SamePlan, site: Site) -> str:
 
 def plan_title(record: Record) -> str:
     """What a plan prunes, as a heading. Markdown."""
+    tuned = f", fine-tuned {record.fine_tune}" if record.fine_tune else ""
     if not record.layers:
-        return f"Written out: {text(record.selected)}"
+        return text(f"Written out: {record.selected}{tuned}")
     widest = re.fullmatch(r"widest:(\d+)", record.layers)
     if widest:
         layers = "widest layer" if widest[1] == "1" else f"{widest[1]} widest layers"
@@ -73,7 +74,6 @@ def plan_title(record: Record) -> str:
     if record.blocks:
         each = "each of " if len(record.blocks) > 1 and record.layers != "all" else ""
         words += f" of {each}block{'s' if len(record.blocks) > 1 else ''} {', '.join(map(str, record.blocks))}"
-    tuned = f", fine-tuned {record.fine_tune}" if record.fine_tune else ""
     return text(f"{words}, {record.selected}{tuned}")
 
 
