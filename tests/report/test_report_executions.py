@@ -94,7 +94,7 @@ def test_what_follows_is_said(build: Build, tmp_path: Path) -> None:
         "mAP50 right after pruning: 0.500 under `mask`, `group` and `adapter`; 0.900 before.",
         "mAP50 after fine-tuning: 0.800 under `mask`, `group` and `adapter`; 0.900 before.",
         "On the machine of this run, `group` was faster than the untouched model (×0.75); `adapter` was slower than "
-        "the untouched model (×1.20). Differences up to 5% are noise.",
+        "the untouched model (×1.20). Differences up to 5 % are noise.",
     ]
 
 
@@ -166,16 +166,16 @@ def test_several_steps_that_were_tuned_are_explained(build: Build, tmp_path: Pat
 @pytest.mark.parametrize(
     ("known", "title"),
     [
-        ({"layers": "first", "blocks": (1,)}, "First layer of block 1, l1, ratio 0.5"),
-        ({"layers": "first", "blocks": (1, 2)}, "First layer of each of blocks 1, 2, l1, ratio 0.5"),
-        ({"layers": "all", "blocks": (4, 5)}, "Every layer of blocks 4, 5, l1, ratio 0.5"),
-        ({"layers": "widest:1", "blocks": (4, 5)}, "Widest layer of each of blocks 4, 5, l1, ratio 0.5"),
-        ({"layers": "widest:2", "blocks": (4,)}, "2 widest layers of block 4, l1, ratio 0.5"),
-        ({"layers": "2.0, 4.1", "blocks": None}, "Layers 2.0, 4.1, l1, ratio 0.5"),
+        ({"layers": "first", "blocks": (1,)}, "First layer of block 1: l1, ratio 0.5"),
+        ({"layers": "first", "blocks": (1, 2)}, "First layer of each of blocks 1 and 2: l1, ratio 0.5"),
+        ({"layers": "all", "blocks": (3, 4, 5)}, "Every layer of blocks 3 to 5: l1, ratio 0.5"),
+        ({"layers": "widest:1", "blocks": (4, 5)}, "Widest layer of each of blocks 4 and 5: l1, ratio 0.5"),
+        ({"layers": "widest:2", "blocks": (4,)}, "2 widest layers of block 4: l1, ratio 0.5"),
+        ({"layers": "2.0, 4.1", "blocks": None}, "Layers 2.0, 4.1: l1, ratio 0.5"),
         ({"layers": "", "blocks": None, "selected": "2.0 keeps 0-7"}, "Written out: 2.0 keeps 0-7"),
     ],
 )
 def test_a_plan_has_a_title(build: Build, known: dict[str, Any], title: str) -> None:
     assert plan_title(build.record(**known)) == title
     tuned = build.record(**known, fine_tune="1 epoch")
-    assert plan_title(tuned) == f"{title}, fine-tuned 1 epoch"
+    assert plan_title(tuned) == f"{title}; fine-tuned 1 epoch"

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from yolo_prune_check.report.figures import named, tick
 from yolo_prune_check.report.markdown import NONE, code, columns, table, text
 from yolo_prune_check.run.record import CheckRecord, LatencyRecord, StepRecord
+
+_SLICE = re.compile(r"(.+)\[(\d+):(\d+)\]")
 
 
 def checks_part(title: str, checks: Sequence[CheckRecord]) -> str:
@@ -36,10 +39,20 @@ def group_lines(step: StepRecord) -> list[str]:
     """What execution ``group`` did besides what the step names."""
     lines = []
     if step.added:
-        lines.append(f"with it went, being tied to it: {named([code(part) for part in step.added])}")
+        lines.append(f"with it went, being tied to it: {named(_by_layer(step.added))}")
     if step.returned:
-        lines.append(f"stayed after all, for symmetry or round widths: {named([code(part) for part in step.returned])}")
+        lines.append(f"stayed after all, for symmetry or round widths: {named(_by_layer(step.returned))}")
     return lines
+
+
+def _by_layer(slices: Sequence[str]) -> list[str]:
+    """Channels given as ``layer[start:stop]``, one entry for each layer, as specs write them."""
+    layers: dict[str, list[str]] = {}
+    for part in slices:
+        found = _SLICE.fullmatch(part)
+        layer, start, stop = (part, 0, 0) if found is None else (found[1], int(found[2]), int(found[3]))
+        layers.setdefault(layer, []).append(str(start) if stop - start == 1 else f"{start}-{stop - 1}")
+    return [f"channels {', '.join(ranges)} of {code(layer)}" for layer, ranges in layers.items()]
 
 
 def took_line(took: LatencyRecord) -> str:

@@ -120,7 +120,7 @@ def _time(running: Sequence[Record]) -> Iterator[str]:
     for record, ratio in timed:
         kind = "as fast as" if abs(ratio - 1) <= NOISE else "faster than" if ratio < 1 else "slower than"
         told.append(f"{way(record)} was {kind} the untouched model (×{ratio:.2f})")
-    yield f"On the machine of this run, {'; '.join(told)}. Differences up to {NOISE:.0%} are noise."
+    yield f"On the machine of this run, {'; '.join(told)}. Differences up to {NOISE * 100:.0f} % are noise."
 
 
 def _ways(records: Sequence[Record]) -> str:

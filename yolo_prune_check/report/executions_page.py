@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from yolo_prune_check.report import figures
 from yolo_prune_check.report.checks import error, largest_error
+from yolo_prune_check.report.claims.deciding import listing
 from yolo_prune_check.report.execution_words import breaks_in, conclusions, fits, way
 from yolo_prune_check.report.glossary import glossary
 from yolo_prune_check.report.markdown import NO, NONE, YES, code, columns, link, page, table, text
@@ -62,7 +63,7 @@ def _part(plan: SamePlan, site: Site) -> str:
 
 def plan_title(record: Record) -> str:
     """What a plan prunes, as a heading. Markdown."""
-    tuned = f", fine-tuned {record.fine_tune}" if record.fine_tune else ""
+    tuned = f"; fine-tuned {record.fine_tune}" if record.fine_tune else ""
     if not record.layers:
         return text(f"Written out: {record.selected}{tuned}")
     widest = re.fullmatch(r"widest:(\d+)", record.layers)
@@ -73,8 +74,14 @@ def plan_title(record: Record) -> str:
     words = layers[:1].upper() + layers[1:]
     if record.blocks:
         each = "each of " if len(record.blocks) > 1 and record.layers != "all" else ""
-        words += f" of {each}block{'s' if len(record.blocks) > 1 else ''} {', '.join(map(str, record.blocks))}"
-    return text(f"{words}, {record.selected}{tuned}")
+        words += f" of {each}{_blocks(record.blocks)}"
+    return text(f"{words}: {record.selected}{tuned}")
+
+
+def _blocks(blocks: Sequence[int]) -> str:
+    if len(blocks) > 2 and list(blocks) == list(range(blocks[0], blocks[-1] + 1)):
+        return f"blocks {blocks[0]} to {blocks[-1]}"
+    return listing(blocks)
 
 
 def _how(record: Record) -> str:

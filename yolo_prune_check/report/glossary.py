@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from yolo_prune_check.report.markdown import fold
-from yolo_prune_check.report.tally import phantoms
 from yolo_prune_check.run.record import Record
 
 _Occurs = Callable[[Record], bool]
@@ -39,12 +38,12 @@ _WORDS: tuple[tuple[str, str, _Occurs], ...] = (
     (
         "non-zero filters",
         "filters with a weight above 1e-6; not the same as active channels, because BatchNorm's shift comes after them",
-        _always,
+        _execution("mask"),
     ),
     (
         "phantom channel",
         "a channel whose filter was zeroed but which still emits a constant",
-        lambda record: any(phantoms(step) for step in record.steps) or _hazard("phantom-channel")(record),
+        _hazard("phantom-channel"),
     ),
     (
         "regrowth",
@@ -64,7 +63,8 @@ _WORDS: tuple[tuple[str, str, _Occurs], ...] = (
     ),
     (
         "`adapter`",
-        "the layer is made narrower and its channels are put back to their places with zeros between",
+        "the layer is made narrower and its channels are put back to their places with zeros between; the file needs this "
+        "package to be loaded",
         _execution("adapter"),
     ),
     (

@@ -85,7 +85,7 @@ def scenario_part(record: Record) -> str:
     if record.fuzz is not None:
         parts.append(random_part(record.fuzz))
     if record.steps:
-        parts.append(f"**Steps**\n\n{steps_table(record.steps)}")
+        parts.append(f"**Steps**\n\n{steps_table(record.steps, masked=record.execution == 'mask')}")
         parts.append(_messages(record.steps))
     if record.edges:
         parts.append(_edges(record.edges, executed=record.agrees is not None))
@@ -135,8 +135,13 @@ def _rounding(record: Record) -> str:
     return f" ({', '.join(parts)})" if parts else ""
 
 
-def steps_table(steps: Sequence[StepRecord]) -> str:
-    """One row per step; columns without any content are left out."""
+def steps_table(steps: Sequence[StepRecord], *, masked: bool) -> str:
+    """One row per step; columns without any content are left out.
+
+    Args:
+        steps: The steps.
+        masked: Whether filters were zeroed, so that some may still emit, or grow back. None can that is gone.
+    """
     names = [
         "step",
         "layer (address)",
@@ -162,15 +167,15 @@ def steps_table(steps: Sequence[StepRecord]) -> str:
             str(step.block),
             text(step.block_type),
             f"{figures.count(step.channels)} → {figures.count(step.kept) if _chosen(step) else NONE}",
-            figures.count(step.weight_norm_count),
+            figures.count(step.weight_norm_count if masked else None),
             figures.count(step.active),
-            figures.count(phantoms(step)),
+            figures.count(phantoms(step) if masked else None),
             outcome(step.predicted, step.predicted_failure),
             outcome(step.observed, step.observed_failure),
             figures.tick(step.agrees),
             figures.pair(step.map50_pruned, step.map50_95_pruned),
             figures.pair(step.map50_tuned, step.map50_95_tuned),
-            figures.count(step.regrown),
+            figures.count(step.regrown if masked else None),
             step.status,
         ]
         for step in steps
@@ -333,7 +338,9 @@ def _costs(record: Record) -> str:
             figures.count(metrics.weight_norm_count),
             figures.change(metrics.channels or None, metrics.weight_norm_count),
             NONE,
-        ],
+        ]
+        if record.execution == "mask"
+        else [],
         [
             "latency, ms",
             NONE if took is None else f"{took.dense_ms:.1f}",
@@ -342,7 +349,7 @@ def _costs(record: Record) -> str:
             NONE,
         ],
     ]
-    rows = [row for row in rows if row[1] != NONE or row[2] != NONE]
+    rows = [row for row in rows if row and (row[1] != NONE or row[2] != NONE)]
     if not rows:
         return ""
     shown, rows = columns(names, rows, always=("", "before", "after"))

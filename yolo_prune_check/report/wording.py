@@ -73,9 +73,8 @@ def _alone(record: Record) -> str:
 def _together(tally: Tally) -> str:
     but = _but(tally)
     if tally.safe == tally.scenarios:
-        return (
-            f"All {tally.scenarios} plans fit, but {but}." if but else f"All {tally.scenarios} plans are safe to use."
-        )
+        plans = "Both plans" if tally.scenarios == 2 else f"All {tally.scenarios} plans"
+        return f"{plans} fit, but {but}." if but else f"{plans} are safe to use."
     parts = []
     if tally.partial:
         parts.append(f"{tally.partial} can only be carried out in part")
@@ -111,7 +110,7 @@ def _but(tally: Tally) -> str:
 
 def _costly(tally: Tally) -> str:
     if tally.costly == tally.safe:
-        whom = "it loses" if tally.safe == 1 else "all of them lose"
+        whom = "it loses" if tally.safe == 1 else "both lose" if tally.safe == 2 else "all of them lose"
     else:
         whom = f"{tally.costly} of them {'loses' if tally.costly == 1 else 'lose'}"
     return f"{whom} more than {NOTABLE_LOSS:.2f} mAP50"
@@ -171,15 +170,21 @@ def failed_step(record: Record) -> StepRecord | None:
     return next((step for step in record.steps if step.status == "failed"), None)
 
 
+_DONE = {
+    "mask": "masked",
+    "local": "cut alone",
+    "group": "cut with what is tied to them",
+    "adapter": "cut behind adapters",
+}
+"""What was done to the layers of a plan."""
+
+
 def _safe(record: Record) -> str:
     predicted = sum(step.status == "predicted" for step in record.steps)
     if predicted:
         return f"{many(predicted, 'layer')} predicted, nothing carried out{_unjudged(record)}"
     pruned = [step for step in record.steps if step.status == "pruned"]
-    if record.execution == "mask":
-        done = f"{many(len(pruned), 'layer')} masked, every operator fits"
-    else:
-        done = f"{many(len(pruned), 'layer')} pruned, every operator fits"
+    done = f"{many(len(pruned), 'layer')} {_DONE[record.execution]}, every operator fits"
     metrics = record.metrics
     if metrics.params_before and metrics.params_after is not None and metrics.params_after != metrics.params_before:
         done += f", {change(metrics.params_before, metrics.params_after)} parameters"

@@ -9,8 +9,7 @@ from yolo_prune_check.report.claims import notes
 from yolo_prune_check.report.claims.deciding import fared, listing
 from yolo_prune_check.report.claims.evidence import Evidence, convs_in, pruned_blocks, several_per_block
 from yolo_prune_check.report.claims.ruling import Claim, Ruling, Verdict, undecided
-from yolo_prune_check.report.execution_words import NOISE
-from yolo_prune_check.report.figures import many, of, percent, score
+from yolo_prune_check.report.figures import change, many, of, percent, score
 from yolo_prune_check.report.markdown import code
 from yolo_prune_check.report.same_plan import plan_key
 from yolo_prune_check.report.tally import costly
@@ -130,26 +129,36 @@ def _unproven(evidence: Evidence) -> Ruling:
 
 
 def _overhead(evidence: Evidence) -> Ruling:
-    """By time beside that of the same plan without adapters, which is `group`; noise decides nothing."""
-    twins = {plan_key(record): record for record in _group(evidence) if record.metrics.latency is not None}
-    told, ratios, decided = [], [], []
-    for record in _carried_out(evidence, "adapter"):
-        took, twin = record.metrics.latency, twins.get(plan_key(record))
-        if took is None:
-            continue
-        other = None if twin is None else twin.metrics.latency
-        ratios.append(took.ratio if other is None else took.ratio / other.ratio)
-        decided += [record] if twin is None else [record, twin]
-        beside = "" if other is None else f", the same plan under `group` ×{other.ratio:.2f}"
-        told.append(f"×{took.ratio:.2f} of the untouched model's time{beside}")
-    if not ratios:
-        return undecided("a timed plan under `adapter`")
-    words = f"On the machine of this run: {'; '.join(told)}. Differences up to {NOISE:.0%} are noise."
-    if all(ratio > 1 + NOISE for ratio in ratios):
-        return Ruling(Verdict.CONFIRMED, words, tuple(decided))
-    if any(ratio > 1 + NOISE for ratio in ratios):
-        return Ruling(Verdict.UNDECIDED, f"{words} The plans do not agree.", tuple(decided))
-    return Ruling(Verdict.REFUTED, words, tuple(decided))
+    """By the multiply-accumulates of the same plan without adapters, which is `group`; times differ by machine."""
+    twins = {plan_key(record): record for record in _group(evidence) if record.metrics.macs_after}
+    pairs = [
+        (record, twins[plan_key(record)])
+        for record in _carried_out(evidence, "adapter")
+        if record.metrics.macs_after and plan_key(record) in twins
+    ]
+    if not pairs:
+        return undecided("multiply-accumulates of one plan under `adapter` and under `group`")
+    more = [(record.metrics.macs_after or 0) - (twin.metrics.macs_after or 0) for record, twin in pairs]
+    told = [
+        f"{code(record.id)} multiplies {change(twin.metrics.macs_after, record.metrics.macs_after)} beside the same plan "
+        f"under `group`{_took(record)}"
+        for record, twin in pairs
+    ]
+    words = f"{capital('; '.join(told))}."
+    scenarios = tuple(record for pair in pairs for record in pair)
+    if all(number > 0 for number in more):
+        words += " Behind an adapter every width is what it was, and zeros are multiplied like other numbers."
+        return Ruling(Verdict.CONFIRMED, words, scenarios)
+    if any(number > 0 for number in more):
+        return Ruling(Verdict.UNDECIDED, f"{words} The plans do not agree.", scenarios)
+    return Ruling(Verdict.REFUTED, words, scenarios)
+
+
+def _took(record: Record) -> str:
+    took = record.metrics.latency
+    return (
+        "" if took is None else f", and took ×{took.ratio:.2f} of the untouched model's time on the machine of this run"
+    )
 
 
 def _performance(evidence: Evidence) -> Ruling:
