@@ -108,7 +108,7 @@ def test_other_records_let_other_things_follow(build: Build, tmp_path: Path) -> 
         "`group` does not compute what the masked model does: a defect of this tool, please report it.",
         "mAP50 right after pruning: 0.500 under `mask`, 0.400 under `group`; 0.900 before.",
         "mAP50 after fine-tuning: 0.800 under `mask`, 0.700 under `group`; 0.900 before.",
-        "On the machine of this run, `group` was as fast as the untouched model (×1.02). Differences up to 5% are "
+        "On the machine of this run, `group` was as fast as the untouched model (×1.02). Differences up to 5 % are "
         "noise.",
     ]
     row = table((tmp_path / "a" / PAGE).read_text())[1]

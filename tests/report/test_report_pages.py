@@ -22,6 +22,8 @@ from yolo_prune_check.run.record import MetricsRecord, Record, not_started
 if TYPE_CHECKING:
     from tests.report.conftest import Build
 
+CUT = "use `execution: group`, which cuts all that hangs on them as well, or `mask`, which leaves every shape alone"
+
 
 def sample(build: Build) -> list[Record]:
     """One record of every verdict, over three suites, one of which is not of the field notes."""
@@ -186,7 +188,7 @@ def test_a_page_leads_with_what_to_do(build: Build, tmp_path: Path) -> None:
     write_reports(sample(build), tmp_path)
     notes = (tmp_path / "field_notes/sample.md").read_text()
     assert notes.index("**What to do**") < notes.index("| scenario")
-    assert "- [`cut`](#cut): do not use as written; use `execution: mask`, which leaves every shape alone." in notes
+    assert "- [`cut`](#cut): do not use as written; {CUT}." in notes
     assert "[`phantoms`](#phantoms): do not use as written; use `mask: silent`, which zeroes" in notes
 
 
@@ -486,8 +488,8 @@ def test_a_plan_whose_accuracy_was_not_measured_is_not_called_safe_to_use(build:
     assert "safe to use" not in page
     ruined = build.record("ruin", metrics=MetricsRecord(map50_before=0.99, map50_after=0.5))
     for records, words in (
-        (blind, "All 2 plans fit, but none of them was measured for accuracy."),
-        ([blind[0], build.record()], "All 2 plans fit, but 1 of them was not measured for accuracy."),
+        (blind, "Both plans fit, but neither of them was measured for accuracy."),
+        ([blind[0], build.record()], "Both plans fit, but 1 of them was not measured for accuracy."),
         (
             [*blind, build.record(), build.unsafe()],
             "3 of 4 plans fit, but 2 of them were not measured for accuracy; 1 must not be used as written.",
@@ -514,8 +516,8 @@ def test_a_plan_is_not_called_safe_to_use_where_there_was_no_accuracy_to_lose(bu
     assert "mAP50 0.000 → 0.000, which says nothing: there was none to lose" in page
     assert "safe to use" not in page
     for records, words in (
-        (blind, "All 2 plans fit, but the data cannot show what any of them costs."),
-        ([blind[0], build.record()], "All 2 plans fit, but the data cannot show what 1 of them costs."),
+        (blind, "Both plans fit, but the data cannot show what any of them costs."),
+        ([blind[0], build.record()], "Both plans fit, but the data cannot show what 1 of them costs."),
         ([blind[0], build.unsafe()], "1 of 2 plans fits, but the data cannot show what it costs; 1 must not be"),
     ):
         assert f"**{words}" in headline(records)
@@ -541,9 +543,7 @@ def test_a_failed_expectation_says_where_the_plan_breaks(build: Build) -> None:
 
 def test_several_remedies_do_not_run_into_one_another(build: Build) -> None:
     record = build.unsafe(hazards=(build.hazard("no-op", remedy="Keep fewer channels."),))
-    assert advice(record) == (
-        "do not use as written; use `execution: mask`, which leaves every shape alone; keep fewer channels"
-    )
+    assert advice(record) == (f"do not use as written; {CUT}; keep fewer channels")
 
 
 def test_numbers_are_right_aligned_where_pages_are_shown(build: Build, tmp_path: Path) -> None:
@@ -568,3 +568,31 @@ def test_a_plan_that_was_only_predicted_is_not_said_to_have_run(build: Build, tm
     assert "touched: 1, predicted, nothing was run" in page
     assert "as predicted</summary>" not in page
     assert "can be used as written" not in page
+
+
+def test_a_structural_plan_is_not_told_of_in_the_words_of_masks(build: Build, tmp_path: Path) -> None:
+    """What is gone can neither emit nor grow back."""
+    words = ("non-zero filters", "phantom channel", "grown back in fine-tuning")
+    step = build.step(regrown=0, active=16, map50_pruned=0.9, map50_tuned=0.9)
+    write_reports([build.record(steps=(step,))], tmp_path / "mask")
+    masked = (tmp_path / "mask" / "field_notes/sample.md").read_text()
+    assert all(word in masked for word in words)
+    for execution, done in (("group", "cut with what is tied to them"), ("adapter", "cut behind adapters")):
+        write_reports([build.record(execution=execution, steps=(step,))], tmp_path / execution)
+        page = (tmp_path / execution / "field_notes/sample.md").read_text()
+        assert not [word for word in words if word in page]
+        assert f"1 layer {done}, every operator fits" in page
+
+
+def test_what_went_besides_is_told_by_layer(build: Build, tmp_path: Path) -> None:
+    slices = ("model.2.m.0.cv2.conv[1:2]", "model.2.m.0.cv2.conv[5:9]", "model.4.cv1.conv[0:2]")
+    step = build.step(added=slices, returned=("model.1.conv[3:4]",))
+    write_reports([build.record(execution="group", steps=(step,))], tmp_path)
+    page = (tmp_path / "field_notes/sample.md").read_text()
+    assert "it: channels 1, 5-8 of `model.2.m.0.cv2.conv`, channels 0-1 of `model.4.cv1.conv`\n" in page
+    assert "stayed after all, for symmetry or round widths: channel 3 of `model.1.conv`\n" in page
+
+
+def test_how_channels_were_chosen_is_said_in_full(build: Build, tmp_path: Path) -> None:
+    write_reports([build.record(selected="l1, ratio 0.125")], tmp_path)
+    assert "channels chosen by l1, ratio 0.125, activations" in (tmp_path / "field_notes/sample.md").read_text()

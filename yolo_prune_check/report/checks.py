@@ -52,7 +52,10 @@ def _by_layer(slices: Sequence[str]) -> list[str]:
         found = _SLICE.fullmatch(part)
         layer, start, stop = (part, 0, 0) if found is None else (found[1], int(found[2]), int(found[3]))
         layers.setdefault(layer, []).append(str(start) if stop - start == 1 else f"{start}-{stop - 1}")
-    return [f"channels {', '.join(ranges)} of {code(layer)}" for layer, ranges in layers.items()]
+    return [
+        f"channel{'' if ranges[1:] == [] and ranges[0].isdigit() else 's'} {', '.join(ranges)} of {code(layer)}"
+        for layer, ranges in layers.items()
+    ]
 
 
 def took_line(took: LatencyRecord) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from yolo_prune_check.report.markdown import fold
+from yolo_prune_check.report.tally import phantoms
 from yolo_prune_check.run.record import Record
 
 _Occurs = Callable[[Record], bool]
@@ -43,7 +44,9 @@ _WORDS: tuple[tuple[str, str, _Occurs], ...] = (
     (
         "phantom channel",
         "a channel whose filter was zeroed but which still emits a constant",
-        _hazard("phantom-channel"),
+        lambda record: (
+            (record.execution == "mask" and any(map(phantoms, record.steps))) or _hazard("phantom-channel")(record)
+        ),
     ),
     (
         "regrowth",
@@ -63,8 +66,8 @@ _WORDS: tuple[tuple[str, str, _Occurs], ...] = (
     ),
     (
         "`adapter`",
-        "the layer is made narrower and its channels are put back to their places with zeros between; the file needs this "
-        "package to be loaded",
+        "the layer is made narrower and its channels are put back to their places with zeros between; to load the file "
+        "takes this package",
         _execution("adapter"),
     ),
     (

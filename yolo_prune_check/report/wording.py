@@ -98,7 +98,8 @@ def _but(tally: Tally) -> str:
     if tally.unmeasured == tally.safe == 1:
         parts.append("its accuracy was not measured")
     elif tally.unmeasured:
-        whose = "none of them" if tally.unmeasured == tally.safe else f"{tally.unmeasured} of them"
+        none = "neither of them" if tally.safe == 2 else "none of them"
+        whose = none if tally.unmeasured == tally.safe else f"{tally.unmeasured} of them"
         verb = "was" if tally.unmeasured in (1, tally.safe) else "were"
         parts.append(f"{whose} {verb} {'' if tally.unmeasured == tally.safe else 'not '}measured for accuracy")
     if tally.blind and tally.blind == tally.safe:
@@ -237,7 +238,7 @@ def explanation(record: Record) -> str:
     sentences.extend(_sentence(why) for why in told)
     if len(told) < len(record.reasons):
         sentences.append(f"{len(record.reasons) - len(told)} more reasons are in the tables below.")
-    still = sum(phantoms(step) or 0 for step in pruned)
+    still = sum(phantoms(step) or 0 for step in pruned) if record.execution == "mask" else 0
     if still and not any(hazard.code == "phantom-channel" for hazard in record.hazards):
         sentences.append(f"{many(still, 'phantom channel')} still {'emits' if still == 1 else 'emit'} after pruning.")
     metrics = record.metrics
@@ -315,7 +316,8 @@ def advice(record: Record) -> str:
     if breaks and record.activations == "sliced":
         remedies.insert(0, "collect activations with `activations: hooked`, which runs the network as it is wired")
     elif breaks and record.execution == "local":
-        remedies.insert(0, "use `execution: mask`, which leaves every shape alone")
+        cut = "use `execution: group`, which cuts all that hangs on them as well"
+        remedies.insert(0, f"{cut}, or `mask`, which leaves every shape alone")
     start = "only some layers were pruned" if record.verdict == "partial" else "do not use as written"
     return "; ".join([start, *remedies]) if remedies else f"{start}; see its reasons"
 

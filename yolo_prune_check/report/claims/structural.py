@@ -140,8 +140,8 @@ def _overhead(evidence: Evidence) -> Ruling:
         return undecided("multiply-accumulates of one plan under `adapter` and under `group`")
     more = [(record.metrics.macs_after or 0) - (twin.metrics.macs_after or 0) for record, twin in pairs]
     told = [
-        f"{code(record.id)} multiplies {change(twin.metrics.macs_after, record.metrics.macs_after)} beside the same plan "
-        f"under `group`{_took(record)}"
+        f"{code(record.id)} multiplies {change(twin.metrics.macs_after, record.metrics.macs_after)} beside the same "
+        f"plan under `group`{_took(record)}"
         for record, twin in pairs
     ]
     words = f"{capital('; '.join(told))}."
