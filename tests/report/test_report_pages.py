@@ -188,7 +188,7 @@ def test_a_page_leads_with_what_to_do(build: Build, tmp_path: Path) -> None:
     write_reports(sample(build), tmp_path)
     notes = (tmp_path / "field_notes/sample.md").read_text()
     assert notes.index("**What to do**") < notes.index("| scenario")
-    assert "- [`cut`](#cut): do not use as written; {CUT}." in notes
+    assert f"- [`cut`](#cut): do not use as written; {CUT}." in notes
     assert "[`phantoms`](#phantoms): do not use as written; use `mask: silent`, which zeroes" in notes
 
 
