@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from yolo_prune_check.report.figures import named, tick
 from yolo_prune_check.report.markdown import NONE, code, columns, table, text
 from yolo_prune_check.run.record import CheckRecord, LatencyRecord, StepRecord
-
-_SLICE = re.compile(r"(.+)\[(\d+):(\d+)\]")
 
 
 def checks_part(title: str, checks: Sequence[CheckRecord]) -> str:
@@ -39,23 +36,31 @@ def group_lines(step: StepRecord) -> list[str]:
     """What execution ``group`` did besides what the step names."""
     lines = []
     if step.added:
-        lines.append(f"with it went, being tied to it: {named(_by_layer(step.added))}")
+        lines.append(f"with it went, being tied to it: {named(_told(step.added))}")
     if step.returned:
-        lines.append(f"stayed after all, for symmetry or round widths: {named(_by_layer(step.returned))}")
+        lines.append(f"stayed after all, for symmetry or round widths: {named(_told(step.returned))}")
     return lines
 
 
-def _by_layer(slices: Sequence[str]) -> list[str]:
-    """Channels given as ``layer[start:stop]``, one entry for each layer, as specs write them."""
+def _told(slices: Sequence[str]) -> list[str]:
+    return [
+        f"channel{'s' if len(ranges) > 1 or not ranges[0].isdigit() else ''} {', '.join(ranges)} of {code(layer)}"
+        for layer, ranges in by_layer(slices).items()
+    ]
+
+
+def by_layer(slices: Sequence[str]) -> dict[str, list[str]]:
+    """Channels given as ``layer[start:stop]``: of each layer the ranges, as specs write them.
+
+    >>> by_layer(["model.1.conv[0:2]", "model.1.conv[7:8]"])
+    {'model.1.conv': ['0-1', '7']}
+    """
     layers: dict[str, list[str]] = {}
     for part in slices:
-        found = _SLICE.fullmatch(part)
-        layer, start, stop = (part, 0, 0) if found is None else (found[1], int(found[2]), int(found[3]))
+        layer, _, span = part.removesuffix("]").rpartition("[")
+        start, stop = map(int, span.split(":"))
         layers.setdefault(layer, []).append(str(start) if stop - start == 1 else f"{start}-{stop - 1}")
-    return [
-        f"channel{'' if ranges[1:] == [] and ranges[0].isdigit() else 's'} {', '.join(ranges)} of {code(layer)}"
-        for layer, ranges in layers.items()
-    ]
+    return layers
 
 
 def took_line(took: LatencyRecord) -> str:

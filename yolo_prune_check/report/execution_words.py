@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from yolo_prune_check.report import figures
-from yolo_prune_check.report.checks import error, largest_error
+from yolo_prune_check.report.checks import by_layer, error, largest_error
 from yolo_prune_check.report.markdown import code
 from yolo_prune_check.report.same_plan import SamePlan
 from yolo_prune_check.report.tally import last_scores
 from yolo_prune_check.report.wording import failed_step, listing
 from yolo_prune_check.run.record import Record
 
-NOISE = 0.05
-"""Ratio of two measured times below which they are called alike: what repeated runs differ by."""
+_NOISE = 0.10
+"""Two measured times that differ by no more than this share are called alike: so much repeated runs differ by."""
 _ALIKE = 0.0005
 """mAP that is not printed."""
 
@@ -41,7 +41,14 @@ def breaks_in(record: Record) -> str:
 def conclusions(plan: SamePlan) -> list[str]:
     """What follows, most important first."""
     running = [record for record in plan if fits(record)]
-    parts = (_fitting(plan, running), _smaller(running), _equal(running), _accuracy(running), _time(running))
+    parts = (
+        _fitting(plan, running),
+        _besides(running),
+        _smaller(running),
+        _equal(running),
+        _accuracy(running),
+        _time(running),
+    )
     return [sentence for part in parts for sentence in part]
 
 
@@ -53,6 +60,26 @@ def _fitting(plan: SamePlan, running: Sequence[Record]) -> Iterator[str]:
     for record in broken:
         words.append(f"{way(record)} {breaks_in(record)}")
     yield f"{'; '.join(words)}."
+
+
+def _besides(running: Sequence[Record]) -> Iterator[str]:
+    """What goes and stays beyond the plan: why other executions need not come to the same accuracy."""
+    for record in running:
+        done = [step for step in record.steps if step.status == "pruned"]
+        named = {step.layer for step in done}
+        added = {layer for step in done for layer in by_layer(step.added)} - named
+        returned = {layer for step in done for layer in by_layer(step.returned)} & named
+        parts = []
+        if added:
+            parts.append(f"also removes channels of {_names(added)}, which are tied to the plan's")
+        if returned:
+            parts.append(f"keeps channels of {_names(returned)} that the plan removes, for symmetry or round widths")
+        if parts:
+            yield f"{way(record)} {'; it '.join(parts)}."
+
+
+def _names(layers: Iterable[str]) -> str:
+    return figures.named([code(layer) for layer in sorted(layers)])
 
 
 def _smaller(running: Sequence[Record]) -> Iterator[str]:
@@ -118,9 +145,9 @@ def _time(running: Sequence[Record]) -> Iterator[str]:
         return
     told = []
     for record, ratio in timed:
-        kind = "as fast as" if abs(ratio - 1) <= NOISE else "faster than" if ratio < 1 else "slower than"
+        kind = "as fast as" if abs(ratio - 1) <= _NOISE else "faster than" if ratio < 1 else "slower than"
         told.append(f"{way(record)} was {kind} the untouched model (×{ratio:.2f})")
-    yield f"On the machine of this run, {'; '.join(told)}. Differences up to {NOISE * 100:.0f} % are noise."
+    yield f"On the machine of this run, {'; '.join(told)}. Differences up to {_NOISE * 100:.0f} % are noise."
 
 
 def _ways(records: Sequence[Record]) -> str:
