@@ -1,4 +1,4 @@
-"""The two exceptions a user of this package may see: their mistake, and something not in this version."""
+"""The exception a user of this package may see: a mistake of theirs."""
 
 from __future__ import annotations
 

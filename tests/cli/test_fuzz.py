@@ -127,12 +127,11 @@ def test_a_wrong_rule_is_caught_shrunk_and_written_as_a_spec_that_shows_it_again
     assert command_line("run", "found/it.prune.yaml").code == 0
 
 
-def test_what_is_not_carried_out_is_refused_unless_only_predicted(command_line: CommandLine) -> None:
-    ran = command_line(*FAST, "--execution", "group")
-    assert (ran.code, ran.out) == (2, "")
-    assert "execution `group` is predicted but not carried out in this version." in ran.err
-    assert "or predict only" in ran.err
-    assert command_line(*FAST, "--execution", "group", "--predict-only", "--examples", "2").code == 0
+@pytest.mark.parametrize("execution", ["group", "adapter"])
+def test_plans_that_change_shapes_are_carried_out(command_line: CommandLine, execution: str) -> None:
+    ran = command_line(*FAST, "--execution", execution, "--examples", "2")
+    assert ran.code == 0, ran.err
+    assert "2 of 2 random plans went as predicted" in ran.out
 
 
 @pytest.mark.parametrize(

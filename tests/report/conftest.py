@@ -151,6 +151,7 @@ class Build:
             "activations": "hooked",
             "on_mismatch": "fail",
             "criterion": "l1",
+            "selected": "l1, ratio 0.5",
             "seed": 0,
             "verdict": "safe",
             "reasons": ("the only step fits, and nothing is silently wrong",),

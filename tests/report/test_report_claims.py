@@ -14,7 +14,7 @@ import pytest
 from yolo_prune_check.report import write_reports
 from yolo_prune_check.report.claims import CLAIMS, Evidence, Verdict, count_verdicts, decide_all
 from yolo_prune_check.report.claims.evidence import Tried, block_of, sources
-from yolo_prune_check.run.record import MetricsRecord, Record, StepRecord
+from yolo_prune_check.run.record import CheckRecord, LatencyRecord, MetricsRecord, Record, StepRecord
 
 if TYPE_CHECKING:
     from tests.report.conftest import Build
@@ -89,6 +89,34 @@ class Lab:
         second = (self.build.broken if breaks else self.build.step)(1, "model.4.cv2.conv", "4.1")
         make = self.build.unsafe if breaks else self.build.record
         return make(self._id(), execution=execution, steps=(first, second))
+
+    @staticmethod
+    def proof(*, passed: bool = True) -> tuple[CheckRecord, ...]:
+        """Rows of a proof, one of which may fail."""
+        return CheckRecord("eval", True, 1e-14), CheckRecord("gradients", passed, 2e-13)
+
+    def removed(self, execution: str, params: int = 900, macs: int = 900, **more: Any) -> Record:
+        """A plan that ran, with what it saved, and its proof where it changed shapes."""
+        metrics = MetricsRecord(
+            map50_before=0.9,
+            map50_after=more.pop("map50_after", 0.9),
+            params_before=1000,
+            params_after=params,
+            macs_before=1000,
+            macs_after=macs,
+            latency=LatencyRecord(10.0, 9.5, 1, 20, 1, "cpu"),
+        )
+        proof = () if execution == "mask" else self.proof()
+        return self.build.record(self._id(), **{"execution": execution, "metrics": metrics, "proof": proof, **more})
+
+    def whole_block(self, pruned: int) -> Record:
+        """Block 2, which holds four layers, under ``group``; of one nothing goes unless all four are ``pruned``."""
+        names = ["cv1.conv", "cv2.conv", "m.0.cv1.conv", "m.0.cv2.conv"]
+        steps = tuple(
+            self.build.step(i, f"model.2.{name}", f"2.{i}", channels=32, kept=16 if i < pruned else 32)
+            for i, name in enumerate(names)
+        )
+        return self.build.record(self._id(), execution="group", steps=steps)
 
     def tuned(self, before: float = 0.8, after: float = 0.9, regrown: int = 0, **more: Any) -> Record:
         """A fine-tuned masked plan."""
@@ -248,6 +276,38 @@ FLIPS: dict[str, tuple[Case, Case]] = {
     "skip-unpredictable": (
         (lambda lab: [lab.skipping(2, 5, right=False)], YES),
         (lambda lab: [lab.skipping(2, 5)], NO),
+    ),
+    "structural-removes": (
+        (lambda lab: [lab.removed("group")], YES),
+        (lambda lab: [lab.removed("group"), lab.removed("group", params=1000)], NO),
+    ),
+    "structural-aggressive": (
+        (lambda lab: [lab.removed("group", macs=900), lab.removed("mask", macs=1000)], YES),
+        (lambda lab: [lab.removed("group", macs=1000), lab.removed("mask", macs=1000)], NO),
+    ),
+    "structural-risk": (
+        (lambda lab: [lab.removed("group"), lab.removed("group", proof=lab.proof(passed=False))], YES),
+        (lambda lab: [lab.removed("group")], NO),
+    ),
+    "structural-as-many": (
+        (lambda lab: [*lab.wired(), lab.whole_block(4)], YES),
+        (lambda lab: [*lab.wired(), lab.whole_block(3)], NO),
+    ),
+    "adapter-several": (
+        (lambda lab: [lab.two_in_one("adapter", breaks=False)], YES),
+        (lambda lab: [lab.two_in_one("adapter", breaks=True)], NO),
+    ),
+    "adapter-unproven": (
+        (lambda lab: [lab.removed("adapter", proof=lab.proof(passed=False))], YES),
+        (lambda lab: [lab.removed("adapter")], NO),
+    ),
+    "adapter-overhead": (
+        (lambda lab: [lab.removed("adapter", macs=950), lab.removed("group", macs=900)], YES),
+        (lambda lab: [lab.removed("adapter", macs=900), lab.removed("group", macs=900)], NO),
+    ),
+    "adapter-performance": (
+        (lambda lab: [lab.removed("adapter", map50_after=0.5)], YES),
+        (lambda lab: [lab.removed("adapter", map50_after=0.89)], NO),
     ),
     "structural-pruning": (
         (lambda lab: [lab.two_in_one("group", breaks=False)], YES),
@@ -412,7 +472,7 @@ def test_the_page_gives_every_claim_once_and_counts_them(build: Build, tmp_path:
     assert sum(counted.values()) == len(CLAIMS)
     for word, number in counted.items():
         assert re.search(rf"^\| {re.escape(word)}\s+\|\s+{number} \|$", page, re.M), word
-    assert "**Of 51 claims" in page
+    assert "**Of 59 claims" in page
     assert page.index("How the models are wired") > page.index("“Block 1 is the first block”")
 
 

@@ -22,6 +22,8 @@ from yolo_prune_check.run.record import MetricsRecord, Record, not_started
 if TYPE_CHECKING:
     from tests.report.conftest import Build
 
+CUT = "use `execution: group`, which cuts all that hangs on them as well, or `mask`, which leaves every shape alone"
+
 
 def sample(build: Build) -> list[Record]:
     """One record of every verdict, over three suites, one of which is not of the field notes."""
@@ -58,9 +60,7 @@ def sample(build: Build) -> list[Record]:
             reasons=("a.prune.yaml:7: block 1 has no Conv2d to prune. Name a block that has one.",),
             metrics=MetricsRecord(),
         ),
-        build.record(
-            "structural", execution="group", verdict="not-run", steps=(), agrees=None, reasons=("not in this version.",)
-        ),
+        build.record("first[group]", execution="group", fine_tune="1 epoch"),
         build.unsafe(
             "skipping",
             verdict="partial",
@@ -142,17 +142,17 @@ def test_the_index_counts_what_the_records_hold(build: Build, tmp_path: Path) ->
     summary, suites, scenarios = tables((tmp_path / "index.md").read_text())[:3]
     numbers = {row[0]: row[1] for row in summary[1:]}
     assert numbers["scenarios"] == str(len(records))
-    for verdict in ("safe", "partial", "unsafe", "refused", "not-run"):
-        assert numbers[verdict.replace("-", " ")] == str(sum(record.verdict == verdict for record in records))
-    assert sum(int(numbers[word]) for word in ("safe", "partial", "unsafe", "refused", "not run")) == len(records)
-    assert numbers["ended as expected, of those that ran"] == "5 of 6"
-    assert numbers["safe, mAP50 measured"] == "2"
+    for verdict in ("safe", "partial", "unsafe", "refused"):
+        assert numbers[verdict] == str(sum(record.verdict == verdict for record in records))
+    assert sum(int(numbers[word]) for word in ("safe", "partial", "unsafe", "refused")) == len(records)
+    assert numbers["ended as expected, of those that ran"] == "6 of 7"
+    assert numbers["safe, mAP50 measured"] == "3"
     assert numbers["safe, accuracy not measured"] == "0"
-    # five steps in the safe and partial plans, one each in the two unsafe ones and in the refuted one
-    assert numbers["steps that went as predicted"] == "7 of 8"
+    # six steps in the safe and partial plans, one each in the two unsafe ones and in the refuted one
+    assert numbers["steps that went as predicted"] == "8 of 9"
     assert numbers["concat, split and residual edges as predicted"] == "2 of 3"
     for column, name in enumerate(suites[0]):
-        if name in ("scenarios", "safe", "partial", "unsafe", "refused", "not run"):
+        if name in ("scenarios", "safe", "partial", "unsafe", "refused"):
             assert sum(int(row[column]) for row in suites[1:]) == int(numbers[name]), name
     assert len(scenarios) - 1 == len(records)
 
@@ -164,10 +164,9 @@ def test_the_first_sentence_names_what_needs_attention(build: Build, tmp_path: P
     assert "a refuted prediction is a defect of this tool" in quick
     notes = (tmp_path / "field_notes/sample.md").read_text()
     assert (
-        "**1 of 4 plans is safe to use; 2 must not be used as written and 1 was refused for wrong input.** "
-        "1 was not run and says nothing. "
-        "Every scenario that ran ended as its spec expects; the ones that are not safe were declared to show that. "
-        "All 5 predictions were confirmed by running what they are about."
+        "**2 of 5 plans are safe to use; 2 must not be used as written and 1 was refused for wrong input.** "
+        "Every scenario ended as its spec expects; the ones that are not safe were declared to show that. "
+        "All 6 predictions were confirmed by running what they are about."
     ) in notes
 
 
@@ -189,7 +188,7 @@ def test_a_page_leads_with_what_to_do(build: Build, tmp_path: Path) -> None:
     write_reports(sample(build), tmp_path)
     notes = (tmp_path / "field_notes/sample.md").read_text()
     assert notes.index("**What to do**") < notes.index("| scenario")
-    assert "- [`cut`](#cut): do not use as written; use `execution: mask`, which leaves every shape alone." in notes
+    assert f"- [`cut`](#cut): do not use as written; {CUT}." in notes
     assert "[`phantoms`](#phantoms): do not use as written; use `mask: silent`, which zeroes" in notes
 
 
@@ -309,7 +308,7 @@ def test_a_run_of_one_suite_keeps_what_is_known_of_the_others(build: Build, tmp_
     after = pages(tmp_path)
     assert set(after) == set(before)
     assert {name for name in after if after[name] != before[name]} == {"quick.md", "index.md"}
-    assert "| ended as expected, of those that ran | 6 of 6 |" in re.sub(" +", " ", after["index.md"])
+    assert "| ended as expected, of those that ran | 7 of 7 |" in re.sub(" +", " ", after["index.md"])
 
 
 def test_pages_whose_records_are_gone_are_deleted_and_foreign_files_are_not(build: Build, tmp_path: Path) -> None:
@@ -319,7 +318,8 @@ def test_pages_whose_records_are_gone_are_deleted_and_foreign_files_are_not(buil
     written = write_reports([build.record(spec="specs/quick.prune.yaml", suite="quick", tags=())], tmp_path)
 
     assert written.removal == (
-        "removed 3 pages that no record stands behind: claims.md, field_notes/other_notes.md, field_notes/sample.md"
+        "removed 4 pages that no record stands behind: claims.md, executions.md, field_notes/other_notes.md, "
+        "field_notes/sample.md"
     )
     assert set(pages(tmp_path)) == {"index.md", "quick.md", "README.md"}
     assert not (tmp_path / "field_notes").exists()
@@ -440,27 +440,6 @@ def test_a_mask_is_not_sold_as_a_smaller_model(build: Build, tmp_path: Path) -> 
     assert remark not in (tmp_path / "field_notes/sample.md").read_text()
 
 
-def waiting(build: Build, id: str = "later", **more: object) -> Record:
-    """A scenario that waits for a feature."""
-    known = {"execution": "group", "verdict": "not-run", "steps": (), "agrees": None, "metrics": MetricsRecord()}
-    return build.record(id, **{**known, "reasons": ("not in this version.",), **more})
-
-
-@pytest.mark.parametrize("expected", ["verdict safe", "verdict unsafe"])
-def test_a_scenario_that_was_not_run_says_nothing(build: Build, tmp_path: Path, expected: str) -> None:
-    records = [build.record(), waiting(build, expected=expected), waiting(build, "last", expected=expected)]
-    write_reports(records, tmp_path)
-    notes, index = (tmp_path / "field_notes/sample.md").read_text(), (tmp_path / "index.md").read_text()
-    for page in (notes, index):
-        assert "2 were not run and say nothing" in page
-        verdicts = next(table for table in tables(page) if {"scenario", "as expected"} <= set(table[0]))
-        at, of = verdicts[0].index("verdict"), verdicts[0].index("as expected")
-        assert [row[of] for row in verdicts[1:] if row[at] == "not run"] == [NONE, NONE]
-    assert "This is what the spec expects" not in notes
-    assert f"The spec expects: {expected}. Nothing tells yet whether that is so." in notes
-    assert "| ended as expected, of those that ran | 1 of 1 |" in re.sub(" +", " ", index)
-
-
 def test_the_report_begins_with_what_could_not_be_started(build: Build, tmp_path: Path) -> None:
     message = "specs/sample.prune.yaml:4: unknown block: got 77. yolov8n-digits has blocks 0 to 22."
     bad = not_started(build.record("typo"), message)
@@ -489,18 +468,6 @@ def test_the_report_begins_with_what_could_not_be_started(build: Build, tmp_path
     assert part.count(message) == 1
 
 
-def test_a_page_of_nothing_but_waiting_scenarios_claims_nothing(build: Build, tmp_path: Path) -> None:
-    write_reports([waiting(build)], tmp_path / "one")
-    write_reports([waiting(build), waiting(build, "last")], tmp_path / "two")
-    for folder, words in (("one", "The plan was not run"), ("two", "None of the 2 plans was run")):
-        page = (tmp_path / folder / "field_notes/sample.md").read_text()
-        assert words in page
-        assert "ended as its spec expects" not in page
-        assert "✓" not in page
-    _, suites, *_ = tables((tmp_path / "two" / "index.md").read_text())
-    assert suites[1][suites[0].index("as expected")] == NONE
-
-
 def test_the_index_says_which_model_data_and_size_a_suite_was_tried_on(build: Build, tmp_path: Path) -> None:
     write_reports([build.record(), build.record("b", model="yolov8s.yaml", data=None)], tmp_path)
     index = (tmp_path / "index.md").read_text()
@@ -521,8 +488,8 @@ def test_a_plan_whose_accuracy_was_not_measured_is_not_called_safe_to_use(build:
     assert "safe to use" not in page
     ruined = build.record("ruin", metrics=MetricsRecord(map50_before=0.99, map50_after=0.5))
     for records, words in (
-        (blind, "All 2 plans fit, but none of them was measured for accuracy."),
-        ([blind[0], build.record()], "All 2 plans fit, but 1 of them was not measured for accuracy."),
+        (blind, "Both plans fit, but neither of them was measured for accuracy."),
+        ([blind[0], build.record()], "Both plans fit, but 1 of them was not measured for accuracy."),
         (
             [*blind, build.record(), build.unsafe()],
             "3 of 4 plans fit, but 2 of them were not measured for accuracy; 1 must not be used as written.",
@@ -549,8 +516,8 @@ def test_a_plan_is_not_called_safe_to_use_where_there_was_no_accuracy_to_lose(bu
     assert "mAP50 0.000 → 0.000, which says nothing: there was none to lose" in page
     assert "safe to use" not in page
     for records, words in (
-        (blind, "All 2 plans fit, but the data cannot show what any of them costs."),
-        ([blind[0], build.record()], "All 2 plans fit, but the data cannot show what 1 of them costs."),
+        (blind, "Both plans fit, but the data cannot show what any of them costs."),
+        ([blind[0], build.record()], "Both plans fit, but the data cannot show what 1 of them costs."),
         ([blind[0], build.unsafe()], "1 of 2 plans fits, but the data cannot show what it costs; 1 must not be"),
     ):
         assert f"**{words}" in headline(records)
@@ -576,9 +543,7 @@ def test_a_failed_expectation_says_where_the_plan_breaks(build: Build) -> None:
 
 def test_several_remedies_do_not_run_into_one_another(build: Build) -> None:
     record = build.unsafe(hazards=(build.hazard("no-op", remedy="Keep fewer channels."),))
-    assert advice(record) == (
-        "do not use as written; use `execution: mask`, which leaves every shape alone; keep fewer channels"
-    )
+    assert advice(record) == (f"do not use as written; {CUT}; keep fewer channels")
 
 
 def test_numbers_are_right_aligned_where_pages_are_shown(build: Build, tmp_path: Path) -> None:
@@ -603,3 +568,31 @@ def test_a_plan_that_was_only_predicted_is_not_said_to_have_run(build: Build, tm
     assert "touched: 1, predicted, nothing was run" in page
     assert "as predicted</summary>" not in page
     assert "can be used as written" not in page
+
+
+def test_a_structural_plan_is_not_told_of_in_the_words_of_masks(build: Build, tmp_path: Path) -> None:
+    """What is gone can neither emit nor grow back."""
+    words = ("non-zero filters", "phantom channel", "grown back in fine-tuning")
+    step = build.step(regrown=0, active=16, map50_pruned=0.9, map50_tuned=0.9)
+    write_reports([build.record(steps=(step,))], tmp_path / "mask")
+    masked = (tmp_path / "mask" / "field_notes/sample.md").read_text()
+    assert all(word in masked for word in words)
+    for execution, done in (("group", "cut with what is tied to them"), ("adapter", "cut behind adapters")):
+        write_reports([build.record(execution=execution, steps=(step,))], tmp_path / execution)
+        page = (tmp_path / execution / "field_notes/sample.md").read_text()
+        assert not [word for word in words if word in page]
+        assert f"1 layer {done}, every operator fits" in page
+
+
+def test_what_went_besides_is_told_by_layer(build: Build, tmp_path: Path) -> None:
+    slices = ("model.2.m.0.cv2.conv[1:2]", "model.2.m.0.cv2.conv[5:9]", "model.4.cv1.conv[0:2]")
+    step = build.step(added=slices, returned=("model.1.conv[3:4]",))
+    write_reports([build.record(execution="group", steps=(step,))], tmp_path)
+    page = (tmp_path / "field_notes/sample.md").read_text()
+    assert "it: channels 1, 5-8 of `model.2.m.0.cv2.conv`, channels 0-1 of `model.4.cv1.conv`\n" in page
+    assert "stayed after all, for symmetry or round widths: channel 3 of `model.1.conv`\n" in page
+
+
+def test_how_channels_were_chosen_is_said_in_full(build: Build, tmp_path: Path) -> None:
+    write_reports([build.record(selected="l1, ratio 0.125")], tmp_path)
+    assert "channels chosen by l1, ratio 0.125, activations" in (tmp_path / "field_notes/sample.md").read_text()

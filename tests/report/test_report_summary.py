@@ -101,12 +101,3 @@ def test_a_plan_without_steps_is_shown_too(build: Build) -> None:
     shown = scenario_failure_text(build.record(steps=(), passed=False, failures=("not refused",)), "- id: x")
     assert "no layer" in shown
     assert "predicted and observed" not in shown
-
-
-def test_a_scenario_that_was_not_run_gets_no_tick_and_is_not_counted(build: Build) -> None:
-    later = build.record(
-        "later", execution="group", verdict="not-run", expected="verdict unsafe", steps=(), agrees=None
-    )
-    lines = terminal_summary([build.record("first"), later]).splitlines()
-    assert lines[3].split()[:4] == ["–", "sample::later", "not", "run"]
-    assert lines[-1] == "2 scenarios: 1 safe, 1 not run; 1 as expected, 0 not; 1 of 1 steps as predicted"

@@ -137,11 +137,13 @@ def test_data_are_refused_for_a_classifier_before_anything_runs(tmp_path: Path) 
     assert record_of(tmp_path, text, predict_only=True).verdict == "safe"  # a prediction needs none
 
 
-@pytest.mark.parametrize("execution", ["group", "adapter"])
-def test_later_executions_are_declared_and_not_run(tmp_path: Path, execution: str) -> None:
+@pytest.mark.parametrize(("execution", "smaller"), [("group", True), ("adapter", True), ("mask", False)])
+def test_an_execution_is_carried_out(tmp_path: Path, execution: str, smaller: bool) -> None:
     record = record_of(tmp_path, PLAIN + f"    blocks: [1]\n    layers: first\n    execution: {execution}\n")
-    assert (record.verdict, record.passed, record.agrees) == ("not-run", True, None)
-    assert "is predicted but not carried out in this version" in record.reasons[0]
+    assert (record.verdict, record.passed, record.agrees) == ("safe", True, True)
+    assert (record.execution, [step.kept for step in record.steps]) == (execution, [16])
+    assert record.metrics.params_after == record.metrics.predicted_params
+    assert (record.metrics.params_after != record.metrics.params_before) is smaller
 
 
 def test_an_expected_refusal_passes(tmp_path: Path) -> None:
@@ -485,7 +487,7 @@ def test_a_local_plan_that_runs_can_be_fine_tuned(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("execution", ["group", "adapter"])
-def test_later_executions_can_be_predicted(tmp_path: Path, execution: str) -> None:
+def test_an_execution_that_changes_shapes_can_be_predicted_alone(tmp_path: Path, execution: str) -> None:
     text = PLAIN + f"    blocks: [1]\n    layers: first\n    execution: {execution}\n"
     record = record_of(tmp_path, text, predict_only=True)
     assert (record.verdict, record.passed) == ("safe", True)

@@ -120,10 +120,12 @@ def test_what_does_not_fit_the_model_is_refused_with_its_place(tmp_path: Path) -
     assert ran.failures == ("expected a refusal with “have no Conv2d”, but the scenario ran",)
 
 
-def test_an_execution_of_a_later_version_is_not_run(tmp_path: Path) -> None:
-    record = record_of(tmp_path, "executions: [group]")
-    assert (record.verdict, record.passed, record.fuzz) == ("not-run", True, None)
-    assert "execution `group` is predicted but not carried out in this version" in record.reasons[0]
+def test_random_plans_are_carried_out_in_every_way(tmp_path: Path) -> None:
+    record = record_of(tmp_path, "examples: 8")
+    assert record.fuzz is not None
+    assert [row.execution for row in record.fuzz.rows] == ["mask", "mask: weights", "local", "group", "adapter"]
+    assert (record.verdict, record.fuzz.tried, record.fuzz.agreed) == ("safe", 8, 8)
+    assert {row.execution for row in record.fuzz.rows if row.tried} >= {"group", "adapter"}
 
 
 def test_model_and_graph_are_used_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 def stored(tmp_path: Path) -> Path:
     """A record on disk."""
     scenario = load_spec(ROOT / "specs/quick_start.prune.yaml").scenarios[0]
-    record = blank_record(scenario, verdict="not-run", reasons=("why",), failures=(), agrees=None)
+    record = blank_record(scenario, verdict="stopped", reasons=("why",), failures=(), agrees=None)
     write_record(record, tmp_path / "record.json")
     assert read_record(tmp_path / "record.json") == record
     assert dataclasses.asdict(record)["passed"] is True

@@ -44,8 +44,7 @@ def fuzz(
         list[_Execution] | None,
         typer.Option(
             "--execution",
-            help="How plans are carried out; mask has both kinds of mask. Repeat it for more; by default all that "
-            "this version carries out.",
+            help="How plans are carried out; mask has both kinds of mask. Repeat it for more; by default all.",
         ),
     ] = None,
     max_steps: Annotated[int, typer.Option("--max-steps", min=1, max=100, help="Most steps of a plan.")] = 5,

@@ -39,12 +39,14 @@ _WORDS: tuple[tuple[str, str, _Occurs], ...] = (
     (
         "non-zero filters",
         "filters with a weight above 1e-6; not the same as active channels, because BatchNorm's shift comes after them",
-        _always,
+        _execution("mask"),
     ),
     (
         "phantom channel",
         "a channel whose filter was zeroed but which still emits a constant",
-        lambda record: any(phantoms(step) for step in record.steps) or _hazard("phantom-channel")(record),
+        lambda record: (
+            (record.execution == "mask" and any(map(phantoms, record.steps))) or _hazard("phantom-channel")(record)
+        ),
     ),
     (
         "regrowth",
@@ -64,7 +66,8 @@ _WORDS: tuple[tuple[str, str, _Occurs], ...] = (
     ),
     (
         "`adapter`",
-        "the layer is made narrower and its channels are put back to their places with zeros between",
+        "the layer is made narrower and its channels are put back to their places with zeros between; to load the file "
+        "takes this package",
         _execution("adapter"),
     ),
     (

@@ -6,19 +6,19 @@ from yolo_prune_check.report import figures
 from yolo_prune_check.report.claims import count_verdicts, decide_all
 from yolo_prune_check.report.glossary import glossary
 from yolo_prune_check.report.markdown import NONE, code, link, page, table, text
+from yolo_prune_check.report.same_plan import same_plans
 from yolo_prune_check.report.setting import settings
-from yolo_prune_check.report.site import CLAIMS, INDEX, Site
-from yolo_prune_check.report.tally import Tally, ended
+from yolo_prune_check.report.site import CLAIMS, EXECUTIONS, INDEX, Site
+from yolo_prune_check.report.tally import Tally
 from yolo_prune_check.report.wording import headline, reason, verdict_name
 
 _WHAT = """\
 Each scenario is a plan for pruning a YOLO model: which layers, in which order, how. yolo-prune-check predicts from \
 the network's wiring whether the plan fits and whether it does what was meant, then carries it out and compares. \
 **safe** plans fit and are not silently wrong; **unsafe** ones break the network or are silently wrong; **partial** \
-ones had steps that were skipped; **refused** ones name something that does not exist; **not run** ones wait for a \
-feature and say nothing. What a plan costs in accuracy is told beside its verdict, where it was measured. \
-*As expected* says whether that is what the scenario's author declared: an experiment meant to show a failure is ✓ \
-when it fails."""
+ones had steps that were skipped; **refused** ones name something that does not exist. What a plan costs in accuracy \
+is told beside its verdict, where it was measured. *As expected* says whether that is what the scenario's author \
+declared: an experiment meant to show a failure is ✓ when it fails."""
 
 _STOPPED = """\
 **stopped** ones exceeded a limit of time or memory, or their process died: how they would have ended is not known."""
@@ -39,6 +39,14 @@ def index_page(site: Site) -> str:
             "The field notes are five documents by somebody who pruned YOLOv8 by trial and error; each claim "
             f"quoted from them is decided by these scenarios: {verdicts}. "
             f"Read {link('the claims', CLAIMS)}."
+        )
+    plans = same_plans(site.records)
+    if plans:
+        number = len(plans)
+        parts.append(
+            "## Executions compared\n\n"
+            f"{'One plan was' if number == 1 else f'{number} plans were'} carried out in several ways. "
+            f"{link('Side by side', EXECUTIONS)}: which fit, which equal the masked model, what each saves and costs."
         )
     parts.extend([_scenarios(site), glossary(site.records)])
     return page(*parts)
@@ -108,7 +116,7 @@ def _scenarios(site: Site) -> str:
             site.link(record, INDEX),
             code(record.execution) + (" (weights)" if record.mask == "weights" else ""),
             verdict_name(record.verdict),
-            figures.tick(ended(record)),
+            figures.tick(record.passed),
             text(reason(record)),
         ]
         for suite in site.suites

@@ -14,6 +14,7 @@ from yolo_prune_check.run.record import Record
 
 INDEX = "index.md"
 CLAIMS = "claims.md"
+EXECUTIONS = "executions.md"
 FIELD_NOTES_TAG = "field_notes"
 """The tag ``field-notes`` as the spec loader hands it on: a pytest mark, in which a hyphen is an underscore."""
 WORDS_HEADING = "Words used here"
@@ -58,7 +59,7 @@ class Site:
         for record in records:
             by_spec.setdefault(record.spec, []).append(record)
         suites = []
-        taken = {INDEX, CLAIMS}
+        taken = {INDEX, CLAIMS, EXECUTIONS}
         for spec in sorted(by_spec):
             page = page_of(spec)
             if page in taken:  # two specs of one name in different places

@@ -12,7 +12,7 @@ from yolo_prune_check.report.random_plans import random_how, random_part
 from yolo_prune_check.report.safety import path_line, repair_line, repair_of_plan
 from yolo_prune_check.report.setting import absolute, shown_model, shown_path
 from yolo_prune_check.report.site import CLAIMS, INDEX, Site, Suite, relative
-from yolo_prune_check.report.tally import Tally, ended, phantoms
+from yolo_prune_check.report.tally import Tally, phantoms
 from yolo_prune_check.report.wording import advice, explanation, headline, outcome, reason, step_name, verdict_name
 from yolo_prune_check.run.record import EdgeRecord, HazardRecord, MismatchRecord, Record, StepRecord
 
@@ -59,7 +59,7 @@ def _verdicts(suite: Suite, site: Site) -> str:
             [
                 site.link(record, suite.page),
                 verdict_name(record.verdict),
-                figures.tick(ended(record)),
+                figures.tick(record.passed),
                 figures.of(tally.confirmed, tally.predictions) if tally.predictions else NONE,
                 text(reason(record)),
             ]
@@ -77,9 +77,6 @@ def scenario_part(record: Record) -> str:
         lines = [f"- {text(failure)}" for failure in record.failures] or ["- no reason was recorded"]
         expected = f" Expected: {text(record.expected)}." if record.expected else ""
         parts.append(f"**This scenario failed.**{expected}\n\n" + "\n".join(lines))
-    elif record.verdict == "not-run":
-        if record.expected:
-            parts.append(f"The spec expects: {text(record.expected)}. Nothing tells yet whether that is so.")
     elif record.verdict != "safe" and record.expected:
         parts.append(f"This is what the spec expects: {text(record.expected)}.")
     if record.notes:
@@ -88,7 +85,7 @@ def scenario_part(record: Record) -> str:
     if record.fuzz is not None:
         parts.append(random_part(record.fuzz))
     if record.steps:
-        parts.append(f"**Steps**\n\n{steps_table(record.steps)}")
+        parts.append(f"**Steps**\n\n{steps_table(record.steps, masked=record.execution == 'mask')}")
         parts.append(_messages(record.steps))
     if record.edges:
         parts.append(_edges(record.edges, executed=record.agrees is not None))
@@ -119,7 +116,7 @@ def _how(record: Record) -> str:
         execution,
         f"order {code(record.order)}",
         f"schedule {code(record.schedule)}",
-        f"channels chosen by {code(record.criterion)}",
+        f"channels chosen by {text(record.selected)}",
         f"activations {code(record.activations)}",
         f"on mismatch {code(record.on_mismatch)}",
         f"fine-tuning {text(record.fine_tune)}" if record.fine_tune else "no fine-tuning",
@@ -138,8 +135,13 @@ def _rounding(record: Record) -> str:
     return f" ({', '.join(parts)})" if parts else ""
 
 
-def steps_table(steps: Sequence[StepRecord]) -> str:
-    """One row per step; columns without any content are left out."""
+def steps_table(steps: Sequence[StepRecord], *, masked: bool) -> str:
+    """One row per step; columns without any content are left out.
+
+    Args:
+        steps: The steps.
+        masked: Whether filters were zeroed, so that some may still emit, or grow back. None can that is gone.
+    """
     names = [
         "step",
         "layer (address)",
@@ -165,15 +167,15 @@ def steps_table(steps: Sequence[StepRecord]) -> str:
             str(step.block),
             text(step.block_type),
             f"{figures.count(step.channels)} → {figures.count(step.kept) if _chosen(step) else NONE}",
-            figures.count(step.weight_norm_count),
+            figures.count(step.weight_norm_count if masked else None),
             figures.count(step.active),
-            figures.count(phantoms(step)),
+            figures.count(phantoms(step) if masked else None),
             outcome(step.predicted, step.predicted_failure),
             outcome(step.observed, step.observed_failure),
             figures.tick(step.agrees),
             figures.pair(step.map50_pruned, step.map50_95_pruned),
             figures.pair(step.map50_tuned, step.map50_95_tuned),
-            figures.count(step.regrown),
+            figures.count(step.regrown if masked else None),
             step.status,
         ]
         for step in steps
@@ -336,7 +338,9 @@ def _costs(record: Record) -> str:
             figures.count(metrics.weight_norm_count),
             figures.change(metrics.channels or None, metrics.weight_norm_count),
             NONE,
-        ],
+        ]
+        if record.execution == "mask"
+        else [],
         [
             "latency, ms",
             NONE if took is None else f"{took.dense_ms:.1f}",
@@ -345,7 +349,7 @@ def _costs(record: Record) -> str:
             NONE,
         ],
     ]
-    rows = [row for row in rows if row[1] != NONE or row[2] != NONE]
+    rows = [row for row in rows if row and (row[1] != NONE or row[2] != NONE)]
     if not rows:
         return ""
     shown, rows = columns(names, rows, always=("", "before", "after"))

@@ -11,7 +11,7 @@ from tabulate import tabulate
 from yolo_prune_check.report import figures
 from yolo_prune_check.report.markdown import NONE
 from yolo_prune_check.report.random_plans import random_text
-from yolo_prune_check.report.tally import Tally, ended
+from yolo_prune_check.report.tally import Tally
 from yolo_prune_check.report.wording import reason, verdict_name
 from yolo_prune_check.run.record import MismatchRecord, Record, StepRecord
 
@@ -55,7 +55,7 @@ def _cells(record: Record) -> list[str]:
     """All of a row but the reason."""
     tally = Tally.of([record])
     return [
-        figures.tick(ended(record)),
+        figures.tick(record.passed),
         f"{record.suite}::{record.id}",
         verdict_name(record.verdict),
         figures.of(tally.confirmed, tally.predictions) if tally.predictions else NONE,
@@ -112,7 +112,7 @@ def _plan(record: Record) -> str:
         how += f" ({record.mask})"
     head = (
         f"model {record.model}, {record.imgsz} px, execution {how}, order {record.order}, "
-        f"schedule {record.schedule}, channels by {record.criterion}, seed {record.seed}"
+        f"schedule {record.schedule}, channels by {record.selected}, seed {record.seed}"
     )
     if not record.steps:
         return f"{head}\nno layer"

@@ -10,7 +10,7 @@ from yolo_prune_check.run.record import Record, StepRecord
 NOTABLE_LOSS = 0.10
 """Loss of mAP50 from which a plan that fits is called costly: a report must not call it good without saying so."""
 
-VERDICTS = ("safe", "partial", "unsafe", "refused", "not-run", "stopped", "not-started")
+VERDICTS = ("safe", "partial", "unsafe", "refused", "stopped", "not-started")
 """Verdicts in the order in which tables list them."""
 _RARE = frozenset({"stopped", "not-started"})
 """Verdicts that are listed only where there are any."""
@@ -26,7 +26,7 @@ class Tally:
     scenarios that try such plans, which are no plans themselves, ``fuzzed_safe`` those in which nothing was refuted,
     ``fuzzed_unrun`` those whose plans were only predicted.
     ``ran`` are the scenarios that were carried out or refused, ``passed`` those of them that ended as expected: one
-    that was not run, or could not be started, says nothing. ``costly`` are the safe ones that lose notably many
+    that could not be started says nothing. ``costly`` are the safe ones that lose notably many
     detections, ``unmeasured`` the safe ones whose accuracy is not known, ``blind`` those measured on data in which the
     untouched model finds nothing that could be lost.
     """
@@ -37,7 +37,6 @@ class Tally:
     partial: int = 0
     unsafe: int = 0
     refused: int = 0
-    not_run: int = 0
     stopped: int = 0
     not_started: int = 0
     predictions: int = 0
@@ -62,12 +61,11 @@ class Tally:
         verdicts = [record.verdict for record in members]
         return cls(
             scenarios=len(members),
-            passed=sum(ended(record) is True for record in members),
+            passed=sum(record.passed for record in members),
             safe=verdicts.count("safe"),
             partial=verdicts.count("partial"),
             unsafe=verdicts.count("unsafe"),
             refused=verdicts.count("refused"),
-            not_run=verdicts.count("not-run"),
             stopped=verdicts.count("stopped"),
             not_started=verdicts.count("not-started"),
             predictions=len(compared) + sum(fuzz.tried for fuzz in random),
@@ -86,17 +84,12 @@ class Tally:
     @property
     def ran(self) -> int:
         """Scenarios that say something."""
-        return self.scenarios - self.not_run - self.not_started
+        return self.scenarios - self.not_started
 
     def by_verdict(self) -> tuple[tuple[str, int], ...]:
         """Verdicts with their counts, in the order of ``VERDICTS``; stopped and not started scenarios, if any."""
-        counts = (self.safe, self.partial, self.unsafe, self.refused, self.not_run, self.stopped, self.not_started)
+        counts = (self.safe, self.partial, self.unsafe, self.refused, self.stopped, self.not_started)
         return tuple(each for each in zip(VERDICTS, counts, strict=True) if each[1] or each[0] not in _RARE)
-
-
-def ended(record: Record) -> bool | None:
-    """Whether a scenario ended as its spec expects; None for one that was not run, which cannot tell."""
-    return None if record.verdict == "not-run" else record.passed
 
 
 def measured(record: Record) -> bool:
@@ -110,6 +103,12 @@ def costly(record: Record) -> bool:
     before, after = record.metrics.map50_before, record.metrics.map50_after
     pruned = any(step.status == "pruned" for step in record.steps)
     return pruned and before is not None and after is not None and before - after > NOTABLE_LOSS
+
+
+def last_scores(record: Record) -> tuple[float | None, float | None]:
+    """mAP50 right after the last layer was pruned, and after its fine-tuning."""
+    done = [step for step in record.steps if step.status == "pruned"]
+    return (done[-1].map50_pruned, done[-1].map50_tuned) if done else (None, None)
 
 
 def phantoms(step: StepRecord) -> int | None:

@@ -41,25 +41,16 @@ def _not_started(scenarios: int, started: int) -> str:
 
 
 def _headline(records: Sequence[Record]) -> str:
-    ran = [record for record in records if record.verdict != "not-run"]
-    waiting = len(records) - len(ran)
-    if not ran:
-        if waiting == 1:
-            return "**The plan was not run, so nothing is known of its safety.**"
-        return f"**None of the {waiting} plans was run, so nothing is known of their safety.**"
-    tally = Tally.of(ran)
-    unexpected = [record for record in ran if not record.passed]
-    first = _alone(ran[0]) if tally.scenarios == 1 else _together(tally)
-    second = f" {waiting} {'was' if waiting == 1 else 'were'} not run and say{'s' if waiting == 1 else ''} nothing."
-    if not waiting:
-        second = ""
+    tally = Tally.of(records)
+    unexpected = [record for record in records if not record.passed]
+    first = _alone(records[0]) if tally.scenarios == 1 else _together(tally)
+    second = ""
     if unexpected:
         names = ", ".join(code(record.id) for record in unexpected)
         verb = "did not end as its spec expects" if len(unexpected) == 1 else "did not end as their specs expect"
-        second += f" Look first at {names}, which {verb}."
+        second = f" Look first at {names}, which {verb}."
     elif tally.safe < tally.scenarios:
-        every = "Every scenario that ran" if waiting else "Every scenario"
-        second += f" {every} ended as its spec expects; the ones that are not safe were declared to show that."
+        second = " Every scenario ended as its spec expects; the ones that are not safe were declared to show that."
     return f"**{first}**{second}{_proof(tally)}"
 
 
@@ -82,9 +73,8 @@ def _alone(record: Record) -> str:
 def _together(tally: Tally) -> str:
     but = _but(tally)
     if tally.safe == tally.scenarios:
-        return (
-            f"All {tally.scenarios} plans fit, but {but}." if but else f"All {tally.scenarios} plans are safe to use."
-        )
+        plans = "Both plans" if tally.scenarios == 2 else f"All {tally.scenarios} plans"
+        return f"{plans} fit, but {but}." if but else f"{plans} are safe to use."
     parts = []
     if tally.partial:
         parts.append(f"{tally.partial} can only be carried out in part")
@@ -99,7 +89,7 @@ def _together(tally: Tally) -> str:
         safe = f"{of(tally.safe, tally.scenarios)} plans {'fits' if tally.safe == 1 else 'fit'}, but {but}"
     if not tally.safe:
         safe = f"None of the {tally.scenarios} plans is {'known to be ' if tally.stopped else ''}safe to use"
-    return f"{safe}; {_listing(parts)}."
+    return f"{safe}; {listing(parts)}."
 
 
 def _but(tally: Tally) -> str:
@@ -108,19 +98,20 @@ def _but(tally: Tally) -> str:
     if tally.unmeasured == tally.safe == 1:
         parts.append("its accuracy was not measured")
     elif tally.unmeasured:
-        whose = "none of them" if tally.unmeasured == tally.safe else f"{tally.unmeasured} of them"
+        none = "neither of them" if tally.safe == 2 else "none of them"
+        whose = none if tally.unmeasured == tally.safe else f"{tally.unmeasured} of them"
         verb = "was" if tally.unmeasured in (1, tally.safe) else "were"
         parts.append(f"{whose} {verb} {'' if tally.unmeasured == tally.safe else 'not '}measured for accuracy")
     if tally.blind and tally.blind == tally.safe:
         parts.append("the data cannot show what " + ("it costs" if tally.safe == 1 else "any of them costs"))
     elif tally.blind:
         parts.append(f"the data cannot show what {tally.blind} of them {'costs' if tally.blind == 1 else 'cost'}")
-    return _listing(parts) if parts else ""
+    return listing(parts) if parts else ""
 
 
 def _costly(tally: Tally) -> str:
     if tally.costly == tally.safe:
-        whom = "it loses" if tally.safe == 1 else "all of them lose"
+        whom = "it loses" if tally.safe == 1 else "both lose" if tally.safe == 2 else "all of them lose"
     else:
         whom = f"{tally.costly} of them {'loses' if tally.costly == 1 else 'lose'}"
     return f"{whom} more than {NOTABLE_LOSS:.2f} mAP50"
@@ -160,7 +151,7 @@ def _cause(record: Record) -> str:
         return random_reason(record.fuzz)
     if record.verdict == "safe":
         return _safe(record)
-    if record.verdict == "unsafe" and (failed := _failed_step(record)) is not None:
+    if record.verdict == "unsafe" and (failed := failed_step(record)) is not None:
         failure = failed.observed_failure or failed.predicted_failure
         if failure is not None:
             numbers = f"expected {failure.expected}, got {failure.got}"
@@ -175,8 +166,18 @@ def _cause(record: Record) -> str:
     return first
 
 
-def _failed_step(record: Record) -> StepRecord | None:
+def failed_step(record: Record) -> StepRecord | None:
+    """The step at which the plan was stopped, because the network broke there; None if it came to its end."""
     return next((step for step in record.steps if step.status == "failed"), None)
+
+
+_DONE = {
+    "mask": "masked",
+    "local": "cut alone",
+    "group": "cut with what is tied to them",
+    "adapter": "cut behind adapters",
+}
+"""What was done to the layers of a plan."""
 
 
 def _safe(record: Record) -> str:
@@ -184,10 +185,7 @@ def _safe(record: Record) -> str:
     if predicted:
         return f"{many(predicted, 'layer')} predicted, nothing carried out{_unjudged(record)}"
     pruned = [step for step in record.steps if step.status == "pruned"]
-    if record.execution == "mask":
-        done = f"{many(len(pruned), 'layer')} masked, every operator fits"
-    else:
-        done = f"{many(len(pruned), 'layer')} pruned, every operator fits"
+    done = f"{many(len(pruned), 'layer')} {_DONE[record.execution]}, every operator fits"
     metrics = record.metrics
     if metrics.params_before and metrics.params_after is not None and metrics.params_after != metrics.params_before:
         done += f", {change(metrics.params_before, metrics.params_after)} parameters"
@@ -223,8 +221,6 @@ def explanation(record: Record) -> str:
     sentences = [f"**{capital(verdict_name(record.verdict))}**{_provided(record)}."]
     if record.verdict == "refused":
         sentences.append("The input cannot be used, and the plan was refused before anything was pruned.")
-    elif record.verdict == "not-run":
-        sentences.append("The scenario was not carried out.")
     elif record.verdict == "not-started":
         sentences.append("The scenario could not be started, because its input is wrong.")
     elif record.verdict == "stopped":
@@ -242,7 +238,7 @@ def explanation(record: Record) -> str:
     sentences.extend(_sentence(why) for why in told)
     if len(told) < len(record.reasons):
         sentences.append(f"{len(record.reasons) - len(told)} more reasons are in the tables below.")
-    still = sum(phantoms(step) or 0 for step in pruned)
+    still = sum(phantoms(step) or 0 for step in pruned) if record.execution == "mask" else 0
     if still and not any(hazard.code == "phantom-channel" for hazard in record.hazards):
         sentences.append(f"{many(still, 'phantom channel')} still {'emits' if still == 1 else 'emit'} after pruning.")
     metrics = record.metrics
@@ -300,8 +296,6 @@ def advice(record: Record) -> str:
         return "cannot be run; correct the input that its message names"
     if record.verdict == "not-started":
         return "could not be started; correct the input that its message names"
-    if record.verdict == "not-run":
-        return "nothing was executed, so nothing is known yet"
     if record.verdict == "stopped":
         return "did not come to its end; raise the limit that its reason names, or ask for less"
     breaks = first_failure(record) is not None
@@ -322,7 +316,8 @@ def advice(record: Record) -> str:
     if breaks and record.activations == "sliced":
         remedies.insert(0, "collect activations with `activations: hooked`, which runs the network as it is wired")
     elif breaks and record.execution == "local":
-        remedies.insert(0, "use `execution: mask`, which leaves every shape alone")
+        cut = "use `execution: group`, which cuts all that hangs on them as well"
+        remedies.insert(0, f"{cut}, or `mask`, which leaves every shape alone")
     start = "only some layers were pruned" if record.verdict == "partial" else "do not use as written"
     return "; ".join([start, *remedies]) if remedies else f"{start}; see its reasons"
 
@@ -348,5 +343,6 @@ def step_name(step: StepRecord) -> str:
     return f"{code(step.layer)} ({step.address})" if step.address else code(step.layer)
 
 
-def _listing(parts: Sequence[str]) -> str:
+def listing(parts: Sequence[str]) -> str:
+    """``a``, ``a and b``, ``a, b and c``."""
     return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"

@@ -9,10 +9,12 @@ from pathlib import Path
 
 from yolo_prune_check.errors import UserError
 from yolo_prune_check.report.claims_page import claims_page
+from yolo_prune_check.report.executions_page import executions_page
 from yolo_prune_check.report.figures import many, named
 from yolo_prune_check.report.index_page import index_page
 from yolo_prune_check.report.owned import refuse_foreign, remove_stale
-from yolo_prune_check.report.site import CLAIMS, INDEX, Site, page_of, slug_of
+from yolo_prune_check.report.same_plan import same_plans
+from yolo_prune_check.report.site import CLAIMS, EXECUTIONS, INDEX, Site, page_of, slug_of
 from yolo_prune_check.report.suite_page import suite_page
 from yolo_prune_check.run.record import Record, read_record, write_atomically, write_record
 
@@ -41,7 +43,10 @@ class Written:
 
 
 def write_reports(records: Sequence[Record], out: Path) -> Written:
-    """Write the index, one page per suite and, if any record belongs to the field notes, the page of claims.
+    """Write the index, one page per suite, and two more pages if there is something to say on them.
+
+    These are the claims, if any record belongs to the field notes, and the comparison of executions, if one plan was
+    carried out in several.
 
     Records that lie in ``out/records`` from earlier runs keep their place beside the given ones, which win where
     both know a scenario; so a run of one suite leaves the pages of the others and their lines on the index. Pages that
@@ -68,6 +73,8 @@ def write_reports(records: Sequence[Record], out: Path) -> Written:
     pages.update({suite.page: suite_page(suite, site) for suite in site.suites})
     if site.field_notes:
         pages[CLAIMS] = claims_page(site)
+    if same_plans(site.records):
+        pages[EXECUTIONS] = executions_page(site)
     refuse_foreign(out / name for name in pages)
     for name, content in pages.items():
         write_atomically(out / name, content)

@@ -31,9 +31,10 @@ from yolo_prune_check.run.record import (
     RecordVerdict,
     StepRecord,
 )
+from yolo_prune_check.run.selected import selected
 from yolo_prune_check.run.sidecar import write_sidecar
 from yolo_prune_check.run.state import State
-from yolo_prune_check.spec.schema import Scenario
+from yolo_prune_check.spec.schema import FineTune, Scenario
 
 
 def confirm_final(state: State) -> None:
@@ -140,6 +141,7 @@ def blank_record(scenario: Scenario, **known: object) -> Record:
         "activations": scenario.activations,
         "on_mismatch": scenario.on_mismatch,
         "criterion": "listed" if scenario.steps is not None else scenario.select.criterion,
+        "selected": selected(scenario),
         "seed": scenario.seed,
         "expected": describe_expectation(scenario.expect),
         "rerun": f'OMP_NUM_THREADS={threads()} pytest "{scenario.spec}::{scenario.id}"',
@@ -175,7 +177,14 @@ def _fine_tune(scenario: Scenario) -> str | None:
         return None
     share = "" if settings.fraction == 1 else f" on {settings.fraction:.0%} of the images"
     kept = "" if settings.enforce_masks else ", masks not enforced"
-    return f"{settings.epochs} epoch{'s' if settings.epochs > 1 else ''}{share}{kept}"
+    usual = FineTune(epochs=settings.epochs)
+    others = "".join(
+        f", {name} {value:g}"
+        for name, value in (("batch", settings.batch), ("lr", settings.lr))
+        if value != getattr(usual, name)
+    )
+    precision = ", mixed precision" if settings.amp else ""
+    return f"{settings.epochs} epoch{'s' if settings.epochs > 1 else ''}{share}{others}{precision}{kept}"
 
 
 def _verdict(state: State) -> tuple[RecordVerdict, tuple[str, ...]]:

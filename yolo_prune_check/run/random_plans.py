@@ -81,6 +81,7 @@ def _record(scenario: Scenario, done: FuzzRecord, *, executed: bool) -> Record:
         execution=RANDOM,
         order=RANDOM,
         criterion=RANDOM,
+        selected=RANDOM,
         seed=done.seed,
         notes=() if executed else ("nothing was carried out: the plans were predicted",),
         fuzz=done,

@@ -18,7 +18,7 @@ _BLIND = 0.05
 """mAP50 of the untouched model below which pruning has next to nothing to lose."""
 _AGAIN = "Run the scenario again, or delete the file."
 
-RecordVerdict = Literal["safe", "unsafe", "partial", "refused", "not-run", "not-started", "stopped"]
+RecordVerdict = Literal["safe", "unsafe", "partial", "refused", "not-started", "stopped"]
 StepStatus = Literal["pruned", "predicted", "skipped", "failed"]
 
 
@@ -227,9 +227,9 @@ class Record:
 
     Attributes:
         verdict: ``safe``, ``unsafe``, ``partial`` (some steps were skipped), ``refused`` (bad input, as the scenario
-            expects), ``not-run`` (predicted, but not carried out in this version), ``not-started`` (bad input, which
-            nobody expected) or ``stopped`` (it exceeded a limit of time or memory, or its process died). Of random
-            plans ``safe`` says that no prediction was refuted; one that was makes it ``unsafe``.
+            expects), ``not-started`` (bad input, which nobody expected) or ``stopped`` (it exceeded a limit of time or
+            memory, or its process died). Of random plans ``safe`` says that no prediction was refuted; one that was
+            makes it ``unsafe``.
         reasons: Why, one sentence each.
         passed: Whether the verdict and every budget in ``expect`` hold and no prediction was refuted.
         failures: Why not, one sentence each.
@@ -238,6 +238,7 @@ class Record:
         fuzz: What came of random plans; None for a scenario that is a plan itself.
         deploy: What can be done with the saved file where this package is not; of execution ``group``.
         proof: Whether the final model computes what the masked one does, where layers were made narrower.
+        selected: How the channels of each step were chosen, in words; of a plan that is written out, the plan itself.
         rerun: Command that reproduces the record.
     """
 
@@ -256,6 +257,7 @@ class Record:
     activations: str
     on_mismatch: str
     criterion: str
+    selected: str
     seed: int
     verdict: RecordVerdict
     reasons: tuple[str, ...]

@@ -65,7 +65,7 @@ class Fuzz(Strict):
     max_steps: Annotated[int, Field(ge=1, le=100)] = 5
     """Most steps of a plan."""
     executions: f.Executions | None = None
-    """mask (with both kinds of mask), local, group, adapter; by default all that this version carries out."""
+    """mask (with both kinds of mask), local, group, adapter; by default all."""
 
 
 class Limits(Strict):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from yolo_prune_check.report.claims import notes, pruning, training, wiring
+from yolo_prune_check.report.claims import notes, pruning, structural, training, wiring
 from yolo_prune_check.report.claims.evidence import Evidence
 from yolo_prune_check.report.claims.ruling import Claim, Ruling, Verdict
 from yolo_prune_check.run.record import Record
@@ -14,7 +14,7 @@ __all__ = ["CLAIMS", "Claim", "Evidence", "Ruling", "Verdict", "count_verdicts",
 CLAIMS: tuple[Claim, ...] = tuple(
     claim
     for title in notes.TITLES
-    for claim in (*wiring.CLAIMS, *pruning.CLAIMS, *training.CLAIMS)
+    for claim in (*wiring.CLAIMS, *pruning.CLAIMS, *structural.CLAIMS, *training.CLAIMS)
     if claim.note == title
 )
 """All claims, in the order of the notes."""

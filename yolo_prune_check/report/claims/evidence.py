@@ -81,6 +81,11 @@ def pruned_blocks(record: Record) -> frozenset[int]:
     return frozenset(record.blocks or (step.block for step in record.steps))
 
 
+def several_per_block(record: Record) -> bool:
+    """Whether the plan came to several layers of one block."""
+    return len({step.layer for step in record.steps}) > len(pruned_blocks(record))
+
+
 def block_of(module: str) -> int | None:
     """Block in which a module stands.
 

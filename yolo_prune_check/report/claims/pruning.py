@@ -16,7 +16,14 @@ from yolo_prune_check.report.claims.deciding import (
     listing,
     modules,
 )
-from yolo_prune_check.report.claims.evidence import Evidence, breaks, convs_in, observed_break, pruned_blocks
+from yolo_prune_check.report.claims.evidence import (
+    Evidence,
+    breaks,
+    convs_in,
+    observed_break,
+    pruned_blocks,
+    several_per_block,
+)
 from yolo_prune_check.report.claims.ruling import Claim, Ruling, Verdict, undecided
 from yolo_prune_check.report.figures import change, many, of, percent, score
 from yolo_prune_check.report.markdown import code, text
@@ -61,10 +68,6 @@ def _second_in_a_block(record: Record) -> bool:
     return False
 
 
-def _several_per_block(record: Record) -> bool:
-    return len({step.layer for step in record.steps}) > len(pruned_blocks(record))
-
-
 def _fits(wanted: _Wanted, remark: Callable[[Evidence], str] = lambda _: "") -> Callable[[Evidence], Ruling]:
     return lambda evidence: if_it_fits(
         evidence.tried("mask", wanted), evidence.tried("local", wanted), remark(evidence)
@@ -100,7 +103,7 @@ def _unsafe_yet_running(evidence: Evidence) -> str:
 
 
 def _sliced_share(evidence: Evidence) -> str:
-    sliced = evidence.executed(lambda record: record.activations == "sliced" and _several_per_block(record))
+    sliced = evidence.executed(lambda record: record.activations == "sliced" and several_per_block(record))
     steps = [step for record in sliced for step in record.steps]
     missed = [step for step in steps if step.status != "pruned"]
     if not missed:
@@ -406,19 +409,6 @@ def _cut(record: Record) -> float:
     return 0.0 if not before or after is None else 1 - after / before
 
 
-def _when_it_runs(execution: str, what: str) -> Callable[[Evidence], Ruling]:
-    def decide(evidence: Evidence) -> Ruling:
-        records = evidence.executed(lambda record: record.execution == execution and _several_per_block(record))
-        if not records:
-            waiting = tuple(record for record in evidence.records if record.execution == execution)
-            return Ruling(Verdict.UNDECIDED, f"Needs execution {code(execution)}, which was not carried out.", waiting)
-        safe = [record for record in records if record.verdict == "safe"]
-        words = f"{of(len(safe), len(records))} such plans {what}."
-        return Ruling(Verdict.CONFIRMED if len(safe) == len(records) else Verdict.REFUTED, words, records)
-
-    return decide
-
-
 CLAIMS = (
     Claim(
         "block-1-independent",
@@ -478,18 +468,6 @@ CLAIMS = (
         notes.OPTIONS,
         "Skip Problematic Layers … Unpredictable which layers will work",
         _unpredictable,
-    ),
-    Claim(
-        "structural-pruning",
-        notes.OPTIONS,
-        "Use True Structural Pruning … Can prune multiple layers within same block",
-        _when_it_runs("group", "remove several layers of one block for good and are safe"),
-    ),
-    Claim(
-        "channel-adapter",
-        notes.OPTIONS,
-        "Channel Adjustment Layer … Maintains compatibility with existing architecture",
-        _when_it_runs("adapter", "keep every shape behind the adapter and are safe"),
     ),
     Claim(
         "expects-kept-channels",
