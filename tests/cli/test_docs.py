@@ -18,10 +18,16 @@ ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 INSPECT = (ROOT / "docs/inspect.md").read_text(encoding="utf-8")
 SPECS = (ROOT / "docs/specs.md").read_text(encoding="utf-8")
+DEPLOY = (ROOT / "docs/deploy.md").read_text(encoding="utf-8")
 
 
 def blocks(text: str, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+
+
+def python() -> list[str]:
+    """The README's examples of this package, in their order."""
+    return [block for block in blocks(README, "python") if "ypc." in block]
 
 
 def test_the_prediction_in_the_readme_is_what_is_printed(command_line: CommandLine) -> None:
@@ -31,12 +37,36 @@ def test_the_prediction_in_the_readme_is_what_is_printed(command_line: CommandLi
     assert ran.out == output
 
 
+def test_the_small_model_in_the_readme_is_what_comes_out_and_plain_ultralytics_predicts_with_it(
+    command_line: CommandLine, tmp_path: Path
+) -> None:
+    from ultralytics.utils import ASSETS
+
+    (shown,) = [block for block in blocks(README, "console") if block.startswith("$ yolo-prune-check compact")]
+    command, _, output = shown.partition("\n")
+    ran = command_line(*command.split()[2:])
+    assert ran.code == 0, ran.err
+    assert _without_noise(ran.out) == _without_noise(output)
+    (use,) = [block for block in blocks(README, "python") if 'YOLO("small.pt")' in block]
+    (tmp_path / "image.jpg").write_bytes((ASSETS / "bus.jpg").read_bytes())
+    exec(compile(use, "README.md", "exec"), {})
+
+
+def _without_noise(output: str) -> list[str]:
+    """Lines without what differs from machine to machine: milliseconds, the last digits of sums, and so the widths."""
+    lines = [
+        "latency" if line.startswith("latency") else re.sub(r"(?<=yes {6})(0|\de-1\d)(?= |$)", "small", line)
+        for line in output.strip().splitlines()
+    ]
+    return [re.sub(r" {2,}", "  ", re.sub(r"-{3,}", "---", line)).rstrip() for line in lines]
+
+
 def test_the_python_examples_in_the_readme_run(capsys: pytest.CaptureFixture[str]) -> None:
-    example = "\n".join(blocks(README, "python")[:2])  # the second goes on with the first one's names
+    example = "\n".join(python()[:2])  # the second goes on with the first one's names
     exec(compile(example, "README.md", "exec"), {})
     said = capsys.readouterr().out.splitlines()
     promised = re.findall(r"^print\(.*\)\s+# (.*)$", example, re.MULTILINE)
-    assert len(said) == len(promised) == 8
+    assert len(said) == len(promised) == 9
     for line, promise in zip(said, promised, strict=True):
         assert line.startswith(promise.removesuffix("…").rstrip())
 
@@ -48,7 +78,8 @@ def test_the_hypothesis_example_in_the_readme_runs_as_pasted(tmp_path: Path) -> 
     settings.load_profile("pasted")
     try:
         names: dict[str, Any] = {}
-        first, *_, last = blocks(README, "python")
+        first, *_ = python()
+        last = blocks(README, "python")[-1]
         pasted = tmp_path / "pasted.py"  # hypothesis reads the source of a test
         pasted.write_text(first + last, encoding="utf-8")
         exec(compile(first + last, str(pasted), "exec"), names)
@@ -79,6 +110,17 @@ def test_the_test_run_in_the_readme_is_what_is_printed(tmp_path: Path) -> None:
     assert set(lines) <= set(ran.stdout.splitlines())
     assert re.search(r"1 failed, 1 passed in [\d.]+s", last)
     assert "1 failed, 1 passed in" in ran.stdout
+
+
+def test_the_plan_shown_is_read(tmp_path: Path) -> None:
+    from yolo_prune_check.spec.plan_file import load_plan
+
+    (example,) = [block for block in blocks(SPECS, "yaml") if block.startswith("# plan.yaml")]
+    file = tmp_path / "plan.yaml"
+    file.write_text(example, encoding="utf-8")
+    read = load_plan(file)
+    assert [step.layer for step in read.steps] == ["2.0", "model.4.cv1.conv"]
+    assert (read.extend, read.round_to) == (True, 8)
 
 
 @pytest.mark.parametrize("example", [*blocks(README, "yaml"), blocks(SPECS, "yaml")[0]])
@@ -113,15 +155,35 @@ def test_every_command_and_option_is_in_the_readme(command_line: CommandLine) ->
     for command in app.registered_commands:
         assert command.callback is not None
         assert f"`{command.callback.__name__}" in README
-    for option in ("--prune-report-dir", "--prune-predict-only", "--prune-model"):
+        for option in re.findall(r"--[a-z][a-z-]+", command_line(command.callback.__name__, "--help").out):
+            assert f"{option}" in README or option in ("--help", "--verbose", "--out"), option
+    declared = (ROOT / "yolo_prune_check/plugin/options.py").read_text(encoding="utf-8")
+    options = re.findall(r'^        "(--prune-[a-z-]+)"', declared, re.MULTILINE)
+    assert len(options) > 4
+    for option in options:
         assert option in README
 
 
+def test_every_check_of_a_saved_file_is_explained() -> None:
+    from yolo_prune_check.confirm import deploy, onnx_file
+
+    names = [
+        *(deploy.STOCK, deploy.RELOADED, deploy.PREDICTS, deploy.WIDTHS, deploy.FUSED, deploy.SPLIT, deploy.TRACED),
+        *(onnx_file.VALID, onnx_file.EQUAL, deploy.LATENCY),
+    ]
+    for name in names:
+        assert f"| `{name}` |" in DEPLOY, name
+
+
 @pytest.mark.parametrize(
-    "page", ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/specs.md", "docs/inspect.md"]
+    "page",
+    [
+        *("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md"),
+        *("docs/specs.md", "docs/inspect.md", "docs/deploy.md"),
+    ],
 )
 def test_links_lead_somewhere(page: str) -> None:
-    made_by_make = {"reports/index.md", "reports/claims.md"}
+    made_by_make = {"reports/index.md", "reports/claims.md", "reports/executions.md", "docs/equality.md"}
     for target in re.findall(r"\]\(([^)#]+)", (ROOT / page).read_text(encoding="utf-8")):
         if "://" not in target and target not in made_by_make:
             assert ((ROOT / page).parent / target).exists(), target

@@ -42,7 +42,7 @@ def test_json_holds_plan_and_prediction(command_line: CommandLine) -> None:
     ran = command_line("predict", "yolov8n.yaml", "--step", "1.0=0-15", "--execution", "local", "--json")
     assert ran.code == 1
     answer = ran.json
-    assert answer["plan"]["steps"] == [{"layer": "model.1.conv", "keep": list(range(16))}]
+    assert answer["plan"]["steps"] == [{"layer": "model.1.conv", "keep": list(range(16)), "scores": None}]
     assert answer["prediction"]["failure"]["message"] == MESSAGE
     assert answer["prediction"]["verdict"] == "unsafe"
 

@@ -51,6 +51,8 @@ def test_every_default_is_filled_in(tmp_path: Path) -> None:
         "activations": "hooked",
         "execution": "mask",
         "mask": "silent",
+        "extend": True,
+        "round_to": None,
         "schedule": "sequential",
         "on_mismatch": "fail",
         "fine_tune": None,

@@ -23,9 +23,9 @@ KEYS = (
     "mask, extend, round_to, schedule, on_mismatch, fine_tune, limits, expect, tags, seed"
 )
 AXES = (
-    "activations, blocks, data, execution, fine_tune, fine_tune.amp, fine_tune.batch, fine_tune.enforce_masks, "
+    "activations, blocks, data, execution, extend, fine_tune, fine_tune.amp, fine_tune.batch, fine_tune.enforce_masks, "
     "fine_tune.epochs, fine_tune.fraction, fine_tune.lr, fuzz, fuzz.blocks, fuzz.examples, fuzz.executions, "
-    "fuzz.max_steps, fuzz.seed, imgsz, layers, mask, model, on_mismatch, order, schedule, seed, select, "
+    "fuzz.max_steps, fuzz.seed, imgsz, layers, mask, model, on_mismatch, order, round_to, schedule, seed, select, "
     "select.criterion, select.max_images, select.perplexity, select.ratio, select.seed, steps"
 )
 STEPS = "The steps already say what is pruned, and in which order: remove one of the two."
@@ -371,6 +371,19 @@ SCENARIOS = {
     "mask-elsewhere": (
         f"{SELECTION}, execution: local, ^mask: silent",
         "`mask` says nothing to execution local. Remove it, or use execution: mask.",
+    ),
+    "extend-elsewhere": (
+        f"{SELECTION}, execution: adapter, ^extend: false",
+        "`extend` says nothing to execution adapter. Remove it, or use execution: group.",
+    ),
+    "rounding-elsewhere": (
+        f"{SELECTION}, ^round_to: 8",
+        "`round_to` says nothing to execution mask. Remove it, or use execution: group.",
+    ),
+    "rounding-to-one": (
+        f"{SELECTION}, execution: group, round_to: ^1",
+        "`round_to` must be at least 2: got 1. Give channels back until every width is a multiple of this number, "
+        "such as 8. Only with group.",
     ),
     "sliced-elsewhere": (
         f"{SELECTION}, activations: ^sliced, select: {{criterion: l1, ratio: 0.5}}",
