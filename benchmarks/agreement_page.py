@@ -15,8 +15,8 @@ _INTRODUCTION = """# Predicted against executed
 The claim of this package is that a prediction, which runs nothing, says what happens when the plan is carried out. This
 page is the measurement, on every architecture that Ultralytics ships and on some of torchvision's: random plans of 2 to
 6 steps, the ways of carrying them out taking turns, and for some models every layer alone, cut to half and to one
-channel, in each of these ways; `group` and `adapter` are predicted and cannot be carried out yet. All BatchNorms get
-random numbers first, because those of a fresh model have no shift and hide phantom channels.
+channel, in each of these ways. Plans by `group` have a page of their own, on [equality](equality.md). All BatchNorms
+get random numbers first, because those of a fresh model have no shift and hide phantom channels.
 
 A plan *agrees* if nothing at all differs between prediction and execution:
 

@@ -12,10 +12,10 @@ Steps = tuple[Step, ...]
 How = tuple[Execution, MaskKind]
 
 HOW: tuple[How, ...] = (("local", "silent"), ("mask", "silent"), ("mask", "weights"))
-"""The executions that this version carries out."""
+"""The executions that keep a model's wiring: how often they go as predicted is measured by ``benchmarks.agreement``."""
 
 PREDICTED: tuple[How, ...] = (*HOW, ("group", "silent"), ("adapter", "silent"))
-"""The executions that it predicts."""
+"""All executions; those of ``group`` are proven by ``benchmarks.equality``."""
 
 
 def named(how: How) -> str:

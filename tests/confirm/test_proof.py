@@ -68,11 +68,9 @@ def test_what_is_dropped_at_random_in_training_is_no_mistake(execution: str) -> 
     model, graph = net(drop=0.5)
     plan = Plan([Step("first", range(1, 16, 2))], execution)  # type: ignore[arg-type]
     rows = prove(meant_by(model, plan, graph), carry_out(model, plan, graph), (32,))
-    assert [(row.name, row.passed) for row in rows] == [
-        ("eval, random image, 32 px", True),
-        ("gradients in train mode, 32 px", True),
-        ("width attributes", True),
-    ]
+    # A module with an adapter inside is wider than its layer, so that nothing is said of its attributes.
+    names = ["eval, random image, 32 px", "gradients in train mode, 32 px", "width attributes"]
+    assert [(row.name, row.passed) for row in rows] == [(name, True) for name in names[: 2 + (execution == "group")]]
 
 
 def test_an_adapter_behind_a_batch_norm_gives_its_parameters_no_other_name() -> None:

@@ -58,5 +58,4 @@ def test_layers_of_pytorch_in_any_network() -> None:
         "2: normalized_shape says (7,), the weights say (8,)",
         "3: num_parameters says 1, the weights say 6",
         "4: num_features says 3, the weights say 6",
-        "4: num_features says 3, the weights say 6",
     )

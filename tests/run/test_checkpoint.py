@@ -59,13 +59,14 @@ def test_it_names_what_plain_ultralytics_takes_by_default(saved: Path) -> None:
     }
     assert yolo.model.stride.tolist() == [8, 16, 32]
     assert yolo.ckpt["version"] == __version__
-    assert yolo.ckpt["date"][:2] == "20"
+    assert "date" not in yolo.ckpt  # the same model gives the same file
 
 
 def test_without_them_it_says_what_the_model_was_trained_with(tmp_path: Path) -> None:
     save_checkpoint(small_digits(), tmp_path / "x.pt")
     args = content_of(tmp_path / "x.pt")["train_args"]
-    assert (args["imgsz"], args["data"], args["task"]) == (128, "digits", "detect")
+    assert (args["imgsz"], args["task"]) == (128, "detect")
+    assert Path(args["data"]).is_file()  # and not `digits`, which Ultralytics does not know
 
 
 def test_a_shipped_data_set_is_named_by_its_file(tmp_path: Path) -> None:

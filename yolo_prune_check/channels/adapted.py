@@ -25,8 +25,10 @@ class Adapted:
     narrow: tuple[int, ...] = ()
 
 
-def adapted(graph: ChannelGraph, layer: GraphLayer) -> Adapted:
+def adapted(graph: ChannelGraph, layer: GraphLayer) -> Adapted | None:
     """Find the last leaf module that returns what the layer makes, at each of its calls and at no other.
+
+    None if there is none: code that gives the layer's weight to a function leaves no place for an adapter.
 
     What a module returns, another may return once more, such as an ``nn.Identity`` in an activation's place. That is
     the same place only where no operator runs between it and the end of the module that holds both; elsewhere it is a
@@ -53,7 +55,7 @@ def adapted(graph: ChannelGraph, layer: GraphLayer) -> Adapted:
                 if calls[index].output == value
             ]
             return Adapted(values, values == layer.emissions, tuple(before))
-    raise AssertionError(f"{layer.name} is no module that returns its channels")
+    return None
 
 
 def _place(calls: Sequence[ModuleCall], value: int) -> int | None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
+from yolo_prune_check.channels.adapted import adapted
 from yolo_prune_check.channels.edges import Junction
 from yolo_prune_check.channels.graph import ChannelGraph
 from yolo_prune_check.channels.interpretation import Interpretation, spread_over
@@ -36,8 +37,8 @@ def find_hazards(graph: ChannelGraph, plan: Plan, changes: Changes, result: Inte
         found = [*_nothing_goes(graph, plan, changes.removal), *changes.removal.hazards]
         found += _partly_kept(graph, plan, changes.removal)
     found += [*_unknown(graph, plan, result), *_broadcasts(graph, result)]
-    if plan.execution == "adapter" and result.failure is None:
-        found += _misgrouped(graph, plan)
+    if plan.execution == "adapter":
+        found += [*_without_place(graph, plan), *_misgrouped(graph, plan, result)]
     if plan.execution == "local":
         found += [*_uneven(graph, plan, result), *_frozen(graph, result)]
     if plan.execution in ("mask", "adapter"):
@@ -171,16 +172,29 @@ def _uneven(graph: ChannelGraph, plan: Plan, result: Interpretation) -> Iterator
             )
 
 
-def _misgrouped(graph: ChannelGraph, plan: Plan) -> Iterator[Hazard]:
-    """Grouped convolutions whose groups, cut at new borders, hold filters that were made for another group."""
+def _without_place(graph: ChannelGraph, plan: Plan) -> Iterator[Hazard]:
+    """Layers behind which no adapter can be put."""
+    for name in sorted(_losing(graph, plan)):
+        if adapted(graph, graph.layers[name]) is None:
+            yield _hazard("frozen-channel", name, "no module returns its channels, so that none can put them back")
+
+
+def _misgrouped(graph: ChannelGraph, plan: Plan, result: Interpretation) -> Iterator[Hazard]:
+    """Grouped convolutions whose groups, cut at new borders, hold filters that were made for other inputs."""
+    if result.failure is not None:
+        return
+    inputs = {consumer.weight: consumer.channels for consumer in graph.provenance.consumers}
     for name, keep in plan.kept().items():
         layer = graph.layers[name]
-        if layer.groups > 1 and len(keep) < layer.out_channels:
-            stays = (~removed(keep, layer.out_channels)).reshape(layer.groups, -1).sum(1).tolist()
-            if len(set(stays)) > 1:
-                even = [len(keep) // layer.groups] * layer.groups
-                words = f"its conv groups take {_counts(even)} filters; {_counts(stays)} belong there"
-                yield _hazard("uneven-split", name, words)
+        if layer.groups == 1 or not 0 < len(keep) < layer.out_channels:
+            continue
+        blocks = inputs[f"{name}.weight"].reshape(layer.groups, -1)
+        own = np.asarray(keep) // (layer.out_channels // layer.groups)
+        given = np.arange(len(keep)) // (len(keep) // layer.groups)
+        if (blocks[own] != blocks[given]).any():
+            stays = np.bincount(own, minlength=layer.groups).tolist()
+            words = f"its conv groups take {len(keep) // layer.groups} filters each; {_counts(stays)} belong there"
+            yield _hazard("uneven-split", name, words)
 
 
 def _counts(numbers: Sequence[int]) -> str:

@@ -60,9 +60,11 @@ def carry_out(graph: ChannelGraph, plan: Plan) -> Changes:
         if plan.execution == "mask":
             changes.parameters.update(masked(graph.parameters, layer, keep, plan.mask))
             continue
+        place = adapted(graph, layer) if plan.execution == "adapter" else None
+        if plan.execution == "adapter" and place is None:
+            continue  # it stays as it is, which is a hazard
         changes.parameters.update(shrunk(graph.parameters, layer, keep))
-        if plan.execution == "adapter":
-            place = adapted(graph, layer)
+        if place is not None:
             changes.scattered.update(dict.fromkeys(place.values, Scatter(keep, layer.out_channels)))
             changes.narrow.update(dict.fromkeys(place.narrow, len(keep)))
     return changes

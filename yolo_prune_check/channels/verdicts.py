@@ -248,7 +248,8 @@ class Verdicts:
 
     def adapts(self, name: str) -> bool:
         """Whether an adapter of a layer is safe whichever channels stay."""
-        return self.fits_itself(name) and adapted(self.graph, self.graph.layers[name]).emits
+        place = adapted(self.graph, self.graph.layers[name]) if self.fits_itself(name) else None
+        return place is not None and place.emits
 
     @cached_property
     def _norms(self) -> int:

@@ -32,6 +32,14 @@ def predict(
     ],
     execution: Annotated[Execution, typer.Option("--execution", help="How the plan is to be carried out.")] = "mask",
     mask: Annotated[MaskKind, typer.Option("--mask", help="What a mask zeroes.")] = "silent",
+    round_to: Annotated[
+        int | None,
+        typer.Option("--round-to", min=2, max=256, help="With group: make every width a multiple of this, such as 8."),
+    ] = None,
+    extend: Annotated[
+        bool,
+        typer.Option("--extend/--no-extend", help="With group: let channels go that are tied to those of the plan."),
+    ] = True,
     imgsz: Annotated[
         int,
         typer.Option("--imgsz", callback=is_image_size, help="Image size in pixels, a multiple of 32 from 32 to 1280."),
@@ -50,7 +58,8 @@ def predict(
     from yolo_prune_check.model.load import load_model
 
     loaded = load_model(model, trust=trust_checkpoint)
-    plan = Plan(resolve_steps(wanted, loaded, seed=seed), execution=execution, mask=mask)
+    steps_there = resolve_steps(wanted, loaded, seed=seed)
+    plan = Plan(steps_there, execution=execution, mask=mask, extend=extend, round_to=round_to)
     graph = ChannelGraph.trace(loaded, imgsz=imgsz)
     prediction = predict_plan(graph, plan)
     if as_json:

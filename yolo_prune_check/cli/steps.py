@@ -111,4 +111,4 @@ def _resolved(wanted: Wanted, model: nn.Module, *, seed: int) -> Step:
         return Step(layer.name, wanted.keep)
     select = Select.model_validate({"criterion": wanted.criterion, "ratio": wanted.ratio, "seed": seed})
     choice = select_channels(model, layer, select, activations="hooked", data="", imgsz=0, seed=seed)
-    return Step(layer.name, choice.keep)
+    return Step(layer.name, choice.keep, choice.scores)

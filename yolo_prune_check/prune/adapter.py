@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from yolo_prune_check.channels.plan import Plan
+from yolo_prune_check.channels.plan import Plan, Step
 from yolo_prune_check.images import image_channels
 from yolo_prune_check.prune.borrowed import borrowed
 from yolo_prune_check.prune.local import shrink
@@ -26,7 +26,7 @@ def adapt(model: nn.Module, plan: Plan, norms: Mapping[str, str | None], *, imgs
     """Shrink the plan's layers, in place, and widen what they emit.
 
     A layer's channels are put back behind the last module that does nothing but pass them on: its activation, its batch
-    norm, or itself.
+    norm, or itself. One whose weight the code gives to a function is no such module, and stays as it is.
 
     Args:
         model: The model, which runs.
@@ -36,10 +36,10 @@ def adapt(model: nn.Module, plan: Plan, norms: Mapping[str, str | None], *, imgs
     """
     cut = {layer: keep for layer, keep in plan.kept().items() if len(keep) < _width(model, layer)}
     places = _places(model, cut, imgsz)
-    widths = {layer: _width(model, layer) for layer in cut}
-    shrink(model, plan, norms)
-    for layer, keep in cut.items():
-        _widen(model, places[layer], ChannelScatter(keep, widths[layer]))
+    widths = {layer: _width(model, layer) for layer in places}
+    shrink(model, Plan([Step(layer, cut[layer]) for layer in places], "adapter"), norms)
+    for layer, place in places.items():
+        _widen(model, place, ChannelScatter(cut[layer], widths[layer]))
 
 
 def _width(model: nn.Module, layer: str) -> int:
@@ -87,11 +87,13 @@ def _places(model: nn.Module, layers: Mapping[str, object], imgsz: int) -> dict[
     for layer, calls in log.convolutions().items():
         if layer in layers:
             chains = [log.emission(index) or (index,) for index in calls]
-            found[layer] = _last(returns, [[log.calls[index] for index in chain] for chain in chains])
+            place = _last(returns, [[log.calls[index] for index in chain] for chain in chains])
+            if place is not None:
+                found[layer] = place
     return found
 
 
-def _last(returns: Sequence[_Return], chains: Sequence[Sequence[Call]]) -> str:
+def _last(returns: Sequence[_Return], chains: Sequence[Sequence[Call]]) -> str | None:
     """The module behind which what the calls made latest is passed on by nothing but itself.
 
     What was written in place has another name as well, by which it may be read.
@@ -102,12 +104,13 @@ def _last(returns: Sequence[_Return], chains: Sequence[Sequence[Call]]) -> str:
         values = sorted((chain[position].writes or (-1,))[0] for chain in chains)
         names = {_place(returns, value) for value in values}
         name = names.pop()
-        if not names and sorted(item.value for item in returns if item.leaf and item.name == name) == values:
+        alone = sorted(item.value for item in returns if item.leaf and item.name == name) == values
+        if not names and name is not None and alone:
             return name
-    raise AssertionError("a convolution is no module that returns its channels")
+    return None
 
 
-def _place(returns: Sequence[_Return], value: int) -> str:
+def _place(returns: Sequence[_Return], value: int) -> str | None:
     """The first leaf that returns a value, or the last in the same module, where that returns it with nothing between.
 
     There an ``nn.Identity`` may stand for an activation. Elsewhere it is one more reader of the value.
@@ -115,7 +118,7 @@ def _place(returns: Sequence[_Return], value: int) -> str:
     known = [item for item in returns if item.value == value]
     first = next((item for item in known if item.leaf), None)
     if first is None:
-        return ""
+        return None
     owner, last = first.name.rpartition(".")[0], first
     for item in returns[returns.index(first) + 1 :]:
         if item.value != value or item.after != first.after:

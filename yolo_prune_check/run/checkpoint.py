@@ -63,7 +63,9 @@ def _train_args(model: nn.Module, imgsz: int | None, data: str | None) -> dict[s
     if imgsz is not None:
         known["imgsz"] = imgsz
     if data is not None:
-        known["data"] = str(shipped_data(data)) if data in SHIPPED_DATA else data
+        known["data"] = data
+    if known.get("data") in SHIPPED_DATA:  # a name that Ultralytics does not know
+        known["data"] = str(shipped_data(known["data"]))
     return known
 
 
