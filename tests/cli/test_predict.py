@@ -67,7 +67,7 @@ def test_a_group_plan_with_many_pieces_is_told_in_short_lines(command_line: Comm
     assert ran.code == 0
     assert "\nmodel.4.cv1.conv: asked: 19; go: 2; 17 are kept for symmetry\n" in ran.out
     (besides,) = [line for line in ran.out.splitlines() if line.startswith("also goes")]
-    assert besides == "also goes, being tied to these: model.4.m.0.cv2.conv[31:32], model.4.m.1.cv2.conv[31:32]"
+    assert besides == "also goes, being tied to these: model.4.m.0.cv2.conv[26:27], model.4.m.1.cv2.conv[26:27]"
     assert max(map(len, ran.out.splitlines())) <= 120
 
 

@@ -12,6 +12,8 @@ _TEXT = {
     if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
 }
 PASSED = Record(
-    **_TEXT | {"verdict": "safe", "reasons": (), "passed": True, "failures": (), "agrees": True, "imgsz": 64, "seed": 0}  # type: ignore[arg-type]  # names are those of Record
+    **_TEXT
+    | {"execution": "mask", "verdict": "safe", "reasons": (), "passed": True, "failures": (), "agrees": True}
+    | {"imgsz": 64, "seed": 0}  # type: ignore[arg-type]  # names are those of Record
 )
 """A safe scenario that did what was predicted."""

@@ -249,7 +249,7 @@ def test_predicting_alone_gives_the_same_verdict_and_runs_nothing(
     def refuse(*args: object, **kwargs: object) -> None:
         raise AssertionError("something was executed")
 
-    for name in ("observe", "evaluate", "fine_tune", "prune", "observe_sequence"):
+    for name in ("observe", "evaluate", "fine_tune", "carry_step", "observe_sequence"):
         monkeypatch.setattr(step_module, name, refuse)
     predicted = record_of(tmp_path, text, predict_only=True)
     assert predicted.agrees is None
@@ -324,9 +324,9 @@ def test_independent_selection_looks_at_the_untouched_model(tmp_path: Path) -> N
 @pytest.mark.parametrize(("ratio", "passed"), [(1000, True), (0.0001, False)])
 def test_latency_is_measured_where_a_budget_asks_for_it(tmp_path: Path, ratio: float, passed: bool) -> None:
     text = PLAIN + "    blocks: [1]\n    layers: first\n"
-    assert record_of(tmp_path, text).metrics.latency_ratio is None
+    assert record_of(tmp_path, text).metrics.latency is None
     record = record_of(tmp_path, text + f"    expect: {{max_latency_ratio: {ratio}}}\n")
-    assert record.metrics.latency_ratio is not None
+    assert record.metrics.latency is not None
     assert record.passed is passed
 
 
@@ -420,7 +420,7 @@ def test_a_plan_that_breaks_has_no_metrics_after_it(tmp_path: Path) -> None:
         "min_params_cut 0 could not be checked, because the plan did not run",
         "max_latency_ratio 1000 could not be checked, because the plan did not run",
     )
-    assert record.metrics.params_after is record.metrics.latency_ratio is record.checkpoint is None
+    assert record.metrics.params_after is record.metrics.latency is record.checkpoint is None
 
 
 @pytest.mark.parametrize("skip", [False, True])

@@ -13,9 +13,10 @@ import pytest
 import torch
 
 from tests.train.tiny import Recorder, write_data
+from yolo_prune_check.confirm.latency import Latency
 from yolo_prune_check.errors import UserError
 from yolo_prune_check.model.load import load_model
-from yolo_prune_check.run import engine, run
+from yolo_prune_check.run import engine, finish, run
 from yolo_prune_check.run import step as step_module
 from yolo_prune_check.run.events import Event, ScenarioFinished, StepFinished, StepStarted
 from yolo_prune_check.run.record import Record, write_record
@@ -74,7 +75,7 @@ def refuse(*_: object, **__: object) -> None:
 
 def test_a_finished_scenario_is_not_run_again(monkeypatch: pytest.MonkeyPatch) -> None:
     first = finished(PLAIN)
-    assert kept_files() == {"final.pt", "record.json"}
+    assert kept_files() == {"final.pt", "final.json", "record.json"}
     monkeypatch.setattr(engine, "load_baseline", refuse)
     events = list(run(scenario_of(f"# moved down\n{PLAIN}")))
     assert events == [ScenarioFinished(first.record, cached=True)]
@@ -111,7 +112,7 @@ def test_it_runs_again_once_something_has_changed(change: str) -> None:
 
 def test_nothing_is_kept_unless_asked_for() -> None:
     finished(PLAIN, keep=False)
-    assert {path.name for path in Path(".yolo-prune-check").rglob("*") if path.is_file()} == {"final.pt"}
+    assert {path.name for path in Path(".yolo-prune-check").rglob("*") if path.is_file()} == {"final.pt", "final.json"}
     assert not finished(PLAIN, keep=False).cached
 
 
@@ -152,7 +153,7 @@ def interrupted(monkeypatch: pytest.MonkeyPatch, scenario: Scenario, step: int) 
     return events
 
 
-@pytest.mark.parametrize("how", ["sessions", "skipped", "masks let go"])
+@pytest.mark.parametrize("how", ["sessions", "skipped", "masks let go", "group", "adapter"])
 def test_an_interrupted_run_goes_on_and_ends_alike(how: str, monkeypatch: pytest.MonkeyPatch) -> None:
     if how == "masks let go":
         write_data(Path("data").absolute(), train=4, val=4)
@@ -160,6 +161,11 @@ def test_an_interrupted_run_goes_on_and_ends_alike(how: str, monkeypatch: pytest
     elif how == "skipped":
         steps = "steps: [{layer: 1.0, keep: 0-15}, {layer: 2.3, keep: [3]}, {layer: 4.3, keep: [3]}]"
         text = f"{PLAIN.partition('    blocks')[0]}    {steps}\n    execution: local\n    on_mismatch: skip\n"
+    elif how in ("group", "adapter"):
+        text = PLAIN.replace("[1, 3]", "[1, 2, 4]") + f"    execution: {how}\n"
+        took = Latency(dense_ms=2.0, pruned_ms=1.0, batch=1, runs=20, threads=1, device="cpu")
+        monkeypatch.setattr(finish, "latency", lambda *_: took)  # no two runs take the same time
+        monkeypatch.setattr(finish, "deploy_checks", lambda *_, **__: ())  # of the file, which is compared below
     else:
         text = PLAIN.replace("[1, 3]", "[1, 2, 4]") + "    mask: weights\n    schedule: sessions\n"
     scenario = scenario_of(text)
@@ -212,7 +218,7 @@ def test_what_killed_writers_left_is_cleared_away() -> None:
     (folder / "unfinished/.state.json.abc.tmp").write_bytes(b"half")
     (folder / "fine-tune-abc/weights").mkdir(parents=True)
     finished(PLAIN, rerun=True)
-    assert kept_files() == {"final.pt", "record.json"}
+    assert kept_files() == {"final.pt", "final.json", "record.json"}
 
 
 def test_a_run_waits_for_another_process_that_runs_the_same() -> None:

@@ -36,10 +36,9 @@ def predict(
         int | None,
         typer.Option("--round-to", min=2, max=256, help="With group: make every width a multiple of this, such as 8."),
     ] = None,
-    extend: Annotated[
-        bool,
-        typer.Option("--extend/--no-extend", help="With group: let channels go that are tied to those of the plan."),
-    ] = True,
+    no_extend: Annotated[
+        bool, typer.Option("--no-extend", help="With group: call it unsafe if channels go that the plan does not name.")
+    ] = False,
     imgsz: Annotated[
         int,
         typer.Option("--imgsz", callback=is_image_size, help="Image size in pixels, a multiple of 32 from 32 to 1280."),
@@ -59,7 +58,7 @@ def predict(
 
     loaded = load_model(model, trust=trust_checkpoint)
     steps_there = resolve_steps(wanted, loaded, seed=seed)
-    plan = Plan(steps_there, execution=execution, mask=mask, extend=extend, round_to=round_to)
+    plan = Plan(steps_there, execution=execution, mask=mask, extend=not no_extend, round_to=round_to)
     graph = ChannelGraph.trace(loaded, imgsz=imgsz)
     prediction = predict_plan(graph, plan)
     if as_json:

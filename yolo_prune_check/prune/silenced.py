@@ -27,10 +27,11 @@ def reference_of(model: nn.Module, cuts: Cuts, *, imgsz: int = 64) -> Reference:
     silent = copied(model)
     silence(silent, cuts, norms_of(silent, list(cuts.layers), imgsz=imgsz))
     inputs = {name: Inputs(1, torch.as_tensor(cut.inputs)) for name, cut in cuts.layers.items()}
+    modules = dict(model.named_modules())
     for weight, columns in cuts.columns.items():
         name = weight.removesuffix(".weight")
-        axis = -1 if isinstance(model.get_submodule(name), nn.Linear) else 1
-        inputs[name] = Inputs(axis, torch.as_tensor(columns.kept))
+        if name in modules:  # and no parameter that code gives to a function
+            inputs[name] = Inputs(-1 if isinstance(modules[name], nn.Linear) else 1, torch.as_tensor(columns.kept))
     return Reference(silent, {}, inputs, partial(remove, cuts=cuts))
 
 
