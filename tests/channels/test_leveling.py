@@ -6,6 +6,7 @@ import random
 from math import inf
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -13,8 +14,10 @@ from benchmarks.equality_plans import group_plans
 from tests.models import graph_of, stock
 from yolo_prune_check.channels.graph import ChannelGraph
 from yolo_prune_check.channels.plan import Plan, Step
+from yolo_prune_check.channels.predict import predict
 from yolo_prune_check.channels.removal import find_removal
 from yolo_prune_check.confirm.meant import difference
+from yolo_prune_check.errors import UserError
 from yolo_prune_check.prune.apply import carry_out, meant_by
 
 MODELS = st.sampled_from(["yolov8n.yaml", "yolo11n.yaml"])
@@ -108,3 +111,9 @@ def test_a_rounded_model_is_the_masked_one(draw: random.Random) -> None:
         return
     found = difference(meant_by(model, plan, graph), carry_out(model, plan, graph), 64)
     assert found.first is None
+
+
+def test_there_is_one_score_for_each_channel() -> None:
+    plan = Plan([Step("model.1.conv", range(8), [1.0] * 8)], "group")
+    with pytest.raises(UserError, match=r"one score for each channel: got 8\. The layer has 32 channels"):
+        predict(graph_of(), plan)

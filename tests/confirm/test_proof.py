@@ -12,6 +12,7 @@ from benchmarks.zoo import randomise_norms
 from tests.models import graph_of, stock
 from yolo_prune_check.channels.graph import ChannelGraph
 from yolo_prune_check.channels.plan import Plan, Step
+from yolo_prune_check.confirm import proof
 from yolo_prune_check.confirm.proof import prove
 from yolo_prune_check.prune.apply import carry_out, meant_by
 
@@ -112,3 +113,10 @@ def test_neither_model_is_changed() -> None:
     assert not any(parameter.requires_grad for parameter in small.parameters())
     for state, held in zip((small.state_dict(), meant.model.state_dict()), before, strict=True):
         assert all(torch.equal(tensor, held[name]) for name, tensor in state.items())
+
+
+def test_gradients_that_are_no_numbers_are_no_small_ones() -> None:
+    fine, broken = {"a": torch.ones(2)}, {"a": torch.tensor([1.0, float("nan")])}
+    assert proof._apart(fine, fine).relative == 0
+    found = proof._apart(fine, broken)
+    assert (found.relative, found.first) == (float("inf"), "a")

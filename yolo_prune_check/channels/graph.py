@@ -235,6 +235,13 @@ class ChannelGraph:
                     value=step.keep[-1],
                     hint=f"The layer has channels 0 to {layer.out_channels - 1}.",
                 )
+            if step.scores is not None and len(step.scores) != layer.out_channels:
+                raise UserError(
+                    "there must be one score for each channel",
+                    where=step.layer,
+                    value=len(step.scores),
+                    hint=f"The layer has {layer.out_channels} channels.",
+                )
 
     def predict_many(self, plans: Iterable[Plan]) -> Predictions:
         """Predict each plan; the fast path for thousands.

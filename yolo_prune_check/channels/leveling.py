@@ -27,7 +27,7 @@ def turn_of(graph: ChannelGraph, plan: Plan) -> Ids | None:
     for step in plan.steps:
         if step.scores is not None:
             groups = label[graph.provenance.channels.of(step.layer)]
-            np.add.at(total, groups, _shares(np.array(step.scores[: len(groups)])))
+            np.add.at(total, groups, _shares(np.array(step.scores)))
             np.add.at(known, groups, 1)
     worth = total / np.maximum(known, 1)
     turn = np.empty(count, dtype=np.int64)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -17,6 +18,7 @@ from yolo_prune_check.plugin.names import WORK_DIR
 from yolo_prune_check.progress import progress
 from yolo_prune_check.report.checks import error
 from yolo_prune_check.report.figures import change, count, score
+from yolo_prune_check.run.record import CheckRecord
 
 if TYPE_CHECKING:
     from yolo_prune_check.channels.plan import Plan
@@ -71,7 +73,8 @@ def compact(
 
     Example:  yolo-prune-check compact best.pt --ratio 0.5 --data my-data.yaml --fine-tune 10 -o small.pt
     """
-    _check(out, plan, ratio, data, epochs)
+    _check(ratio, data, epochs, plan=plan)
+    _check_out(out, model, plan)
     from yolo_prune_check.channels.graph import ChannelGraph
     from yolo_prune_check.confirm.latency import latency as measure_latency
     from yolo_prune_check.model.load import load_model
@@ -97,6 +100,9 @@ def compact(
         work_dir=WORK_DIR,
         progress=progress(),
     )
+    warnings = [line for line in explain(done.prediction) if line.startswith("warning") and "unaligned" not in line]
+    for line in warnings:
+        complain(wrapped(line, WIDTH))
     if done.model is None:
         say("\n".join(wrapped(line, WIDTH) for line in explain(done.prediction)))
         complain(f"nothing was written: the plan is {done.prediction.verdict}")
@@ -114,7 +120,7 @@ def compact(
                 "macs": [whole.macs, done.prediction.macs],
                 "latency": latency,
                 "metrics": list(done.metrics),
-                "proof": list(done.proof),
+                "proof": [CheckRecord.of(row.name, row.passed, row.error, row.detail) for row in done.proof],
                 "differences": list(done.differences),
             }
         )
@@ -129,18 +135,35 @@ def compact(
     complain(f"saved {out}")
 
 
-def _check(out: Path, plan: Path | None, ratio: float | None, data: str | None, epochs: int) -> None:
+def _check(ratio: float | None, data: str | None, epochs: int, *, plan: Path | None) -> None:
     """Tell mistakes before anything is loaded."""
     if (plan is None) == (ratio is None):
         raise UserError("what to remove must be said once", hint="Give `--plan FILE` or `--ratio 0.5`.")
     if ratio is not None and not 0 < ratio < 1:
         raise UserError("the share of channels to remove must lie between 0 and 1", where="--ratio", value=ratio)
-    if out.suffix != ".pt":
-        raise UserError("a model's file name ends otherwise", where="--out", value=str(out), hint="End it in .pt.")
-    if out.is_dir() or not out.resolve().parent.is_dir():
-        raise UserError("there is no folder for this file", where="--out", value=str(out), hint="Make it first.")
     if epochs and data is None:
         raise UserError("training needs data", where="--fine-tune", hint="Name a data set with `--data`.")
+
+
+def _check_out(out: Path, model: str, plan: Path | None) -> None:
+    """Tell that a file cannot be written, or would take the place of what it is made from, before hours go into it."""
+    if out.suffix != ".pt":
+        raise UserError("a model's file name ends otherwise", where="--out", value=str(out), hint="End it in .pt.")
+    folder = out.resolve().parent
+    if out.is_dir() or not folder.is_dir():
+        raise UserError("there is no folder for this file", where="--out", value=str(out), hint="Make it first.")
+    if out.resolve() == Path(model).expanduser().resolve():
+        raise UserError("the small model would replace the one that it is made from", where="--out", value=str(out))
+    beside = out.with_suffix(".json")
+    if plan is not None and beside.resolve() == plan.resolve():
+        hint = f"{beside.name} is written beside the small model: name that otherwise."
+        raise UserError("the small model's own file would replace the plan", where="--out", value=str(out), hint=hint)
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        what = f"nothing can be written there ({error.strerror})"
+        raise UserError(what, where="--out", value=str(out), hint="Name another folder.") from error
 
 
 def _from_file(file: Path, loaded: object, round_to: int | None) -> Plan:
@@ -153,7 +176,14 @@ def _from_file(file: Path, loaded: object, round_to: int | None) -> Plan:
     if not isinstance(loaded, nn.Module):
         raise TypeError("load_model gives a module")
     read = load_plan(file)
-    steps = [Step(find_layer(loaded, step.layer).name, step.keep) for step in read.steps]
+    steps, written = list[Step](), dict[str, str]()
+    for step in read.steps:
+        name = find_layer(loaded, step.layer).name
+        if name in written:
+            what = f"{name} is named twice ({written[name]}, {step.layer})"
+            raise UserError(what, where=str(file), hint="Make one step of the two.")
+        written[name] = step.layer
+        steps.append(Step(name, step.keep))
     return Plan(steps, "group", extend=read.extend, round_to=round_to or read.round_to)
 
 

@@ -12,7 +12,8 @@ class Check:
     Attributes:
         name: What was looked at, such as ``ONNX equals PyTorch``.
         passed: Whether it held; None where it could not be looked at, ``detail`` then says why.
-        error: Largest relative error that was found, where numbers were compared.
+        error: Largest relative error that was found, where numbers were compared; infinite where one was no number, or
+            tensors had other shapes.
         detail: One sentence: where an error is largest, what was measured, or why nothing was.
     """
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
-from math import inf
+from math import inf, isfinite
 from typing import Any
 
 import torch
@@ -174,6 +174,7 @@ def _apart(wanted: Mapping[str, torch.Tensor], got: Mapping[str, torch.Tensor]) 
         if not meant.numel():
             continue
         relative = float((gradient - meant).abs().max()) / max(float(meant.abs().max()), noise)
+        relative = relative if isfinite(relative) else inf  # what is no number must not pass for a small one
         largest = max(largest, relative)
         if relative > WRONG and first is None:
             first = name

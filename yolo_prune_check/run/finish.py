@@ -101,7 +101,7 @@ def make_record(state: State, notes: tuple[str, ...], *, executed: bool) -> Reco
 
 
 def _rows(checks: Sequence[Check]) -> tuple[CheckRecord, ...]:
-    return tuple(CheckRecord(row.name, row.passed, row.error, row.detail) for row in checks)
+    return tuple(CheckRecord.of(row.name, row.passed, row.error, row.detail) for row in checks)
 
 
 def _deployed(state: State, saved: Path) -> tuple[Check, ...]:

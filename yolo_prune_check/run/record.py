@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -13,7 +14,7 @@ from yolo_prune_check.errors import UserError
 from yolo_prune_check.run.fuzz_record import FuzzRecord
 from yolo_prune_check.run.plain import from_plain
 
-FORMAT = 1
+FORMAT = 2
 _BLIND = 0.05
 """mAP50 of the untouched model below which pruning has next to nothing to lose."""
 _AGAIN = "Run the scenario again, or delete the file."
@@ -92,12 +93,22 @@ class EdgeRecord:
 
 @dataclass(frozen=True)
 class CheckRecord:
-    """A row of the proof, or of the checks of the saved file: the fields of ``confirm.check.Check``."""
+    """A row of the proof, or of the checks of the saved file: the fields of ``confirm.check.Check``.
+
+    An infinite error is None, which ``detail`` says: JSON has no such number.
+    """
 
     name: str
     passed: bool | None
     error: float | None = None
     detail: str = ""
+
+    @classmethod
+    def of(cls, name: str, passed: bool | None, error: float | None, detail: str) -> CheckRecord:
+        """A row, its error as JSON can hold it."""
+        if error is None or math.isfinite(error):
+            return cls(name, passed, error, detail)
+        return cls(name, passed, None, f"{detail}; the error is infinite" if detail else "the error is infinite")
 
 
 @dataclass(frozen=True)

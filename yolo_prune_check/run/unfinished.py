@@ -85,7 +85,7 @@ class Unfinished:
             path = self.folder / content["model"]["name"]
             if file_hash(path) != content["model"]["sha256"]:
                 raise ValueError(f"{path.name} is not the file that was saved")
-            model = read_checkpoint(path)
+            model = read_checkpoint(path, trust=state.scenario.trust_checkpoint)
         except (OSError, AttributeError, KeyError, TypeError, ValueError, UserError) as error:
             state.progress.line(
                 f"    the finished steps cannot be read ({self._file}: {error}), the scenario starts anew"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Literal
 
 import numpy as np
@@ -21,6 +22,8 @@ def plan_everywhere(
     model: nn.Module, graph: ChannelGraph, criterion: Criterion, ratio: float, *, seed: int, round_to: int | None
 ) -> Plan:
     """Remove the least important of what can go, by ``group``, the share ``ratio`` of each bundle, rounded down.
+
+    The share is the decimal that was written: 0.29 of 100 is 29, although the nearest binary number is a little less.
 
     A dependency group is worth the sum of what its channels are, each layer's scores as shares of its largest; layers
     to which the criterion does not apply say nothing. Nothing is emptied, and what is frozen stays.
@@ -50,7 +53,7 @@ def plan_everywhere(
         for member in group.members:
             if member.layer in scores:
                 worth += scores[member.layer][member.start : member.stop]
-        least = np.argsort(worth, kind="stable")[: int(group.size * ratio)]
+        least = np.argsort(worth, kind="stable")[: int(Decimal(repr(ratio)) * group.size)]
         for member in group.members:
             stays[member.layer][member.start + least] = False
     steps = [

@@ -1,0 +1,105 @@
+"""``yolo-prune-check compact``: the small model, proven and saved; and what it refuses to do."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.cli.conftest import CommandLine
+from yolo_prune_check.confirm.check import Check
+from yolo_prune_check.data import shipped_model
+from yolo_prune_check.model.load import load_model
+from yolo_prune_check.run import compact as compact_module
+
+SMALL = ("--imgsz", "64")
+
+
+def shapes_of(file: Path) -> dict[str, torch.Size]:
+    return {name: tensor.shape for name, tensor in load_model(file).state_dict().items()}
+
+
+def steps_of(file: str) -> dict[str, str]:
+    plan = json.loads(Path(file).read_text(encoding="utf-8"))["plan"]
+    return {step["layer"]: step["keep"] for step in plan["steps"]}
+
+
+def test_a_share_of_everything_goes_and_the_file_says_how(command_line: CommandLine) -> None:
+    ran = command_line(
+        "compact", "yolov8n-digits", "--ratio", "0.5", "--round-to", "8", *SMALL, "-o", "small.pt", "--json"
+    )
+    assert ran.code == 0
+    assert all(row["passed"] for row in ran.json["proof"])
+    before, after = ran.json["params"]
+    assert 0.2 < after / before < 0.3
+    small = load_model("small.pt")
+    assert sum(parameter.numel() for parameter in small.parameters()) == after
+    narrowed = [layer for layer, keep in steps_of("small.json").items() if keep]
+    assert all(small.get_submodule(layer).out_channels % 8 == 0 for layer in narrowed)
+    again = command_line("compact", "yolov8n-digits", "--plan", "small.json", *SMALL, "-o", "again.pt")
+    assert again.code == 0
+    assert shapes_of(Path("again.pt")) == shapes_of(Path("small.pt"))
+    one, other = load_model("small.pt").state_dict(), load_model("again.pt").state_dict()
+    assert all(torch.equal(tensor, other[name]) for name, tensor in one.items())
+
+
+def test_a_plan_that_is_unsafe_writes_nothing_and_says_what_would_be_safe(command_line: CommandLine) -> None:
+    Path("plan.yaml").write_text("steps: [{layer: 22.2, keep: 0-7}]\n", encoding="utf-8")
+    ran = command_line("compact", "yolov8n-digits", "--plan", "plan.yaml", *SMALL, "-o", "small.pt")
+    assert ran.code == 1
+    assert "head-output-changed" in ran.out
+    assert "nothing was written: the plan is unsafe" in ran.err
+    assert [path.name for path in Path().iterdir()] == ["plan.yaml"]
+
+
+def test_what_was_given_back_is_told(command_line: CommandLine) -> None:
+    Path("plan.yaml").write_text("steps: [{layer: 2.0, keep: 0-7}]\n", encoding="utf-8")
+    ran = command_line("compact", "yolov8n-digits", "--plan", "plan.yaml", *SMALL, "-o", "small.pt")
+    assert ran.code == 0
+    assert "kept-for-symmetry in model.2.cv1.conv: 8 of the 24 channels" in ran.err
+
+
+@pytest.mark.parametrize("error", [0.5, float("inf")])
+def test_a_model_that_is_not_what_was_meant_is_not_written(
+    error: float, command_line: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def wrong(*_: object) -> tuple[Check, ...]:
+        return (Check("eval", False, error, "first wrong at model.3.conv"),)
+
+    monkeypatch.setattr(compact_module, "prove", wrong)
+    ran = command_line("compact", "yolov8n-digits", "--ratio", "0.5", *SMALL, "-o", "small.pt", "--json")
+    assert ran.code == 3
+    assert ran.json["proof"][0]["error"] == (error if error < 1 else None)
+    assert not list(Path().glob("small.*"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--ratio", "0.5", "--plan", "plan.yaml", "-o", "x.pt"], "what to remove must be said once"),
+        (["-o", "x.pt"], "what to remove must be said once"),
+        (["--ratio", "1.5", "-o", "x.pt"], "must lie between 0 and 1: got 1.5"),
+        (["--ratio", "0.5", "-o", "x.onnx"], "End it in .pt."),
+        (["--ratio", "0.5", "-o", "nowhere/x.pt"], "there is no folder for this file"),
+        (["--ratio", "0.5", "--fine-tune", "3", "-o", "x.pt"], "training needs data"),
+        (["--ratio", "0.5", "-o", "best.pt"], "the small model would replace the one that it is made from"),
+        (["--plan", "plan.json", "-o", "plan.pt"], "the small model's own file would replace the plan"),
+        (["--plan", "twice.yaml", "-o", "x.pt"], "model.1.conv is named twice (1.0, model.1.conv)"),
+        (["--plan", "typo.yaml", "-o", "x.pt"], "typo.yaml:1:1: unknown key `stps`"),
+        (["--ratio", "0.5", "-o", "/proc/x.pt"], "nothing can be written there"),
+    ],
+)
+def test_mistakes_are_told_before_anything_is_done(arguments: list[str], said: str, command_line: CommandLine) -> None:
+    shutil.copy(shipped_model("yolov8n-digits"), "best.pt")
+    Path("plan.json").write_text(json.dumps({"steps": [{"layer": "1.0", "keep": "0-7"}]}), encoding="utf-8")
+    Path("twice.yaml").write_text(
+        "steps: [{layer: 1.0, keep: 0-7}, {layer: model.1.conv, keep: 0-3}]\n", encoding="utf-8"
+    )
+    Path("typo.yaml").write_text("stps: []\n", encoding="utf-8")
+    before = {path.name: path.read_bytes() for path in Path().iterdir()}
+    ran = command_line("compact", "best.pt", *arguments)
+    assert (ran.code, said in ran.err) == (2, True), ran.err
+    assert {path.name: path.read_bytes() for path in Path().iterdir()} == before
