@@ -40,6 +40,7 @@ bench: $(VENV)/.bench-installed
 	$(BIN)/python -m benchmarks.predict --write docs/speed.md
 	$(BIN)/python -m benchmarks.peers --jobs $(JOBS) --write docs/peers.md
 	$(BIN)/python -m benchmarks.agreement --jobs $(JOBS) --write docs/agreement.md
+	$(BIN)/python -m benchmarks.accuracy --write docs/accuracy.md
 	$(BIN)/python -m benchmarks.equality --jobs $(JOBS) --write docs/equality.md
 	$(BIN)/python -m benchmarks.mutants --write docs/mutants.md
 
