@@ -120,3 +120,16 @@ def test_gradients_that_are_no_numbers_are_no_small_ones() -> None:
     assert proof._apart(fine, fine).relative == 0
     found = proof._apart(fine, broken)
     assert (found.relative, found.first) == (float("inf"), "a")
+
+
+@pytest.mark.parametrize("both", [False, True])
+def test_what_fusing_makes_of_adapters_in_branches_is_not_called_equal(both: bool) -> None:
+    """RepConv adds the kernels of its two branches; an adapter in one of them is lost."""
+    name = "model.4.cv2.0.m.0.cv1"
+    model, graph = stock("yolov9t.yaml"), graph_of("yolov9t.yaml")
+    branches = [f"{name}.conv1.conv", *([f"{name}.conv2.conv"] if both else [])]
+    plan = Plan([Step(branch, range(graph.layers[branch].out_channels // 2)) for branch in branches], "adapter")
+    rows = {row.name: row for row in prove(meant_by(model, plan, graph), carry_out(model, plan, graph), (64,))}
+    fused = rows.pop("fused, random image, 64 px")
+    assert (fused.passed, fused.detail[:32]) == (None, "fuse() adds the branches of a bl")
+    assert all(row.passed for row in rows.values())

@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from tests.train.tiny import Recorder, write_data
+from yolo_prune_check.confirm.check import Check
 from yolo_prune_check.confirm.latency import Latency
 from yolo_prune_check.errors import UserError
 from yolo_prune_check.model.load import load_model
@@ -289,3 +290,23 @@ def test_what_training_kept_under_another_key_is_forgotten(monkeypatch: pytest.M
     assert kept.exists()
     interrupted(monkeypatch, scenario_of(PLAIN.replace("0.5", "0.25")), 0)
     assert not kept.exists()
+
+
+def test_a_second_run_in_the_same_thread_is_told_to_wait_for_the_first() -> None:
+    first = iter(run(scenario_of(PLAIN)))
+    next(first)
+    with pytest.raises(UserError, match="this scenario is being run here already"):
+        next(iter(run(scenario_of(PLAIN))))
+    first.close()  # type: ignore[attr-defined]
+    assert finished(PLAIN).record.verdict == "safe"
+
+
+def test_a_file_that_could_not_be_used_elsewhere_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = PLAIN + "    execution: group\n"
+    with monkeypatch.context() as patch:
+        patch.setattr(finish, "deploy_checks", lambda *_, **__: (Check("reload", False, None, "no answer"),))
+        failed = finished(text)
+        assert failed.record.failures == ("the saved file: reload: no answer",)
+    monkeypatch.setattr(finish, "deploy_checks", lambda *_, **__: (Check("reload", True),))
+    again = finished(text)
+    assert (again.cached, again.record.passed) == (False, True)

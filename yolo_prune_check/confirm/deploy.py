@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import tempfile
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, Final
 
@@ -48,6 +48,7 @@ def deploy_checks(
     dense: nn.Module | None = None,
     onnx: bool | None = None,
     macs_ratio: float | None = None,
+    trusted: Collection[str] = (),
 ) -> tuple[Check, ...]:
     """Check a pruned Ultralytics model and the file that it was saved to.
 
@@ -63,6 +64,7 @@ def deploy_checks(
             so where it is not.
         macs_ratio: Multiply-accumulates of the pruned model over those of the untouched one, to stand beside the
             latency.
+        trusted: Names beyond stock classes that the untouched model's own file asks for, and that were accepted.
 
     Returns:
         One check for each property, always in the same order.
@@ -74,7 +76,7 @@ def deploy_checks(
     network: Any = copied(pruned).cpu().float().eval()
     image = probe_images(network, imgsz)
     double, image64 = copy.deepcopy(network).double(), image.double()
-    stock = _stock(file)  # first: a file that is not there is no failed check
+    stock = _stock(file, trusted)  # first: a file that is not there is no failed check
     absent = onnx_file.missing()
     exports = onnx if onnx is not None else absent is None
     with tempfile.TemporaryDirectory(prefix="deploy-") as folder, quietly():
@@ -102,8 +104,10 @@ def _attempt(name: str, deed: Callable[[], Check]) -> Check:
         return Check(name, False, None, first_line(error))
 
 
-def _stock(file: Path) -> Check:
+def _stock(file: Path, trusted: Collection[str]) -> Check:
     names = foreign_names(file)
+    if names and set(names) <= set(trusted):
+        return Check(STOCK, None, None, f"it needs {', '.join(names)}, as the untouched model does")
     what = f"it needs {', '.join(names)}" if names else "PyTorch and Ultralytics are enough to load it"
     return Check(STOCK, not names, None, what)
 

@@ -55,12 +55,13 @@ def used_elsewhere(checkpoint: Path, image: torch.Tensor, folder: Path, *, onnx:
             command, capture_output=True, text=True, errors="replace", env=environment, timeout=_TIMEOUT, check=False
         )
     except subprocess.TimeoutExpired:
-        return Elsewhere(dict.fromkeys(deeds, f"no answer within {_TIMEOUT} seconds"), {}, None)
+        ended = f"no answer within {_TIMEOUT} seconds"
+    else:
+        lines = done.stderr.strip().splitlines()
+        ended = lines[-1] if lines else f"it ended with code {done.returncode} and said nothing"
     answer = folder / standalone.SAID
-    if not answer.is_file():
-        lines = done.stderr.strip().splitlines() or [f"it ended with code {done.returncode} and said nothing"]
-        return Elsewhere(dict.fromkeys(deeds, lines[-1]), {}, None)
-    errors: dict[str, str | None] = json.loads(answer.read_text(encoding="utf-8"))
+    said: dict[str, str | None] = json.loads(answer.read_text(encoding="utf-8")) if answer.is_file() else {}
+    errors = {deed: said.get(deed, ended) for deed in deeds}  # what it did not get to, it did not answer
     found = torch.load(folder / standalone.SEEN, weights_only=True) if errors["load"] is None else {}
     exported = folder / standalone.ONNX
     return Elsewhere(errors, found, exported if exported.is_file() else None)

@@ -61,17 +61,24 @@ def _rows(
             yield _row(f"eval, {kind}, {size} px", partial(difference, reference, pruned, size, images))
     size = sizes[0]
     if hasattr(pruned, "fuse"):
-        fused = partial(_fused_difference, reference, pruned, size)
-        yield _row(f"fused, random image, {size} px", fused)
+        fused = _row(f"fused, random image, {size} px", partial(_fused_difference, reference, pruned, size))
+        if fused.passed is False and _has_adapters(pruned):
+            words = "fuse() adds the branches of a block, and an adapter in one of them is lost: use the model unfused"
+            fused = Check(fused.name, None, None, words)
+        yield fused
     if any(hasattr(module, SECOND) for module in pruned.modules()):
         second = partial(_second_difference, reference, pruned, size)
         yield _row(f"forward for export, random image, {size} px", second)
     if reference.cut is not None:
         yield _row(f"gradients in train mode, {size} px", partial(_gradients, reference, reference.cut, pruned, size))
-    if any(isinstance(module, (ChannelScatter, Scattering)) for module in pruned.modules()):
+    if _has_adapters(pruned):
         return  # a layer with an adapter is narrower than what its module says, and emits just that
     stale = stale_widths(pruned)
     yield Check("width attributes", not stale, None, "; ".join(stale) or "modules say of their widths what is true")
+
+
+def _has_adapters(model: nn.Module) -> bool:
+    return any(isinstance(module, (ChannelScatter, Scattering)) for module in model.modules())
 
 
 def _images(size: int, photographs: Photographs | None) -> Iterator[tuple[str, Images]]:

@@ -116,7 +116,8 @@ def _main(checkpoint: Path, folder: Path, threads: int, *, onnx: bool) -> None:
             said[name] = first_line(error)
         else:
             said[name] = None
-    (folder / SAID).write_text(json.dumps(said), encoding="utf-8")
+        # At once: what comes next may crash, and must not take this with it.
+        (folder / SAID).write_text(json.dumps(said), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 
 import torch
 
 from yolo_prune_check.data.resolve import read_data
-from yolo_prune_check.errors import UserError
 
 COUNT = 2
 """How many are shown to a model."""
 
 
 def photographs(data: str | None, size: int) -> torch.Tensor:
-    """The first images of a data set's val split, stretched to a square; Ultralytics' own where no data are named.
+    """The first images of a data set's val split that can be read, stretched to a square; else Ultralytics' own.
+
+    What cannot be read is left out, as it is where mAP is measured.
 
     Args:
         data: A shipped data set or an Ultralytics dataset YAML; None for none.
@@ -25,10 +27,11 @@ def photographs(data: str | None, size: int) -> torch.Tensor:
         ``(COUNT, 3, size, size)``, RGB in [0, 1]; fewer where the data set has fewer.
 
     Raises:
-        UserError: An image cannot be read.
+        UserError: There is no such data set.
     """
-    files = _sample() if data is None else read_data(data).images("val")[:COUNT]
-    return torch.stack([_read(file, size) for file in files])
+    own = () if data is None else read_data(data).images("val")
+    found = list(islice(_readable(own, size), COUNT)) or list(islice(_readable(_sample(), size), COUNT))
+    return torch.stack(found)
 
 
 def _sample() -> Sequence[Path]:
@@ -37,11 +40,11 @@ def _sample() -> Sequence[Path]:
     return [Path(ASSETS) / name for name in ("bus.jpg", "zidane.jpg")]
 
 
-def _read(file: Path, size: int) -> torch.Tensor:
+def _readable(files: Iterable[Path], size: int) -> Iterator[torch.Tensor]:
     import cv2
 
-    image = cv2.imread(str(file))
-    if image is None:
-        raise UserError("the image cannot be read", where=str(file))
-    square = cv2.cvtColor(cv2.resize(image, (size, size)), cv2.COLOR_BGR2RGB)
-    return torch.from_numpy(square).permute(2, 0, 1).float() / 255
+    for file in files:
+        image = cv2.imread(str(file))
+        if image is not None:
+            square = cv2.cvtColor(cv2.resize(image, (size, size)), cv2.COLOR_BGR2RGB)
+            yield torch.from_numpy(square).permute(2, 0, 1).float() / 255

@@ -7,7 +7,7 @@ import json
 import platform
 from collections.abc import Iterator
 from functools import lru_cache
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final
 
@@ -22,10 +22,18 @@ from yolo_prune_check.spec.schema import Scenario
 
 LIBRARIES: Final = (
     *("torch", "torchvision", "ultralytics", "torchinfo", "numpy", "scipy", "scikit-learn", "kmedoids", "kneed"),
+    *("opencv-python", "pillow", "onnx", "onnxruntime"),
 )
-"""Libraries whose numbers, or words, are part of a record."""
+"""Libraries whose numbers, or words, are part of a record; some may not be installed."""
 
 _PACKAGE = Path(__file__).parents[1]
+
+
+def _version(library: str) -> str | None:
+    try:
+        return version(library)
+    except PackageNotFoundError:
+        return None
 
 
 def content_key(scenario: Scenario, *, predict_only: bool) -> str:
@@ -43,7 +51,7 @@ def content_key(scenario: Scenario, *, predict_only: bool) -> str:
         "model": _model(scenario.model),
         "data": None if scenario.data is None else _data(scenario.data),
         "package": _package(),
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}},
+        "versions": {"python": platform.python_version(), **{name: _version(name) for name in LIBRARIES}},
         "machine": platform.machine(),
         "threads": torch.get_num_threads(),
     }

@@ -16,6 +16,7 @@ from yolo_prune_check.confirm.compare import Confirmation, compare
 from yolo_prune_check.confirm.deploy import deploy_checks
 from yolo_prune_check.confirm.latency import latency
 from yolo_prune_check.confirm.observe import observe
+from yolo_prune_check.model.checkpoint import foreign_names
 from yolo_prune_check.prune.reference import Reference
 from yolo_prune_check.prune.widened import trained_reference
 from yolo_prune_check.run.checkpoint import display_path, save_checkpoint
@@ -109,7 +110,13 @@ def _deployed(state: State, saved: Path) -> tuple[Check, ...]:
     if state.scenario.execution != "group":
         return ()
     with state.progress.task("use the saved file where this package is not"):
-        return deploy_checks(state.model, saved, imgsz=state.scenario.imgsz)
+        return deploy_checks(state.model, saved, imgsz=state.scenario.imgsz, trusted=_trusted(state.scenario))
+
+
+def _trusted(scenario: Scenario) -> tuple[str, ...]:
+    """What the untouched model's file asks for beyond stock classes, where that was accepted."""
+    source = Path(scenario.model).expanduser()
+    return foreign_names(source) if scenario.trust_checkpoint and source.is_file() and source.suffix == ".pt" else ()
 
 
 def _whole(state: State) -> Plan:

@@ -28,15 +28,18 @@ def only_here(folder: Path, shown: Progress) -> Iterator[None]:
         shown: Told if there is another process to wait for.
 
     Raises:
-        UserError: The folder cannot be made or written to.
+        UserError: The folder cannot be made or written to, or this thread is running the scenario already.
     """
     lock = FileLock(folder / _LOCK)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock.acquire(timeout=0)
-    except Timeout:  # an OSError, too
-        shown.line(f"    waiting for another process that runs this scenario (it holds {folder / _LOCK})")
-        lock.acquire(poll_interval=_POLL_S)
+        _acquire(lock, folder, shown)
+    except RuntimeError as error:  # of filelock: this thread holds it already
+        raise UserError(
+            "this scenario is being run here already",
+            where=str(folder),
+            hint="Take all events of the first run, or close it, before the second.",
+        ) from error
     except OSError as error:
         what = f"pruned models cannot be saved there ({error.strerror or error})"
         raise UserError(what, where=str(folder), hint="Run in a folder that can be written to.") from error
@@ -45,6 +48,14 @@ def only_here(folder: Path, shown: Progress) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def _acquire(lock: FileLock, folder: Path, shown: Progress) -> None:
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        shown.line(f"    waiting for another process that runs this scenario (it holds {folder / _LOCK})")
+        lock.acquire(poll_interval=_POLL_S)
 
 
 def _sweep(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -26,12 +27,14 @@ def prove_final(state: State) -> tuple[Check, ...]:
     """Compare the final model with the masked one that has the same weights.
 
     After fine-tuning, the model of full width gets the trained weights of what is left. What an adapter was trained
-    with cannot be put back so: there the plan is proven on the untouched weights.
+    with cannot be put back so: there the plan is proven on the untouched weights, and each row says so.
     """
     model, reference = _final(state)
     scenario = state.scenario
     real = partial(photographs, scenario.data) if image_channels(model) == 3 else None
     rows = prove(reference, model, sizes_of(model, scenario.imgsz), real)
+    if state.tuned_since and scenario.execution == "adapter":
+        rows = tuple(replace(row, name=f"{row.name}, untrained") for row in rows)
     return rows if state.confirmation is None else (*rows, *_totals(state.confirmation))
 
 

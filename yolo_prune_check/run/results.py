@@ -18,9 +18,11 @@ _SAYS_SOMETHING = frozenset({"safe", "unsafe", "partial"})
 def keep_record(record: Record, folder: Path, key: str, *, predict_only: bool) -> None:
     """Keep a record with the hashes of the checkpoints that it names, unless it is one to be tried again.
 
-    That is one that did not run to its end, or of which a prediction was refuted: a defect should not look old.
+    That is one that did not run to its end, or of which a prediction was refuted: a defect should not look old; or one
+    whose file could not be used elsewhere: that other process may have run out of time.
     """
-    if record.verdict not in _SAYS_SOMETHING or record.agrees is False:
+    unusable = any(row.passed is False for row in record.deploy)
+    if record.verdict not in _SAYS_SOMETHING or record.agrees is False or unusable:
         return
     content = {
         "key": key,
