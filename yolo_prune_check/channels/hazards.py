@@ -191,7 +191,8 @@ def _misgrouped(graph: ChannelGraph, plan: Plan, result: Interpretation) -> Iter
         blocks = inputs[f"{name}.weight"].reshape(layer.groups, -1)
         own = np.asarray(keep) // (layer.out_channels // layer.groups)
         given = np.arange(len(keep)) // (len(keep) // layer.groups)
-        if (blocks[own] != blocks[given]).any():
+        alike = ((blocks[own] == blocks[given]) & (blocks[own] >= 0)).all(1)  # what stems from no layer may be anything
+        if ((own != given) & ~alike).any():
             stays = np.bincount(own, minlength=layer.groups).tolist()
             words = f"its conv groups take {len(keep) // layer.groups} filters each; {_counts(stays)} belong there"
             yield _hazard("uneven-split", name, words)
