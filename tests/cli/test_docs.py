@@ -169,7 +169,7 @@ def test_every_check_of_a_saved_file_is_explained() -> None:
 
     names = [
         *(deploy.STOCK, deploy.RELOADED, deploy.PREDICTS, deploy.WIDTHS, deploy.FUSED, deploy.SPLIT, deploy.TRACED),
-        *(onnx_file.VALID, onnx_file.EQUAL, deploy.LATENCY),
+        *(onnx_file.VALID, onnx_file.EQUAL),
     ]
     for name in names:
         assert f"| `{name}` |" in DEPLOY, name

@@ -17,7 +17,6 @@ from PIL import Image
 from tests.confirm.test_deploy import NAMES
 from tests.small import SIZE, dense_digits, small_digits
 from tests.train.tiny import write_data
-from yolo_prune_check.confirm import deploy
 from yolo_prune_check.model.quiet import prepare_ultralytics
 from yolo_prune_check.run.checkpoint import save_checkpoint
 from yolo_prune_check.run.sidecar import FORMAT
@@ -99,7 +98,7 @@ def test_predicting_validating_and_exporting(folder: Path) -> None:
 
 
 def test_every_check_and_key_is_explained() -> None:
-    for name in (*NAMES, deploy.LATENCY):
+    for name in NAMES:
         assert f"| `{name}` |" in PAGE
     for key in ("format", "file", "sha256", "versions", "source", "plan", "record"):
         assert re.search(rf"^\| .*`{key}`", PAGE, re.MULTILINE)

@@ -10,9 +10,12 @@ from torch import nn
 
 from tests.channels.architectures import double_of, graph_of_double
 from tests.prune.test_group import safe_plan
+from yolo_prune_check.channels.plan import Plan
+from yolo_prune_check.channels.predict import predict
 from yolo_prune_check.confirm.meant import difference
+from yolo_prune_check.confirm.proof import prove
 from yolo_prune_check.prune.apply import carry_out, cuts_of, meant_by
-from yolo_prune_check.prune.widened import trained_reference
+from yolo_prune_check.prune.widened import trained_masked, trained_reference
 
 
 @torch.no_grad()
@@ -38,4 +41,20 @@ def test_a_trained_model_equals_itself_at_full_width(name: str) -> None:
     untrained = difference(meant_by(model, plan, graph), small, 64)
     assert untrained.relative is not None
     assert untrained.relative > 1e-3
+    assert all(torch.equal(tensor, before[key]) for key, tensor in model.state_dict().items())
+
+
+@pytest.mark.parametrize("name", ["yolov8n.yaml", "yolov9t.yaml", "mobilenet_v3_small"])
+def test_a_trained_model_with_adapters_equals_the_masked_one_with_its_numbers(name: str) -> None:
+    model, graph = double_of(name), graph_of_double(name)
+    before = {key: tensor.clone() for key, tensor in model.state_dict().items()}
+    plan = Plan(safe_plan(graph, random.Random(name))[0].steps, "adapter")
+    assert predict(graph, plan).verdict == "safe"
+    small = carry_out(model, plan, graph)
+    trained(small)
+    rows = prove(trained_masked(model, plan, graph, small), small, (64,))
+    assert all(row.passed for row in rows if row.passed is not None), rows
+    assert sum(row.passed is None for row in rows) <= 1  # fuse() of a block with branches
+    assert max(row.error or 0 for row in rows) < 1e-9
+    assert difference(meant_by(model, plan, graph), small, 64).relative > 1e-3  # type: ignore[operator]  # it runs
     assert all(torch.equal(tensor, before[key]) for key, tensor in model.state_dict().items())

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from tests.train.tasks import write_task_data
+from tests.train.tiny import write_data
 from yolo_prune_check.data import shipped_data
 from yolo_prune_check.errors import UserError
 from yolo_prune_check.model.load import load_model
@@ -28,6 +29,7 @@ from yolo_prune_check.run.record import Record, read_record, write_record
 from yolo_prune_check.spec import load_spec
 
 PLAIN = "model: yolov8n.yaml\nimgsz: 64\nscenarios:\n  - id: x\n    select: {criterion: l1, ratio: 0.5}\n"
+LISTED = PLAIN.partition("    select")[0]
 DIGITS = "model: yolov8n-digits\ndata: digits\nimgsz: 128\nscenarios:\n  - id: x\n"
 
 
@@ -491,3 +493,31 @@ def test_an_execution_that_changes_shapes_can_be_predicted_alone(tmp_path: Path,
     text = PLAIN + f"    blocks: [1]\n    layers: first\n    execution: {execution}\n"
     record = record_of(tmp_path, text, predict_only=True)
     assert (record.verdict, record.passed) == ("safe", True)
+
+
+@pytest.mark.parametrize("mask", ["weights", "silent"])
+def test_what_training_makes_of_batch_norms_decides_which_channels_are_active(tmp_path: Path, mask: str) -> None:
+    """Untrained ones have no shift: a filter of zeros is silent until they get one, and a phantom from then on."""
+    data = write_data(tmp_path / "set", train=4, val=4)
+    record = record_of(
+        tmp_path,
+        LISTED + f"    steps: [{{layer: 1.0, keep: 0-15}}, {{layer: 2.2, keep: 0-3}}, {{layer: 4.0, keep: 0-31}}]\n"
+        f"    mask: {mask}\n    data: {data}\n"
+        "    fine_tune: {epochs: 1, batch: 2, lr: 0.001}\n",
+    )
+    assert record.agrees is True, record.failures
+    assert ("phantom-channel" in [hazard.code for hazard in record.hazards]) is (mask == "weights")
+    assert (record.metrics.active == record.metrics.channels - 16 - 12 - 32) is (mask == "silent")
+
+
+@pytest.mark.parametrize("execution", ["group", "adapter"])
+def test_the_final_model_is_proven_with_its_trained_weights(tmp_path: Path, execution: str) -> None:
+    data = write_data(tmp_path / "set", train=4, val=4)
+    record = record_of(
+        tmp_path,
+        LISTED + "    steps: [{layer: 1.0, keep: 0-15}, {layer: 4.0, keep: 0-31}]\n"
+        f"    execution: {execution}\n    data: {data}\n    fine_tune: {{epochs: 1, batch: 2, lr: 0.001}}\n",
+    )
+    assert (record.verdict, record.passed, record.agrees) == ("safe", True, True), record.failures
+    assert record.proof[0].name == "eval, random image, 64 px"
+    assert all(row.passed for row in record.proof)

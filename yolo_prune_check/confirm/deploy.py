@@ -16,7 +16,6 @@ from yolo_prune_check.confirm import onnx_file
 from yolo_prune_check.confirm.check import Check
 from yolo_prune_check.confirm.closeness import compared
 from yolo_prune_check.confirm.elsewhere import Elsewhere, used_elsewhere
-from yolo_prune_check.confirm.latency import latency
 from yolo_prune_check.confirm.probe import probe_images
 from yolo_prune_check.confirm.standalone import first_line, seen
 from yolo_prune_check.confirm.widths import stale_widths
@@ -32,7 +31,6 @@ WIDTHS: Final = "width attributes are true"
 FUSED: Final = "fused equals unfused"
 SPLIT: Final = "export path equals forward"
 TRACED: Final = "TorchScript equals PyTorch"
-LATENCY: Final = "latency"
 
 EXACT: Final = 1e-9
 """Relative, in float64, where the same numbers are computed in another order."""
@@ -45,25 +43,20 @@ def deploy_checks(
     file: Path,
     *,
     imgsz: int,
-    dense: nn.Module | None = None,
     onnx: bool | None = None,
-    macs_ratio: float | None = None,
     trusted: Collection[str] = (),
 ) -> tuple[Check, ...]:
     """Check a pruned Ultralytics model and the file that it was saved to.
 
-    Everything is computed on one random image on the CPU; only the latency is measured on the model's own device. What
-    an operation under test raises makes its check fail; anything else is raised.
+    Everything is computed on one random image on the CPU. What an operation under test raises makes its check fail;
+    anything else is raised.
 
     Args:
         pruned: The model; not modified.
         file: Its checkpoint, as ``save_checkpoint`` writes it.
         imgsz: Image size in pixels.
-        dense: The untouched model, to time the pruned one against.
         onnx: Export to ONNX and check that: always, never, or (None) where the extra ``onnx`` is installed; a row says
             so where it is not.
-        macs_ratio: Multiply-accumulates of the pruned model over those of the untouched one, to stand beside the
-            latency.
         trusted: Names beyond stock classes that the untouched model's own file asks for, and that were accepted.
 
     Returns:
@@ -92,8 +85,6 @@ def deploy_checks(
         ]
         if onnx is not False:
             checks += _exported(network, image, elsewhere, absent, required=onnx is True)
-    if dense is not None:
-        checks.append(_latency(dense, pruned, imgsz, macs_ratio))
     return tuple(checks)
 
 
@@ -173,23 +164,6 @@ def _exported(
     wanted = seen(_exportable(network), image) | _scores(network, image)
     maps = {name: tensor for name, tensor in wanted.items() if tensor.dim() == 4 or not name.startswith("input")}
     return onnx_file.onnx_checks(elsewhere.onnx, elsewhere.errors["onnx"], maps, image, len(network.model) - 1)
-
-
-def _latency(dense: nn.Module, pruned: nn.Module, imgsz: int, macs_ratio: float | None) -> Check:
-    took = latency(dense, pruned, imgsz)
-    macs = "" if macs_ratio is None else f", with {macs_ratio:.2f} of the multiply-accumulates"
-    where = (
-        f"{took.device}, {took.threads} thread{'' if took.threads == 1 else 's'}"
-        if took.device == "cpu"
-        else took.device
-    )
-    return Check(
-        LATENCY,
-        None,
-        None,
-        f"{took.pruned_ms:.1f} ms, {took.ratio:.2f} of the untouched model's {took.dense_ms:.1f} ms{macs}; "
-        f"median of {took.runs} alternating runs, batch {took.batch}, {imgsz} px, {where}",
-    )
 
 
 def _scores(network: Any, image: torch.Tensor) -> dict[str, torch.Tensor]:

@@ -47,7 +47,7 @@ def used_elsewhere(checkpoint: Path, image: torch.Tensor, folder: Path, *, onnx:
     script = str(Path(standalone.__file__).resolve())
     # -P: the folder of the script, which is full of this package's modules, is not to be imported from.
     command = [sys.executable, "-P", script, str(checkpoint.resolve()), str(folder.resolve())]
-    command += [str(torch.get_num_threads()), *deeds[2:]]
+    command += [str(torch.get_num_threads()), str(os.getpid()), *deeds[2:]]
     # How Ultralytics loads where nobody has told it otherwise.
     environment = {name: value for name, value in os.environ.items() if name != "ULTRALYTICS_SAFE_LOAD"}
     try:

@@ -211,6 +211,20 @@ class _Silence(Execution):
             yield layer, length - 1
 
 
+@contextmanager
+def silencing(reference: Reference, model: nn.Module, imgsz: int) -> Iterator[None]:
+    """Let a copy of the reference's model emit zeros where the reference says so, in whichever mode the copy is.
+
+    To mask its weights is not enough where an activation makes something else of zero, as a hard sigmoid does.
+    """
+    if not reference.silenced:
+        yield
+        return
+    silence = _Silence(structure_of(reference.model, imgsz), reference.silenced)
+    with watch(model) as running, OpLog(model, running, silence):
+        yield
+
+
 def _run(model: nn.Module, last: str, images: Images, notes: _Meant, silence: _Silence | None = None) -> None:
     with borrowed(model, torch.float64), watch(model) as running, torch.no_grad():
         batch = images(model)

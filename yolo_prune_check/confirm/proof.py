@@ -18,12 +18,12 @@ import torch
 from torch import nn
 
 from yolo_prune_check.confirm.check import Check
-from yolo_prune_check.confirm.meant import WRONG, Difference, Images, difference
+from yolo_prune_check.confirm.meant import WRONG, Difference, Images, difference, silencing
 from yolo_prune_check.confirm.probe import probe_images, tensors_of
 from yolo_prune_check.confirm.widths import stale_widths
 from yolo_prune_check.prune.copied import copied
 from yolo_prune_check.prune.reference import Reference
-from yolo_prune_check.prune.scatter import ChannelScatter, Scattering
+from yolo_prune_check.prune.scatter import adapters_in, names_without_adapters
 from yolo_prune_check.prune.second import SECOND, second_forwards
 
 _BATCH = 2
@@ -61,24 +61,35 @@ def _rows(
             yield _row(f"eval, {kind}, {size} px", partial(difference, reference, pruned, size, images))
     size = sizes[0]
     if hasattr(pruned, "fuse"):
-        fused = _row(f"fused, random image, {size} px", partial(_fused_difference, reference, pruned, size))
-        if fused.passed is False and _has_adapters(pruned):
-            words = "fuse() adds the branches of a block, and an adapter in one of them is lost: use the model unfused"
-            fused = Check(fused.name, None, None, words)
-        yield fused
+        name = f"fused, random image, {size} px"
+        lost = _lost_by_fusing(pruned)
+        if lost is None:
+            yield _row(name, partial(_fused_difference, reference, pruned, size))
+        else:
+            yield Check(name, None, None, f"{lost}: use the model unfused")
     if any(hasattr(module, SECOND) for module in pruned.modules()):
         second = partial(_second_difference, reference, pruned, size)
         yield _row(f"forward for export, random image, {size} px", second)
     if reference.cut is not None:
         yield _row(f"gradients in train mode, {size} px", partial(_gradients, reference, reference.cut, pruned, size))
-    if _has_adapters(pruned):
+    if adapters_in(pruned):
         return  # a layer with an adapter is narrower than what its module says, and emits just that
     stale = stale_widths(pruned)
     yield Check("width attributes", not stale, None, "; ".join(stale) or "modules say of their widths what is true")
 
 
-def _has_adapters(model: nn.Module) -> bool:
-    return any(isinstance(module, (ChannelScatter, Scattering)) for module in model.modules())
+def _lost_by_fusing(pruned: nn.Module) -> str | None:
+    """Why ``fuse()`` cannot be used on a model with adapters, as where it adds the branches of a block; else None."""
+    adapters = adapters_in(pruned)
+    if not adapters:
+        return None
+    fused: Any = copied(pruned)
+    try:
+        fused.fuse(verbose=False)
+    except Exception as error:  # noqa: BLE001  # it is another's method, and what it makes of our modules is its result
+        return f"fuse() raises: {_raised(error)}"
+    left = adapters_in(fused)
+    return next((f"fuse() loses the adapter behind {place}" for place in adapters if place not in left), None)
 
 
 def _images(size: int, photographs: Photographs | None) -> Iterator[tuple[str, Images]]:
@@ -96,12 +107,15 @@ def _row(name: str, compare: Callable[[], Difference]) -> Check:
     try:
         found = compare()
     except Exception as error:  # noqa: BLE001  # whatever the pruned model raises disproves it
-        words = str(error).splitlines()[0] if str(error) else type(error).__name__
-        return Check(name, False, None, f"it raises: {words}")
+        return Check(name, False, None, f"it raises: {_raised(error)}")
     if found.relative is None:
         return Check(name, False, None, "the outputs have other shapes than were meant")
     passed = found.first is None and found.relative <= WRONG
     return Check(name, passed, found.relative, "" if passed else f"first wrong at {found.first}")
+
+
+def _raised(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 
 def _fused_difference(reference: Reference, pruned: nn.Module, size: int) -> Difference:
@@ -128,18 +142,20 @@ def _gradients(reference: Reference, cut: Callable[[nn.Module], None], pruned: n
     with _in_double():
         wide, small = (copied(model).double().train().requires_grad_(True) for model in (reference.model, pruned))
         images = probe_images(small, size, count=_BATCH)
-        outputs = [_differentiable(model, images) for model in (wide, small)]
+        with silencing(reference, wide, size):
+            meant = _differentiable(wide, images)
+        outputs = meant, _differentiable(small, images)
         pairs = [(one, other) for one, other in zip(*outputs, strict=True) if one.shape == other.shape]
         generator = torch.Generator().manual_seed(0)
         for pair in pairs:
             weights = torch.rand(pair[0].shape, generator=generator, dtype=torch.float64).to(pair[0].device)
             for output in pair:
-                (output * weights).sum().backward(retain_graph=True)
+                torch.autograd.backward((output * weights).sum(), retain_graph=True)
     for model in (wide, small):
         for parameter in model.parameters():
             parameter.data = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
     cut(wide)
-    return _apart(_numbers(wide), _numbers(small))
+    return _apart(*(_parameters(model) for model in (wide, small)))
 
 
 def _differentiable(model: nn.Module, images: torch.Tensor) -> list[torch.Tensor]:
@@ -152,20 +168,9 @@ def _differentiable(model: nn.Module, images: torch.Tensor) -> list[torch.Tensor
         return [tensor for tensor in tensors_of(model(images)) if tensor.requires_grad]
 
 
-def _numbers(model: nn.Module) -> dict[str, torch.Tensor]:
-    """All parameters, by the names that they have without what ``adapter`` puts around a module."""
-    around = [
-        f"{name}."
-        for name, module in model.named_modules()
-        if isinstance(module, nn.Sequential) and len(module) and isinstance(module[-1], ChannelScatter)
-    ]
-    found = {}
-    for name, parameter in model.named_parameters():
-        for prefix in around:
-            if name.startswith(f"{prefix}0."):
-                name = prefix + name.removeprefix(f"{prefix}0.")
-        found[name] = parameter.detach()
-    return found
+def _parameters(model: nn.Module) -> dict[str, torch.Tensor]:
+    names = names_without_adapters(model)
+    return {names(name): parameter.detach() for name, parameter in model.named_parameters()}
 
 
 def _apart(wanted: Mapping[str, torch.Tensor], got: Mapping[str, torch.Tensor]) -> Difference:

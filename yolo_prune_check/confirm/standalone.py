@@ -2,17 +2,21 @@
 
 It is run by its path (see ``elsewhere``) and imports nothing of this package.
 
-    python -P standalone.py CHECKPOINT FOLDER THREADS [onnx]
+    python -P standalone.py CHECKPOINT FOLDER THREADS PARENT [onnx]
 
 It takes ``FOLDER/image.pt`` and leaves ``FOLDER/seen.pt`` (what ``seen`` gives), ``FOLDER/model.onnx`` if asked for,
-and ``FOLDER/said.json``: for each thing it did null, or the first line of the error that stopped it.
+and ``FOLDER/said.json``: for each thing it did null, or the first line of the error that stopped it. It ends at once
+when its parent, process PARENT, has ended.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
+import threading
+import time
 from collections.abc import Callable, Sequence
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
@@ -117,9 +121,19 @@ def _main(checkpoint: Path, folder: Path, threads: int, *, onnx: bool) -> None:
         else:
             said[name] = None
         # At once: what comes next may crash, and must not take this with it.
-        (folder / SAID).write_text(json.dumps(said), encoding="utf-8")
+        written = folder / f"{SAID}.tmp"
+        written.write_text(json.dumps(said), encoding="utf-8")
+        written.replace(folder / SAID)
+
+
+def _end_with(parent: int) -> None:
+    """End this process soon after the one that started it: if that was killed, nobody waits for an answer."""
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os._exit(1)
 
 
 if __name__ == "__main__":
+    threading.Thread(target=_end_with, args=(int(sys.argv[4]),), daemon=True).start()
     sys.meta_path.insert(0, Absent())
-    _main(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), onnx="onnx" in sys.argv[4:])
+    _main(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), onnx="onnx" in sys.argv[5:])

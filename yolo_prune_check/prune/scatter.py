@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 
 import torch
@@ -57,6 +57,33 @@ def scattering(kind: type[nn.Conv2d]) -> type[nn.Conv2d]:
     A user's own class has its own forward. What stands in for it is made here and cannot be saved by ``torch.save``.
     """
     return ScatteringConv2d if kind is nn.Conv2d else type(f"Scattering{kind.__name__}", (Scattering, kind), {})
+
+
+def adapters_in(model: nn.Module) -> tuple[str, ...]:
+    """Names of the modules behind which channels are put back."""
+    return tuple(
+        name
+        for name, module in model.named_modules()
+        if isinstance(module, Scattering) or (isinstance(module, nn.Sequential) and _is_around(module))
+    )
+
+
+def names_without_adapters(model: nn.Module) -> Callable[[str], str]:
+    """Gives the name that one of a model's parameters or buffers had before modules got adapters around them."""
+    around = {
+        name for name, module in model.named_modules() if isinstance(module, nn.Sequential) and _is_around(module)
+    }
+
+    def without(name: str) -> str:
+        parts = name.split(".")
+        kept = [part for index, part in enumerate(parts) if part != "0" or ".".join(parts[:index]) not in around]
+        return ".".join(kept)
+
+    return without
+
+
+def _is_around(module: nn.Sequential) -> bool:
+    return len(module) == 2 and isinstance(module[1], ChannelScatter)
 
 
 def _scattered(x: torch.Tensor, source: torch.Tensor) -> torch.Tensor:

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+import numpy as np
 import torch
 from torch import nn
 
+from yolo_prune_check.channels.graph import ChannelGraph
+from yolo_prune_check.channels.plan import Plan
 from yolo_prune_check.channels.provenance import Ids
 from yolo_prune_check.channels.shrink import columns_of
+from yolo_prune_check.prune.apply import meant_by
+from yolo_prune_check.prune.copied import copied
 from yolo_prune_check.prune.cuts import Cuts
+from yolo_prune_check.prune.norms import norms_of
 from yolo_prune_check.prune.reference import Reference
+from yolo_prune_check.prune.scatter import names_without_adapters
 from yolo_prune_check.prune.silenced import reference_of
 
 
@@ -24,6 +33,56 @@ def trained_reference(model: nn.Module, cuts: Cuts, pruned: nn.Module, *, imgsz:
     reference = reference_of(model, cuts, imgsz=imgsz)
     _put_back(reference.model, cuts, pruned)
     return reference
+
+
+def trained_masked(model: nn.Module, plan: Plan, graph: ChannelGraph, adapted: nn.Module) -> Reference:
+    """What a model with adapters must compute whose numbers have changed since: the masked model with these numbers.
+
+    Args:
+        model: The untouched model; it is not changed.
+        plan: What was carried out on it, by ``adapter``.
+        graph: The model's graph.
+        adapted: The model with adapters, trained.
+    """
+    reference = meant_by(model, plan, graph)
+    _put_among(reference.model, plan, norms_of(model, plan.kept(), imgsz=graph.imgsz), adapted)
+    return reference
+
+
+def widened(model: nn.Module, cuts: Cuts, pruned: nn.Module) -> nn.Module:
+    """A copy of a model with the numbers of what was left of it by ``group``, trained; what is gone is untouched."""
+    wide = copied(model)
+    _put_back(wide, cuts, pruned)
+    return wide
+
+
+def unmasked(model: nn.Module, plan: Plan, trained: nn.Module, *, imgsz: int = 64) -> nn.Module:
+    """The same for the other executions, which leave modules and shapes of all that the plan does not name.
+
+    Args:
+        model: The untouched model; it is not changed.
+        plan: What was carried out on it and stands.
+        trained: What became of it.
+        imgsz: Size of the image that is run to find batch norms, in pixels.
+    """
+    wide = copied(model)
+    _put_among(wide, plan, norms_of(model, plan.kept(), imgsz=imgsz), trained)
+    return wide
+
+
+@torch.no_grad()
+def _put_among(wide: nn.Module, plan: Plan, norms: Mapping[str, str | None], trained: nn.Module) -> None:
+    """Put what was kept of the plan's layers, and all else, to its place; what is gone stays as it is."""
+    places, name_of = wide.state_dict(), names_without_adapters(trained)
+    kept = {module: keep for layer, keep in plan.kept().items() for module in (layer, norms[layer])}
+    for name, tensor in trained.state_dict().items():
+        name = name_of(name)
+        keep = kept.get(name.rpartition(".")[0])
+        if keep is not None and tensor.dim():
+            rows = np.asarray(keep)
+            _put(places[name], 0, rows, tensor if len(tensor) == len(rows) else tensor[rows])
+        elif name in places:  # and not what an adapter holds
+            places[name].copy_(tensor)
 
 
 @torch.no_grad()

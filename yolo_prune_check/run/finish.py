@@ -10,7 +10,6 @@ import torch
 
 from yolo_prune_check.channels.plan import Plan
 from yolo_prune_check.channels.predict import predict
-from yolo_prune_check.channels.prediction import Prediction
 from yolo_prune_check.confirm.check import Check
 from yolo_prune_check.confirm.compare import Confirmation, compare
 from yolo_prune_check.confirm.deploy import deploy_checks
@@ -18,10 +17,9 @@ from yolo_prune_check.confirm.latency import latency
 from yolo_prune_check.confirm.observe import observe
 from yolo_prune_check.model.checkpoint import foreign_names
 from yolo_prune_check.prune.reference import Reference
-from yolo_prune_check.prune.widened import trained_reference
 from yolo_prune_check.run.checkpoint import display_path, save_checkpoint
 from yolo_prune_check.run.expectations import describe_expectation, unjudged, unmet
-from yolo_prune_check.run.proving import STRUCTURAL, prove_final
+from yolo_prune_check.run.proving import STRUCTURAL, meant_by_final, prove_final
 from yolo_prune_check.run.record import (
     CheckRecord,
     EdgeRecord,
@@ -34,7 +32,7 @@ from yolo_prune_check.run.record import (
 )
 from yolo_prune_check.run.selected import selected
 from yolo_prune_check.run.sidecar import write_sidecar
-from yolo_prune_check.run.state import State
+from yolo_prune_check.run.state import Foretold, State
 from yolo_prune_check.spec.schema import FineTune, Scenario
 
 
@@ -46,22 +44,20 @@ def confirm_final(state: State) -> None:
     state.final = observation = observe(_meant(state, plan), state.model, baseline.graph.imgsz)
     if not state.standing:
         return  # the masks were let go, so nothing is predicted of what training made of them
-    prediction = predict(baseline.graph, plan)
+    prediction = predict(state.graph, plan)
     confirmation = compare(prediction, observation)
-    state.prediction, state.confirmation = prediction, confirmation
+    state.foretold, state.confirmation = Foretold.of(prediction), confirmation
     state.disagreements += [f"final model: {difference}" for difference in confirmation.differences]
 
 
 def _meant(state: State, plan: Plan) -> Reference | None:
-    """What a fine-tuned model must compute; None where no wider model has the trained weights.
+    """What a fine-tuned model must compute; None under ``local``, where no wider model has the trained weights.
 
     Under ``mask`` that is itself with the removed channels' outputs silenced: equal if masks held.
     """
     if state.scenario.execution == "mask":
         return Reference.of_plan(state.model, plan)
-    if state.scenario.execution == "group":
-        return trained_reference(state.baseline.model, state.cuts, state.model, imgsz=state.baseline.graph.imgsz)
-    return None
+    return meant_by_final(state) if state.scenario.execution in STRUCTURAL else None
 
 
 def make_record(state: State, notes: tuple[str, ...], *, executed: bool) -> Record:
@@ -88,7 +84,7 @@ def make_record(state: State, notes: tuple[str, ...], *, executed: bool) -> Reco
         notes=(*notes, *_basis(metrics)) if executed else (*notes, *_assumed(state), *_left(left)),
         unjudged=left,
         steps=tuple(state.steps),
-        edges=_edges(state.prediction, state.confirmation if executed else None),
+        edges=_edges(state.foretold, state.confirmation if executed else None),
         hazards=hazards,
         metrics=metrics,
         facts=state.baseline.facts,
@@ -238,7 +234,7 @@ def _skips(skipped: Sequence[StepRecord]) -> list[str]:
 
 
 def _metrics(state: State, *, executed: bool) -> MetricsRecord:
-    graph, prediction = state.baseline.graph, state.prediction
+    graph, prediction = state.baseline.graph, state.foretold
     broken = any(step.status == "failed" for step in state.steps)  # then there is no model after the plan
     observation = None if broken else state.final or (state.confirmation.observation if state.confirmation else None)
     after = None if broken else state.after
@@ -270,7 +266,7 @@ def _total(layers: set[str], counts: dict[str, int]) -> int | None:
     return sum(counts[name] for name in layers) if layers and layers <= counts.keys() else None
 
 
-def _edges(prediction: Prediction | None, confirmation: Confirmation | None) -> tuple[EdgeRecord, ...]:
+def _edges(prediction: Foretold | None, confirmation: Confirmation | None) -> tuple[EdgeRecord, ...]:
     if prediction is None:
         return ()
     ports = confirmation.observation.ports if confirmation else {}

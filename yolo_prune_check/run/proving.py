@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -14,9 +13,8 @@ from yolo_prune_check.confirm.compare import Confirmation
 from yolo_prune_check.confirm.proof import prove
 from yolo_prune_check.data.photographs import photographs
 from yolo_prune_check.images import image_channels
-from yolo_prune_check.prune.apply import carry_out, meant_by
 from yolo_prune_check.prune.reference import Reference
-from yolo_prune_check.prune.widened import trained_reference
+from yolo_prune_check.prune.widened import trained_masked, trained_reference
 from yolo_prune_check.run.state import State
 
 STRUCTURAL = ("group", "adapter")
@@ -26,25 +24,20 @@ STRUCTURAL = ("group", "adapter")
 def prove_final(state: State) -> tuple[Check, ...]:
     """Compare the final model with the masked one that has the same weights.
 
-    After fine-tuning, the model of full width gets the trained weights of what is left. What an adapter was trained
-    with cannot be put back so: there the plan is proven on the untouched weights, and each row says so.
+    After fine-tuning, the model of full width gets the trained weights of what is left.
     """
-    model, reference = _final(state)
-    scenario = state.scenario
+    model, scenario = state.model, state.scenario
     real = partial(photographs, scenario.data) if image_channels(model) == 3 else None
-    rows = prove(reference, model, sizes_of(model, scenario.imgsz), real)
-    if state.tuned_since and scenario.execution == "adapter":
-        rows = tuple(replace(row, name=f"{row.name}, untrained") for row in rows)
+    rows = prove(meant_by_final(state), model, sizes_of(model, scenario.imgsz), real)
     return rows if state.confirmation is None else (*rows, *_totals(state.confirmation))
 
 
-def _final(state: State) -> tuple[nn.Module, Reference]:
+def meant_by_final(state: State) -> Reference:
+    """What the final model of a structural scenario must compute, with the weights that it has now."""
     baseline = state.baseline
     if state.scenario.execution == "group":
-        return state.model, trained_reference(baseline.model, state.cuts, state.model, imgsz=baseline.graph.imgsz)
-    plan = state.plan()
-    model = carry_out(baseline.model, plan, baseline.graph) if state.tuned_since else state.model
-    return model, meant_by(baseline.model, plan, baseline.graph)
+        return trained_reference(baseline.model, state.cuts, state.model, imgsz=baseline.graph.imgsz)
+    return trained_masked(baseline.model, state.plan(), baseline.graph, state.model)
 
 
 def sizes_of(model: nn.Module, imgsz: int) -> tuple[int, int]:

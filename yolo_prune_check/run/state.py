@@ -7,8 +7,9 @@ from pathlib import Path
 
 from torch import nn
 
+from yolo_prune_check.channels.graph import ChannelGraph
 from yolo_prune_check.channels.plan import Plan, Step
-from yolo_prune_check.channels.prediction import Prediction
+from yolo_prune_check.channels.prediction import EdgeState, Prediction
 from yolo_prune_check.confirm.compare import Confirmation
 from yolo_prune_check.confirm.observe import Observation
 from yolo_prune_check.progress import Progress
@@ -17,6 +18,26 @@ from yolo_prune_check.run.baseline import Baseline
 from yolo_prune_check.run.record import HazardRecord, StepRecord
 from yolo_prune_check.spec.schema import Scenario
 from yolo_prune_check.train.evaluate import Metrics
+
+
+@dataclass(frozen=True)
+class Foretold:
+    """What the record tells of a prediction.
+
+    Attributes:
+        params: Parameters of the pruned model.
+        macs: Its multiply-accumulates; None where execution breaks.
+        edges: Every concat, split and residual operand.
+    """
+
+    params: int
+    macs: int | None
+    edges: tuple[EdgeState, ...]
+
+    @classmethod
+    def of(cls, prediction: Prediction) -> Foretold:
+        """That of a prediction."""
+        return cls(prediction.params, prediction.macs, prediction.edges)
 
 
 @dataclass
@@ -31,7 +52,8 @@ class State:
         done: All steps that were carried out.
         predicted: Hazards of the standing steps as one plan; a later step can make or mend them.
         found: Hazards that no later step mends, such as regrowth.
-        prediction: Of the last step, whether it was carried out or broke.
+        graph: By which steps are predicted: the untouched model's, with the numbers of the latest fine-tuning.
+        foretold: Of the last step, whether it was carried out or broke.
         confirmation: Of the last step, or of the final model.
         final: What was observed of the final model, if fine-tuning changed it since the last step was confirmed.
         resume_dir: Where training keeps what it goes on from if it is killed; None where nothing is kept.
@@ -53,12 +75,16 @@ class State:
     steps: list[StepRecord] = field(default_factory=list)
     predicted: tuple[HazardRecord, ...] = ()
     found: list[HazardRecord] = field(default_factory=list)
-    prediction: Prediction | None = None
+    foretold: Foretold | None = None
     confirmation: Confirmation | None = None
     final: Observation | None = None
     disagreements: list[str] = field(default_factory=list)
     tuned_since: bool = False
     resume_dir: Path | None = None
+    graph: ChannelGraph = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.graph = self.baseline.graph
 
     @property
     def hazards(self) -> tuple[HazardRecord, ...]:

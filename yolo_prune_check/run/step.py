@@ -23,7 +23,8 @@ from yolo_prune_check.run.choose import choose, choose_without_data
 from yolo_prune_check.run.record import HazardRecord, MismatchRecord, StepRecord, StepStatus
 from yolo_prune_check.run.repairs import repair_record
 from yolo_prune_check.run.resolve import Target
-from yolo_prune_check.run.state import State
+from yolo_prune_check.run.state import Foretold, State
+from yolo_prune_check.run.trained import trained_graph
 from yolo_prune_check.train.evaluate import Metrics, evaluate
 from yolo_prune_check.train.finetune import fine_tune
 from yolo_prune_check.train.widths import RebuiltError
@@ -44,7 +45,7 @@ def run_step(state: State, index: int, target: Target) -> StepRecord:
     step = Step(target.layer.name, choice.keep, choice.scores)
     keep = kept_by(state, step)
     record = replace(record, keep=keep, kept=len(keep), criterion=_criterion(state, target), selection=choice.details)
-    prediction = predict(state.baseline.graph, state.plan(step))
+    prediction = predict(state.graph, state.plan(step))
     pruned, meant = carry_step(state, step)
     observation = observe(meant, pruned, state.scenario.imgsz)
     confirmation = compare(prediction, observation)
@@ -52,7 +53,7 @@ def run_step(state: State, index: int, target: Target) -> StepRecord:
     broken = confirmation.failure or prediction.failure
     if broken is not None and state.scenario.on_mismatch == "skip":
         return replace(record, status="skipped", reason=f"the pruned model {describe(broken)}")
-    state.prediction, state.confirmation = prediction, confirmation
+    state.foretold, state.confirmation = Foretold.of(prediction), confirmation
     note_hazards(state, prediction, observed=confirmation.agrees)
     if broken is not None:
         return replace(record, status="failed", reason=f"the pruned model {describe(broken)}")
@@ -75,7 +76,7 @@ def predict_step(state: State, index: int, target: Target) -> StepRecord:
     choice = choose_without_data(state, target)
     step = Step(target.layer.name, choice.keep, choice.scores)
     keep = kept_by(state, step)
-    prediction = predict(state.baseline.graph, state.plan(step))
+    prediction = predict(state.graph, state.plan(step))
     record = replace(
         record,
         keep=keep,
@@ -91,7 +92,7 @@ def predict_step(state: State, index: int, target: Target) -> StepRecord:
     )
     if prediction.failure is not None and state.scenario.on_mismatch == "skip":
         return _stopped(state, record, f"the pruned model {describe(prediction.failure)}")
-    state.prediction = prediction
+    state.foretold = Foretold.of(prediction)
     note_hazards(state, prediction, observed=False)
     if prediction.failure is not None:
         return _stopped(state, record, f"the pruned model {describe(prediction.failure)}")
@@ -284,6 +285,7 @@ def _tuned(state: State, record: StepRecord) -> StepRecord:
         state.standing.clear()
         state.found += [hazard for hazard in state.predicted if hazard not in state.found]  # of a plan that is no more
         state.predicted = ()
+    state.graph = trained_graph(state)
     tuned = _evaluate(state)
     state.after = tuned or state.after
     return replace(

@@ -9,8 +9,6 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, Final, get_args, get_type_hints
 
-from yolo_prune_check.channels.plan import Plan
-from yolo_prune_check.channels.predict import predict
 from yolo_prune_check.errors import UserError
 from yolo_prune_check.model.checkpoint import read_checkpoint
 from yolo_prune_check.run.checkpoint import save_checkpoint
@@ -19,14 +17,15 @@ from yolo_prune_check.run.events import Event
 from yolo_prune_check.run.plain import from_plain, to_plain
 from yolo_prune_check.run.record import write_atomically
 from yolo_prune_check.run.state import State
+from yolo_prune_check.run.trained import trained_graph
 
 UNFINISHED: Final = "unfinished"
 """Folder below a scenario's for what an interrupted run goes on from."""
 _KEY: Final = "key"
 _MADE_ANEW: Final = frozenset(
-    {"scenario", "baseline", "model", "folder", "progress", "resume_dir", "prediction"},
+    {"scenario", "baseline", "model", "folder", "progress", "resume_dir", "graph"},
 )
-"""What a state is made with, and the model and prediction, which are kept in ways of their own."""
+"""What a state is made with, the model, which is kept in a way of its own, and the graph, which follows from both."""
 _EVENTS: Final = {kind.__name__: kind for kind in get_args(Event)}
 
 
@@ -56,7 +55,6 @@ class Unfinished:
         save_checkpoint(state.model, model)
         content = {
             "model": {"name": model.name, "sha256": file_hash(model)},
-            "plan": None if state.prediction is None else to_plain(state.prediction.plan),
             "events": [[type(event).__name__, to_plain(event)] for event in told],
             "state": {name: to_plain(getattr(state, name)) for name in _kept()},
         }
@@ -81,7 +79,6 @@ class Unfinished:
             events: list[Event] = [from_plain(_EVENTS[name], event) for name, event in content["events"]]
             hints = get_type_hints(State)
             values = {name: from_plain(hints[name], content["state"][name]) for name in _kept()}
-            plan: Plan | None = from_plain(Plan | None, content["plan"])
             path = self.folder / content["model"]["name"]
             if file_hash(path) != content["model"]["sha256"]:
                 raise ValueError(f"{path.name} is not the file that was saved")
@@ -94,7 +91,8 @@ class Unfinished:
         for name, value in values.items():
             setattr(state, name, value)
         state.model = model
-        state.prediction = None if plan is None else predict(state.baseline.graph, plan)
+        if state.tuned_since:
+            state.graph = trained_graph(state)
         return events
 
     def _is_of_this_key(self) -> bool:
