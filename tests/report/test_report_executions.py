@@ -84,6 +84,17 @@ def test_each_execution_is_a_row_with_what_was_measured(build: Build, tmp_path: 
     assert mask["equals the masked model (largest error)"] == "–"
 
 
+def test_what_was_not_judged_is_not_counted_as_held(build: Build, tmp_path: Path) -> None:
+    mask, _, group, adapter = four(build)
+    left = CheckRecord("fused", None, None, "fuse() loses the adapter")
+    some = replace(adapter, proof=(*adapter.proof, left))
+    none = replace(group, proof=(left,), deploy=(left, left))
+    _, of_none, of_some = table(written([mask, none, some], tmp_path))
+    assert of_some["equals the masked model (largest error)"] == "✓ (0, 1 not judged)"
+    assert of_none["equals the masked model (largest error)"] == "–"
+    assert "file usable elsewhere" not in of_none  # no column of nothing
+
+
 def test_what_follows_is_said(build: Build, tmp_path: Path) -> None:
     assert sentences(written(four(build), tmp_path)) == [
         "`mask`, `group` and `adapter` fit; `local` breaks in `model.2.cv1.conv`.",

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from tests.train.tiny import write_data
+from yolo_prune_check import versions as libraries
 from yolo_prune_check.model.load import load_model
 from yolo_prune_check.run import content
 from yolo_prune_check.run.checkpoint import save_checkpoint
@@ -97,7 +98,7 @@ def test_it_depends_on_the_images_and_labels_of_a_data_set(key) -> None:
 def test_it_depends_on_source_versions_and_threads(key, monkeypatch: pytest.MonkeyPatch) -> None:
     keys = {key()}
     with monkeypatch.context() as patch:
-        patch.setattr(content, "version", lambda name: "0.0" if name == "torchinfo" else "1.0")
+        patch.setattr(libraries, "version", lambda name: "0.0" if name == "torchinfo" else "1.0")
         keys.add(key())
     with monkeypatch.context() as patch:
         patch.setattr(torch, "get_num_threads", lambda: 99)

@@ -124,7 +124,11 @@ def _held(checks: Sequence[CheckRecord], largest: float | None) -> str:
     failed = [check.name for check in checks if check.passed is False]
     if failed:
         return f"{NO} {text(figures.named(failed))}"
-    return YES if largest is None else f"{YES} ({error(largest)})"
+    left = sum(check.passed is None for check in checks)
+    if left == len(checks):
+        return NONE
+    told = ([] if largest is None else [error(largest)]) + ([f"{left} not judged"] if left else [])
+    return f"{YES} ({', '.join(told)})" if told else YES
 
 
 def _with_change(before: int | None, after: int | None) -> str:

@@ -7,9 +7,7 @@ import json
 import platform
 from collections.abc import Iterator
 from functools import lru_cache
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Final
 
 import torch
 
@@ -19,21 +17,9 @@ from yolo_prune_check.data.resolve import label_file, read_data
 from yolo_prune_check.errors import UserError
 from yolo_prune_check.model.architecture import read_architecture
 from yolo_prune_check.spec.schema import Scenario
-
-LIBRARIES: Final = (
-    *("torch", "torchvision", "ultralytics", "torchinfo", "numpy", "scipy", "scikit-learn", "kmedoids", "kneed"),
-    *("opencv-python", "pillow", "onnx", "onnxruntime"),
-)
-"""Libraries whose numbers, or words, are part of a record; some may not be installed."""
+from yolo_prune_check.versions import versions
 
 _PACKAGE = Path(__file__).parents[1]
-
-
-def _version(library: str) -> str | None:
-    try:
-        return version(library)
-    except PackageNotFoundError:
-        return None
 
 
 def content_key(scenario: Scenario, *, predict_only: bool) -> str:
@@ -51,7 +37,7 @@ def content_key(scenario: Scenario, *, predict_only: bool) -> str:
         "model": _model(scenario.model),
         "data": None if scenario.data is None else _data(scenario.data),
         "package": _package(),
-        "versions": {"python": platform.python_version(), **{name: _version(name) for name in LIBRARIES}},
+        "versions": versions(),
         "machine": platform.machine(),
         "threads": torch.get_num_threads(),
     }

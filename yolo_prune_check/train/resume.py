@@ -7,21 +7,17 @@ import io
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any, Final
 
-import cv2
-import numpy as np
-import PIL
 import torch
-import torchvision
 from torch import nn
 
 from yolo_prune_check import __version__
 from yolo_prune_check.atomic import written_whole
 from yolo_prune_check.data.resolve import DataSet, label_file
+from yolo_prune_check.versions import versions
 
 NAME: Final = "fine-tune.state"
 """The one file that a folder for such states holds."""
@@ -105,11 +101,7 @@ def fingerprint_of(model: nn.Module, images: Sequence[Path], data: DataSet, argu
         "data": [str(data.yaml), list(data.names.items()), data.channels, data.kpt_shape, data.kpt_oks_sigmas],
         "files": [_listed(file) for file in (*images, *labels)],
         # Another version of one of these may compute, or draw, something else.
-        "versions": [
-            __version__,
-            version("ultralytics"),  # importing it here would come before what keeps it quiet
-            *(str(package.__version__) for package in (torch, torchvision, np, cv2, PIL)),
-        ],
+        "versions": {"yolo-prune-check": __version__, **versions()},
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
         "threads": torch.get_num_threads(),
     }
