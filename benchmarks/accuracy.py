@@ -18,6 +18,7 @@ from torch import nn
 
 from benchmarks.setting import one_thread, sentence
 from yolo_prune_check.channels.graph import ChannelGraph
+from yolo_prune_check.channels.predict import predict
 from yolo_prune_check.confirm.latency import Latency, latency
 from yolo_prune_check.model.load import load_model
 from yolo_prune_check.progress import Progress, progress
@@ -48,19 +49,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     dense = load_model(MODEL)
     graph = ChannelGraph.trace(dense, imgsz=IMGSZ)
     plan = plan_everywhere(dense, graph, "l1", options.ratio, seed=0, round_to=8)
-    done = compact(
-        dense,
-        graph,
-        plan,
-        imgsz=IMGSZ,
-        data=None,
-        training=None,
-        seed=0,
-        work_dir=Path(tempfile.gettempdir()),
-        progress=shown,
-    )
-    if done.model is None or not done.proven:
-        raise SystemExit("the plan is not safe, or not proven")
+    with tempfile.TemporaryDirectory() as folder:
+        done = compact(
+            dense,
+            graph,
+            predict(graph, plan),
+            imgsz=IMGSZ,
+            data=None,
+            training=None,
+            seed=0,
+            work_dir=Path(folder),
+            progress=shown,
+        )
+    if not done.usable:
+        raise SystemExit("the small model is not proven, or its file is of no use")
     took = [latency(dense, done.model, IMGSZ, batch=batch) for batch in BATCHES]
     for seed in options.seeds:
         for name, model in (("dense", dense), ("half of the channels", done.model)):

@@ -166,7 +166,7 @@ def test_an_interrupted_run_goes_on_and_ends_alike(how: str, monkeypatch: pytest
         text = PLAIN.replace("[1, 3]", "[1, 2, 4]") + f"    execution: {how}\n"
         took = Latency(dense_ms=2.0, pruned_ms=1.0, batch=1, runs=20, threads=1, device="cpu")
         monkeypatch.setattr(finish, "latency", lambda *_: took)  # no two runs take the same time
-        monkeypatch.setattr(finish, "deploy_checks", lambda *_, **__: ())  # of the file, which is compared below
+        monkeypatch.setattr(finish, "deployed", lambda *_, **__: ())  # of the file, which is compared below
     else:
         text = PLAIN.replace("[1, 3]", "[1, 2, 4]") + "    mask: weights\n    schedule: sessions\n"
     scenario = scenario_of(text)
@@ -304,9 +304,9 @@ def test_a_second_run_in_the_same_thread_is_told_to_wait_for_the_first() -> None
 def test_a_file_that_could_not_be_used_elsewhere_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
     text = PLAIN + "    execution: group\n"
     with monkeypatch.context() as patch:
-        patch.setattr(finish, "deploy_checks", lambda *_, **__: (Check("reload", False, None, "no answer"),))
+        patch.setattr(finish, "deployed", lambda *_, **__: (Check("reload", False, None, "no answer"),))
         failed = finished(text)
         assert failed.record.failures == ("the saved file: reload: no answer",)
-    monkeypatch.setattr(finish, "deploy_checks", lambda *_, **__: (Check("reload", True),))
+    monkeypatch.setattr(finish, "deployed", lambda *_, **__: (Check("reload", True),))
     again = finished(text)
     assert (again.cached, again.record.passed) == (False, True)

@@ -5,25 +5,21 @@ from __future__ import annotations
 import tempfile
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from yolo_prune_check.cli.compact_words import tables
 from yolo_prune_check.cli.exits import Exit
 from yolo_prune_check.cli.explain import explain
 from yolo_prune_check.cli.image_size import is_image_size
-from yolo_prune_check.cli.output import WIDTH, complain, heading, say, say_json, table, wrapped
+from yolo_prune_check.cli.output import WIDTH, complain, say, say_json, wrapped
 from yolo_prune_check.errors import UserError
-from yolo_prune_check.plugin.names import WORK_DIR
 from yolo_prune_check.progress import progress
-from yolo_prune_check.report.checks import error
-from yolo_prune_check.report.figures import change, count, score
-from yolo_prune_check.run.record import CheckRecord
 
 if TYPE_CHECKING:
     from yolo_prune_check.channels.plan import Plan
-    from yolo_prune_check.confirm.check import Check
-    from yolo_prune_check.confirm.latency import Latency
+    from yolo_prune_check.channels.prediction import Prediction
     from yolo_prune_check.run.compact import Compacted
 
 
@@ -68,18 +64,23 @@ def compact(
 ) -> None:
     """Make the small model: remove channels everywhere they are needed, prove it, save it.
 
-    The file loads with plain Ultralytics. Nothing is written unless the plan is safe (else exit code 1) and the small
-    model is proven to compute what the model with these channels masked computes (else 3, a defect of this tool).
+    The file loads with plain Ultralytics. Nothing is written unless the plan is safe (else exit code 1), the small
+    model is proven to compute what the model with these channels masked computes, and its file can be used elsewhere
+    (else 3, a defect of this tool). If the training is killed, the same command goes on after its last epoch.
 
     Example:  yolo-prune-check compact best.pt --ratio 0.5 --data my-data.yaml --fine-tune 10 -o small.pt
     """
     _check(ratio, data, epochs, plan=plan)
     _check_out(out, model, plan)
     from yolo_prune_check.channels.graph import ChannelGraph
+    from yolo_prune_check.channels.predict import predict
     from yolo_prune_check.confirm.latency import latency as measure_latency
     from yolo_prune_check.model.load import load_model
     from yolo_prune_check.run.compact import compact as make
-    from yolo_prune_check.run.compact import save
+    from yolo_prune_check.run.compact import compact_key, save
+    from yolo_prune_check.run.output import making
+    from yolo_prune_check.run.proving import recorded
+    from yolo_prune_check.run.trusted import trusted_names
     from yolo_prune_check.spec.schema import FineTune
 
     loaded = load_model(model, trust=trust_checkpoint)
@@ -89,50 +90,77 @@ def compact(
         from yolo_prune_check.select.everywhere import plan_everywhere
 
         wanted = plan_everywhere(loaded, graph, criterion.value, ratio or 0.0, seed=seed, round_to=round_to)
-    done = make(
-        loaded,
-        graph,
-        wanted,
-        imgsz=imgsz,
-        data=data,
-        training=FineTune(epochs=epochs) if epochs else None,
-        seed=seed,
-        work_dir=WORK_DIR,
-        progress=progress(),
+    prediction = predict(graph, wanted)
+    _tell_hazards(prediction)  # first: nothing is begun for a plan that is unsafe
+    training = FineTune(epochs=epochs) if epochs else None
+    key = compact_key(
+        wanted, source=model, imgsz=imgsz, data=data, training=training, seed=seed, trust=trust_checkpoint
     )
-    warnings = [line for line in explain(done.prediction) if line.startswith("warning") and "unaligned" not in line]
-    for line in warnings:
-        complain(wrapped(line, WIDTH))
-    if done.model is None:
-        say("\n".join(wrapped(line, WIDTH) for line in explain(done.prediction)))
-        complain(f"nothing was written: the plan is {done.prediction.verdict}")
-        raise typer.Exit(Exit.DIFFERS)
-    latency = measure_latency(loaded, done.model, imgsz)
+    shown = progress()
+    with making(out, key, shown) as kept:
+        done = make(
+            loaded,
+            graph,
+            prediction,
+            imgsz=imgsz,
+            data=data,
+            training=training,
+            seed=seed,
+            work_dir=kept.path,
+            progress=shown,
+            trusted=trusted_names(model, trust=trust_checkpoint),
+        )
+        latency = measure_latency(loaded, done.model, imgsz)
+        if done.usable:
+            save(done, out, graph, source=model, work_dir=kept.path)
+        if done.usable or not (training and done.proven):
+            kept.forget()
     whole = graph.predict_many([type(wanted)()])[0]
-    if done.proven:
-        save(done, out, graph, source=model, imgsz=imgsz, data=data)
     if as_json:
         say_json(
             {
                 "model": model,
-                "out": str(out) if done.proven else None,
+                "out": str(out) if done.usable else None,
                 "params": [whole.params, done.prediction.params],
                 "macs": [whole.macs, done.prediction.macs],
                 "latency": latency,
                 "metrics": list(done.metrics),
-                "proof": [CheckRecord.of(row.name, row.passed, row.error, row.detail) for row in done.proof],
+                "proof": recorded(done.proof),
+                "deploy": recorded(done.deploy),
                 "differences": list(done.differences),
             }
         )
     else:
-        before = (whole.params, whole.macs)
-        say(heading("Before and after", _costs(before, done, latency)) + "\n" + heading("Proof", _proof(done.proof)))
-    if not done.proven:
-        for difference in done.differences:
-            complain(f"not as predicted: {difference}")
-        complain("nothing was written: the small model is not what was meant, a defect of this tool; please report it")
-        raise typer.Exit(Exit.REFUTED)
+        say(tables(done, (whole.params, whole.macs), latency))
+    if not done.usable:
+        _refute(done, kept.path)
     complain(f"saved {out}")
+
+
+def _tell_hazards(prediction: Prediction) -> None:
+    """Tell what is to be known of a plan, and end if it is unsafe."""
+    lines = explain(prediction)
+    for line in lines:
+        if line.startswith("warning") and "unaligned" not in line:
+            complain(wrapped(line, WIDTH))
+    if prediction.verdict != "safe":
+        say("\n".join(wrapped(line, WIDTH) for line in lines))
+        complain(f"nothing was written: the plan is {prediction.verdict}")
+        raise typer.Exit(Exit.DIFFERS)
+
+
+def _refute(done: Compacted, kept: Path) -> NoReturn:
+    """Tell what is wrong with a small model or its file, and end."""
+    for difference in done.differences:
+        complain(f"not as predicted: {difference}")
+    for row in done.deploy:
+        if row.passed is False:
+            complain(wrapped(f"the file: {row.name}: {row.detail}", WIDTH))
+    wrong = "its file cannot be used" if done.proven else "the small model is not what was meant"
+    complain(f"nothing was written: {wrong}, a defect of this tool; please report it")
+    if kept.exists():
+        complain(f"the trained model is kept in {kept}: the same command goes on from there")
+    raise typer.Exit(Exit.REFUTED)
 
 
 def _check(ratio: float | None, data: str | None, epochs: int, *, plan: Path | None) -> None:
@@ -185,29 +213,3 @@ def _from_file(file: Path, loaded: object, round_to: int | None) -> Plan:
         written[name] = step.layer
         steps.append(Step(name, step.keep))
     return Plan(steps, "group", extend=read.extend, round_to=round_to or read.round_to)
-
-
-def _costs(before: tuple[int, int | None], done: Compacted, latency: Latency) -> str:
-    after = (done.prediction.params, done.prediction.macs)
-    rows = [
-        [name, count(one), count(other), change(one, other)]
-        for name, one, other in zip(("parameters", "multiply-accumulates"), before, after, strict=True)
-    ]
-    rows.append(
-        [
-            f"latency, median of {latency.runs}",
-            f"{latency.dense_ms:.1f} ms",
-            f"{latency.pruned_ms:.1f} ms",
-            change(latency.dense_ms, latency.pruned_ms),
-        ]
-    )
-    if done.metrics:
-        first, *rest = done.metrics
-        for words, metrics in zip(("pruned", "pruned and trained"), rest, strict=False):
-            rows.append([f"mAP50-95, {words}", score(first.map50_95), score(metrics.map50_95), ""])
-    return table(["", "before", "after", "change"], rows)
-
-
-def _proof(rows: tuple[Check, ...]) -> str:
-    cells = [[row.name, "yes" if row.passed else "NO", error(row.error), row.detail] for row in rows]
-    return table(["computes what the masked model does", "holds", "largest relative error", "what"], cells)

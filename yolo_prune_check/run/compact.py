@@ -1,16 +1,19 @@
-"""From a model to the small model that it can be cut down to: predicted, carried out, proven, perhaps trained."""
+"""From a model to the file of a small one: predicted, carried out, proven, perhaps trained, saved, and tried."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+import shutil
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 from torch import nn
 
+from yolo_prune_check.atomic import written_whole
 from yolo_prune_check.channels.graph import ChannelGraph
 from yolo_prune_check.channels.plan import Plan, Step
-from yolo_prune_check.channels.predict import predict
 from yolo_prune_check.channels.prediction import Prediction
 from yolo_prune_check.channels.removal import find_removal
 from yolo_prune_check.confirm.check import Check
@@ -18,15 +21,27 @@ from yolo_prune_check.confirm.compare import compare
 from yolo_prune_check.confirm.observe import observe
 from yolo_prune_check.confirm.proof import prove
 from yolo_prune_check.data.photographs import photographs
+from yolo_prune_check.errors import UserError
 from yolo_prune_check.images import image_channels
+from yolo_prune_check.model.checkpoint import read_checkpoint
 from yolo_prune_check.progress import Progress
-from yolo_prune_check.prune.apply import carry_out, meant_by
+from yolo_prune_check.prune.apply import carry_out, cuts_of, meant_by
+from yolo_prune_check.prune.reference import Reference
+from yolo_prune_check.prune.widened import trained_reference
 from yolo_prune_check.run.checkpoint import save_checkpoint
-from yolo_prune_check.run.proving import sizes_of
+from yolo_prune_check.run.content import file_hash, key_of
+from yolo_prune_check.run.deployed import deployed
+from yolo_prune_check.run.plain import to_plain
+from yolo_prune_check.run.proving import recorded, sizes_of
+from yolo_prune_check.run.record import write_atomically
 from yolo_prune_check.run.sidecar import write_sidecar
 from yolo_prune_check.spec.schema import FineTune
 from yolo_prune_check.train.evaluate import Metrics, evaluate
 from yolo_prune_check.train.finetune import fine_tune
+
+FILE: Final = "small.pt"
+"""Name of the small model's file until it is known to be usable."""
+_HASH: Final = ".sha256"
 
 
 @dataclass(frozen=True)
@@ -34,29 +49,65 @@ class Compacted:
     """What came of it.
 
     Attributes:
-        model: The small model; None where the plan is unsafe.
+        model: The small model.
         prediction: What was predicted of the plan.
-        proof: Whether it computes what the masked model does, before it was trained.
+        proof: Whether it computes what the masked model with the same weights does: the small model as it is at the end.
         differences: Where it is not as predicted.
         metrics: mAP of the model before, after pruning, and after training; of those that were asked for.
+        deploy: What can be done with its file where this package is not; nothing is known where it is not proven.
     """
 
-    model: nn.Module | None
+    model: nn.Module
     prediction: Prediction
     proof: tuple[Check, ...] = ()
     differences: tuple[str, ...] = ()
     metrics: tuple[Metrics, ...] = ()
+    deploy: tuple[Check, ...] = ()
 
     @property
     def proven(self) -> bool:
         """Whether all is as predicted and as meant."""
-        return not self.differences and all(row.passed is not False for row in self.proof)
+        return not self.differences and _holds(self.proof)
+
+    @property
+    def usable(self) -> bool:
+        """Whether it is proven, and its file can be used elsewhere."""
+        return self.proven and bool(self.deploy) and _holds(self.deploy)
+
+
+def _holds(rows: Sequence[Check]) -> bool:
+    return all(row.passed is not False for row in rows)
+
+
+def compact_key(
+    plan: Plan, *, source: str, imgsz: int, data: str | None, training: FineTune | None, seed: int, trust: bool
+) -> str:
+    """A SHA-256, in hexadecimal, of all that decides what ``compact`` makes; see ``key_of``.
+
+    Args:
+        plan: The plan.
+        source: The untouched model as ``load_model`` took it.
+        imgsz: Image size in pixels.
+        data: Data set.
+        training: How to train.
+        seed: Of the training.
+        trust: Whether code in the source was accepted.
+    """
+    asked = {
+        "compact": to_plain(plan),
+        "imgsz": imgsz,
+        "training": None if training is None else training.model_dump(mode="json"),
+        "seed": seed,
+        "trust": trust,
+        "data": data,  # its name, which the file takes by default
+    }
+    return key_of(asked, model=source, data=data)
 
 
 def compact(
     model: nn.Module,
     graph: ChannelGraph,
-    plan: Plan,
+    prediction: Prediction,
     *,
     imgsz: int,
     data: str | None,
@@ -64,67 +115,112 @@ def compact(
     seed: int,
     work_dir: Path,
     progress: Progress,
+    trusted: Collection[str] = (),
 ) -> Compacted:
-    """Carry a plan by ``group`` out and prove it.
+    """Carry a safe plan by ``group`` out, prove it, save it as ``FILE`` in the work folder, and try that elsewhere.
 
     Args:
         model: The untouched model; it stays so.
         graph: Its graph.
-        plan: By execution ``group``.
+        prediction: Of the plan, by execution ``group``.
         imgsz: Image size in pixels, of the proof and of what data is used for.
         data: What to measure mAP on, and to train with; None for neither.
         training: How to train; None for not at all.
         seed: Of the training.
-        work_dir: Where the training may keep files.
+        work_dir: A folder of this very run, see ``compact_key``: training goes on from what is in there, and a model
+            that is trained already is taken.
         progress: Where long work is shown.
+        trusted: Names beyond stock classes that were accepted in the model's file.
 
     Raises:
         UserError: The data cannot be used, or the training fails.
+        ValueError: The plan is not safe.
     """
-    prediction = predict(graph, plan)
     if prediction.verdict != "safe":
-        return Compacted(None, prediction)
+        raise ValueError(f"the plan is {prediction.verdict}")
+    plan = prediction.plan
     small, reference = carry_out(model, plan, graph), meant_by(model, plan, graph)
     found = compare(prediction, observe(reference, small, graph.imgsz))
-    real = partial(photographs, data) if image_channels(model) == 3 else None
-    with progress.task("prove that it computes what the masked model does"):
-        proof = prove(reference, small, sizes_of(small, imgsz), real)
-    done = Compacted(small, prediction, proof, found.differences)
-    if data is None or not done.proven:
+    done = Compacted(small, prediction, _proven(reference, small, imgsz, data, progress), found.differences)
+    if not done.proven:
         return done
-    measure = partial(evaluate, data=data, imgsz=imgsz, progress=progress)
-    metrics = [measure(model), measure(small)]
-    if training is not None:
-        result = fine_tune(
-            small,
-            data=data,
-            imgsz=imgsz,
-            settings=training,
-            seed=seed,
-            masks=None,
-            work_dir=work_dir,
-            progress=progress,
-        )
-        small = result.model
+    file, metrics = work_dir / FILE, list[Metrics]()
+    if data is not None:
+        measure = partial(evaluate, data=data, imgsz=imgsz, progress=progress)
+        metrics = [measure(model), measure(small)]
+    if data is not None and training is not None:
+        earlier = _trained_earlier(file, progress, trust=bool(trusted))
+        if earlier is None:
+            result = fine_tune(
+                small,
+                data=data,
+                imgsz=imgsz,
+                settings=training,
+                seed=seed,
+                masks=None,
+                work_dir=work_dir,
+                progress=progress,
+                resume_dir=work_dir,
+            )
+            save_checkpoint(result.model, file, imgsz=imgsz, data=data)
+            write_atomically(file.with_suffix(_HASH), file_hash(file))
+        small = result.model if earlier is None else earlier
         metrics.append(measure(small))
-    return Compacted(small, prediction, proof, (), tuple(metrics))
+        reference = trained_reference(model, cuts_of(model, plan, graph), small, imgsz=graph.imgsz)
+        done = replace(done, model=small, proof=_proven(reference, small, imgsz, data, progress))
+        if not done.proven:
+            return done
+    else:
+        save_checkpoint(small, file, imgsz=imgsz, data=data)
+    deploy = deployed(model, small, file, imgsz=imgsz, trusted=trusted, progress=progress)
+    return replace(done, metrics=tuple(metrics), deploy=deploy)
 
 
-def save(done: Compacted, path: Path, graph: ChannelGraph, *, source: str, imgsz: int, data: str | None) -> None:
-    """Save a small model that was proven, with its sidecar: the plan as it was carried out, the proof, and hashes.
+def _proven(
+    reference: Reference, small: nn.Module, imgsz: int, data: str | None, progress: Progress
+) -> tuple[Check, ...]:
+    real = partial(photographs, data) if image_channels(small) == 3 else None
+    with progress.task("prove that it computes what the masked model does"):
+        return prove(reference, small, sizes_of(small, imgsz), real)
+
+
+def _trained_earlier(file: Path, progress: Progress, *, trust: bool) -> nn.Module | None:
+    """The model that an interrupted run has trained to the end; None if there is none that can be read."""
+    digest = file.with_suffix(_HASH)
+    if not digest.is_file():
+        return None
+    try:
+        if file_hash(file) != digest.read_text(encoding="utf-8"):  # PyTorch reads numbers that are not what was written
+            raise UserError("it is not the file that was saved", where=str(file))
+        model = read_checkpoint(file, trust=trust)
+    except (OSError, UserError) as error:
+        progress.line(f"the trained model cannot be read ({error}), it is trained anew")
+        return None
+    progress.line("goes on after the training, where it was interrupted")
+    return model
+
+
+def save(done: Compacted, path: Path, graph: ChannelGraph, *, source: str, work_dir: Path) -> None:
+    """Put a small model's file in its place, with its sidecar: the plan as it was carried out, all rows, and hashes.
+
+    A process that is killed in here leaves files that are whole, and all that it takes to write both again.
 
     Args:
         done: What ``compact`` gave.
         path: A ``.pt``; its sidecar is the ``.json`` beside it.
         graph: Graph of the untouched model.
         source: That model as ``load_model`` took it.
-        imgsz: Image size in pixels that the file takes by default.
-        data: Data set that it takes by default.
+        work_dir: The folder that ``compact`` was given.
     """
-    if done.model is None:
-        raise TypeError("there is no model to save")
+    if not done.usable:
+        raise ValueError("a model that is not proven and usable is not to be saved")
     kept = find_removal(graph, done.prediction.plan).kept
     whole = Plan([Step(layer, keep) for layer, keep in kept.items()], "group")
-    record = {"proof": [asdict(row) for row in done.proof], "metrics": [asdict(metrics) for metrics in done.metrics]}
-    save_checkpoint(done.model, path, imgsz=imgsz, data=data)
+    record = {
+        "proof": [asdict(row) for row in recorded(done.proof)],
+        "deploy": [asdict(row) for row in recorded(done.deploy)],
+        "metrics": [asdict(metrics) for metrics in done.metrics],
+    }
+    with (work_dir / FILE).open("rb") as made, written_whole(path) as target:
+        shutil.copyfileobj(made, target)
     write_sidecar(path, plan=whole, source=source, record=record)

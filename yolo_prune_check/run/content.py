@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 
@@ -25,17 +25,30 @@ _PACKAGE = Path(__file__).parents[1]
 def content_key(scenario: Scenario, *, predict_only: bool) -> str:
     """A SHA-256, in hexadecimal, of all that decides what comes out of a scenario.
 
-    That is what the scenario says (not where it is written), the content of its model, its data (images and labels by
-    path, size and time of change; a shipped set by its version), the source of this package, the versions of the
-    libraries and of Python, and the number of threads, on which sums depend in the last digits.
+    That is what the scenario says (not where it is written), and what ``key_of`` adds.
+    """
+    asked = {"scenario": scenario.model_dump(mode="json", exclude={"source"}), "predict_only": predict_only}
+    return key_of(asked, model=scenario.model, data=scenario.data)
+
+
+def key_of(asked: Mapping[str, object], *, model: str, data: str | None) -> str:
+    """A SHA-256, in hexadecimal, of what is asked for and of all else that decides what comes out.
+
+    That is the content of the model, the data (images and labels by path, size and time of change; a shipped set by its
+    version), the source of this package, the versions of the libraries and of Python, and the number of threads, on
+    which sums depend in the last digits.
 
     What is not there, or cannot be read, is part of the key as such: whoever loads it says what is wrong.
+
+    Args:
+        asked: Every argument, as JSON knows it.
+        model: As ``load_model`` takes it.
+        data: A shipped data set or an Ultralytics dataset YAML; None for none.
     """
     parts = {
-        "scenario": scenario.model_dump(mode="json", exclude={"source"}),
-        "predict_only": predict_only,
-        "model": _model(scenario.model),
-        "data": None if scenario.data is None else _data(scenario.data),
+        "asked": dict(asked),
+        "model": _model(model),
+        "data": None if data is None else _data(data),
         "package": _package(),
         "versions": versions(),
         "machine": platform.machine(),

@@ -22,13 +22,14 @@ from yolo_prune_check.run.events import (
 )
 from yolo_prune_check.run.finish import blank_record, confirm_final, make_record, not_refused
 from yolo_prune_check.run.folder import only_here
+from yolo_prune_check.run.keyed import UNFINISHED
 from yolo_prune_check.run.limited import run_limited
 from yolo_prune_check.run.random_plans import run_fuzz
 from yolo_prune_check.run.resolve import Resolved, Target, refuse_data, resolve, where_of
 from yolo_prune_check.run.results import forget_record, keep_record, kept_record
 from yolo_prune_check.run.state import State
 from yolo_prune_check.run.step import add_hazard, predict_step, run_step
-from yolo_prune_check.run.unfinished import UNFINISHED, Unfinished
+from yolo_prune_check.run.unfinished import Unfinished
 from yolo_prune_check.run.way import Way
 from yolo_prune_check.spec.schema import Scenario
 

@@ -12,16 +12,14 @@ from yolo_prune_check.channels.plan import Plan
 from yolo_prune_check.channels.predict import predict
 from yolo_prune_check.confirm.check import Check
 from yolo_prune_check.confirm.compare import Confirmation, compare
-from yolo_prune_check.confirm.deploy import deploy_checks
 from yolo_prune_check.confirm.latency import latency
 from yolo_prune_check.confirm.observe import observe
-from yolo_prune_check.model.checkpoint import foreign_names
 from yolo_prune_check.prune.reference import Reference
 from yolo_prune_check.run.checkpoint import display_path, save_checkpoint
+from yolo_prune_check.run.deployed import deployed
 from yolo_prune_check.run.expectations import describe_expectation, unjudged, unmet
-from yolo_prune_check.run.proving import STRUCTURAL, meant_by_final, prove_final
+from yolo_prune_check.run.proving import STRUCTURAL, meant_by_final, prove_final, recorded
 from yolo_prune_check.run.record import (
-    CheckRecord,
     EdgeRecord,
     LatencyRecord,
     MetricsRecord,
@@ -33,6 +31,7 @@ from yolo_prune_check.run.record import (
 from yolo_prune_check.run.selected import selected
 from yolo_prune_check.run.sidecar import write_sidecar
 from yolo_prune_check.run.state import Foretold, State
+from yolo_prune_check.run.trusted import trusted_names
 from yolo_prune_check.spec.schema import FineTune, Scenario
 
 
@@ -88,8 +87,8 @@ def make_record(state: State, notes: tuple[str, ...], *, executed: bool) -> Reco
         hazards=hazards,
         metrics=metrics,
         facts=state.baseline.facts,
-        proof=_rows(proof),
-        deploy=_rows(deploy),
+        proof=recorded(proof),
+        deploy=recorded(deploy),
         checkpoint=None if saved is None else display_path(saved),
     )
     if saved is not None:
@@ -97,22 +96,19 @@ def make_record(state: State, notes: tuple[str, ...], *, executed: bool) -> Reco
     return record
 
 
-def _rows(checks: Sequence[Check]) -> tuple[CheckRecord, ...]:
-    return tuple(CheckRecord.of(row.name, row.passed, row.error, row.detail) for row in checks)
-
-
 def _deployed(state: State, saved: Path) -> tuple[Check, ...]:
     """What can be done with the file elsewhere; one with adapters needs this package, and says so when it is loaded."""
     if state.scenario.execution != "group":
         return ()
-    with state.progress.task("use the saved file where this package is not"):
-        return deploy_checks(state.model, saved, imgsz=state.scenario.imgsz, trusted=_trusted(state.scenario))
-
-
-def _trusted(scenario: Scenario) -> tuple[str, ...]:
-    """What the untouched model's file asks for beyond stock classes, where that was accepted."""
-    source = Path(scenario.model).expanduser()
-    return foreign_names(source) if scenario.trust_checkpoint and source.is_file() and source.suffix == ".pt" else ()
+    scenario = state.scenario
+    return deployed(
+        state.baseline.model,
+        state.model,
+        saved,
+        imgsz=scenario.imgsz,
+        trusted=trusted_names(scenario.model, trust=scenario.trust_checkpoint),
+        progress=state.progress,
+    )
 
 
 def _whole(state: State) -> Plan:

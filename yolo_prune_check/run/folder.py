@@ -1,4 +1,4 @@
-"""A scenario's folder: one process at a time works in it, and what killed ones left half-written is cleared away."""
+"""A run's folder: one process at a time works in it, and what killed ones left half-written is cleared away."""
 
 from __future__ import annotations
 
@@ -18,25 +18,26 @@ _POLL_S: Final = 0.2
 
 
 @contextmanager
-def only_here(folder: Path, shown: Progress) -> Iterator[None]:
-    """Be the only process that works in a scenario's folder, once any other is done with it.
+def only_here(folder: Path, shown: Progress, what: str = "this scenario") -> Iterator[None]:
+    """Be the only process that works in a run's folder, once any other is done with it.
 
     The system lets go of the lock of a process that is killed. What such a process was writing is removed.
 
     Args:
-        folder: The scenario's folder; made if it is not there.
+        folder: The folder; made if it is not there.
         shown: Told if there is another process to wait for.
+        what: What is run there, as messages name it.
 
     Raises:
-        UserError: The folder cannot be made or written to, or this thread is running the scenario already.
+        UserError: The folder cannot be made or written to, or this thread is running it already.
     """
     lock = FileLock(folder / _LOCK)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _acquire(lock, folder, shown)
+        _acquire(lock, folder, shown, what)
     except RuntimeError as error:  # of filelock: this thread holds it already
         raise UserError(
-            "this scenario is being run here already",
+            f"{what} is being run here already",
             where=str(folder),
             hint="Take all events of the first run, or close it, before the second.",
         ) from error
@@ -50,11 +51,11 @@ def only_here(folder: Path, shown: Progress) -> Iterator[None]:
         lock.release()
 
 
-def _acquire(lock: FileLock, folder: Path, shown: Progress) -> None:
+def _acquire(lock: FileLock, folder: Path, shown: Progress, what: str) -> None:
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        shown.line(f"    waiting for another process that runs this scenario (it holds {folder / _LOCK})")
+        shown.line(f"    waiting for another process that runs {what} (it holds {folder / _LOCK})")
         lock.acquire(poll_interval=_POLL_S)
 
 
@@ -62,5 +63,5 @@ def _sweep(folder: Path) -> None:
     """Remove what killed processes were writing: ``written_whole``'s files, and folders that training made."""
     for path in folder.rglob(".*.tmp"):
         path.unlink()
-    for path in folder.glob("fine-tune-*"):
+    for path in list(folder.rglob("fine-tune-*")):
         shutil.rmtree(path)

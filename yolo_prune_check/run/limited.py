@@ -14,11 +14,12 @@ from yolo_prune_check.run.content import content_key
 from yolo_prune_check.run.events import Event, PlanTried, ScenarioFinished, ScenarioStarted, StepFinished, StepStarted
 from yolo_prune_check.run.finish import blank_record
 from yolo_prune_check.run.folder import only_here
+from yolo_prune_check.run.keyed import UNFINISHED
 from yolo_prune_check.run.messages import Raised, Said, Shown, Task, TaskAdvanced, TaskBegan, TaskEnded
 from yolo_prune_check.run.process import Process
 from yolo_prune_check.run.record import Record, StepRecord
 from yolo_prune_check.run.results import kept_record
-from yolo_prune_check.run.unfinished import UNFINISHED, Unfinished
+from yolo_prune_check.run.unfinished import Unfinished
 from yolo_prune_check.run.way import Way
 from yolo_prune_check.spec.schema import Limits, Scenario
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -15,6 +16,7 @@ from yolo_prune_check.data.photographs import photographs
 from yolo_prune_check.images import image_channels
 from yolo_prune_check.prune.reference import Reference
 from yolo_prune_check.prune.widened import trained_masked, trained_reference
+from yolo_prune_check.run.record import CheckRecord
 from yolo_prune_check.run.state import State
 
 STRUCTURAL = ("group", "adapter")
@@ -46,6 +48,11 @@ def sizes_of(model: nn.Module, imgsz: int) -> tuple[int, int]:
     stride = max(32, int(torch.as_tensor(network.stride).max()))
     half = imgsz // 2 // stride * stride
     return imgsz, half or imgsz * 2
+
+
+def recorded(checks: Sequence[Check]) -> tuple[CheckRecord, ...]:
+    """Rows of a proof, or of the checks of a file, as records hold them."""
+    return tuple(CheckRecord.of(row.name, row.passed, row.error, row.detail) for row in checks)
 
 
 def _totals(confirmation: Confirmation) -> tuple[Check, ...]:

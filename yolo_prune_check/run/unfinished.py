@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -14,14 +13,12 @@ from yolo_prune_check.model.checkpoint import read_checkpoint
 from yolo_prune_check.run.checkpoint import save_checkpoint
 from yolo_prune_check.run.content import file_hash
 from yolo_prune_check.run.events import Event
+from yolo_prune_check.run.keyed import KeyedFolder
 from yolo_prune_check.run.plain import from_plain, to_plain
 from yolo_prune_check.run.record import write_atomically
 from yolo_prune_check.run.state import State
 from yolo_prune_check.run.trained import trained_graph
 
-UNFINISHED: Final = "unfinished"
-"""Folder below a scenario's for what an interrupted run goes on from."""
-_KEY: Final = "key"
 _MADE_ANEW: Final = frozenset(
     {"scenario", "baseline", "model", "folder", "progress", "resume_dir", "graph"},
 )
@@ -39,7 +36,7 @@ class Unfinished:
 
     def __init__(self, folder: Path, key: str) -> None:
         self.folder = folder
-        self._key = key
+        self._keyed = KeyedFolder(folder, key)
         self._file = folder / "state.json"
 
     def save(self, state: State, told: Sequence[Event]) -> None:
@@ -69,9 +66,7 @@ class Unfinished:
         Returns:
             All events until then; none, and the state as it was, if nothing is kept that fits.
         """
-        if not self._is_of_this_key():
-            self.forget()  # with what training keeps, which does not know of all that the key holds
-            write_atomically(self._file.with_name(_KEY), self._key)
+        self._keyed.claim()  # also of what training keeps, which does not know of all that the key holds
         if not self._file.is_file():
             return []
         try:
@@ -95,14 +90,9 @@ class Unfinished:
             state.graph = trained_graph(state)
         return events
 
-    def _is_of_this_key(self) -> bool:
-        file = self._file.with_name(_KEY)
-        return file.is_file() and file.read_text(encoding="utf-8") == self._key
-
     def forget(self) -> None:
         """Remove what is kept, under whatever key."""
-        if self.folder.exists():
-            shutil.rmtree(self.folder)
+        self._keyed.forget()
 
 
 def _kept() -> list[str]:

@@ -1,0 +1,59 @@
+"""What ``compact`` prints: costs, the proof, and what can be done with the file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from yolo_prune_check.cli.output import heading, table
+from yolo_prune_check.report.checks import error
+from yolo_prune_check.report.figures import change, count, score
+
+if TYPE_CHECKING:
+    from yolo_prune_check.confirm.check import Check
+    from yolo_prune_check.confirm.latency import Latency
+    from yolo_prune_check.run.compact import Compacted
+
+
+def tables(done: Compacted, before: tuple[int, int | None], latency: Latency) -> str:
+    """All of it, as titled tables.
+
+    Args:
+        done: What came of it.
+        before: Parameters and multiply-accumulates of the untouched model.
+        latency: Of both models.
+    """
+    parts = [
+        heading("Before and after", _costs(before, done, latency)),
+        heading("Proof", _checks("computes what the masked model does", done.proof)),
+    ]
+    if done.deploy:
+        parts.append(heading("The file", _checks("can be used without this package", done.deploy)))
+    return "\n".join(parts)
+
+
+def _costs(before: tuple[int, int | None], done: Compacted, latency: Latency) -> str:
+    after = (done.prediction.params, done.prediction.macs)
+    rows = [
+        [name, count(one), count(other), change(one, other)]
+        for name, one, other in zip(("parameters", "multiply-accumulates"), before, after, strict=True)
+    ]
+    rows.append(
+        [
+            f"latency, median of {latency.runs}",
+            f"{latency.dense_ms:.1f} ms",
+            f"{latency.pruned_ms:.1f} ms",
+            change(latency.dense_ms, latency.pruned_ms),
+        ]
+    )
+    if done.metrics:
+        first, *rest = done.metrics
+        for words, metrics in zip(("pruned", "pruned and trained"), rest, strict=False):
+            rows.append([f"mAP50-95, {words}", score(first.map50_95), score(metrics.map50_95), ""])
+    return table(["", "before", "after", "change"], rows)
+
+
+def _checks(title: str, rows: Sequence[Check]) -> str:
+    holds = {True: "yes", False: "NO", None: "–"}
+    cells = [[row.name, holds[row.passed], error(row.error), row.detail] for row in rows]
+    return table([title, "holds", "largest relative error", "what"], cells)
