@@ -15,4 +15,5 @@ class Pickler(pickle._Pickler):  # the one in C asks nobody about texts
 
     def save(self, obj: object, save_persistent_id: bool = True) -> None:
         """Write an object; see ``pickle``."""
-        super().save(sys.intern(obj) if type(obj) is str else obj, save_persistent_id)  # type: ignore[misc]  # typeshed: no save
+        known = sys.intern(obj) if type(obj) is str else obj
+        super().save(known, save_persistent_id)  # type: ignore[misc]  # typeshed leaves the method out
