@@ -14,10 +14,11 @@ import pytest
 import torch
 
 from tests.small import SIZE, dense_digits, half_plan, size_of, small_digits
-from yolo_prune_check.channels.plan import Plan, Step
+from yolo_prune_check.channels.plan import Execution, Plan, Step
 from yolo_prune_check.data import shipped_model
 from yolo_prune_check.errors import UserError
 from yolo_prune_check.model.load import load_model
+from yolo_prune_check.prune.apply import prune
 from yolo_prune_check.prune.copied import copied
 from yolo_prune_check.run.checkpoint import save_checkpoint
 from yolo_prune_check.run.sidecar import sidecar_path, verify_sidecar, write_sidecar
@@ -85,6 +86,17 @@ def test_the_file_names_nothing_of_this_package(saved: Path) -> None:
         said = [arg for _, arg, _ in pickletools.genops(archive.read(pickled)) if isinstance(arg, str)]
     assert any("ultralytics.nn.tasks" in text for text in said)  # the scan does find the names of modules
     assert [text for text in said if "yolo_prune_check" in text] == []
+
+
+@pytest.mark.parametrize(
+    ("model", "execution"), [("yolov8n-digits", "adapter"), ("yolov8n.yaml", "mask"), ("yolo11n-seg.yaml", "group")]
+)
+def test_a_model_that_was_reloaded_gives_the_same_file(model: str, execution: Execution, tmp_path: Path) -> None:
+    pruned = prune(load_model(model), Plan([Step("model.1.conv", range(16))], execution))
+    files = [tmp_path / name / "final.pt" for name in ("made", "reloaded")]
+    save_checkpoint(pruned, files[0])
+    save_checkpoint(load_model(files[0]), files[1])
+    assert files[0].read_bytes() == files[1].read_bytes()
 
 
 def test_what_training_left_on_the_model_is_not_saved(tmp_path: Path) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,12 @@ imgsz: 32
 scenarios:
   - id: x
     steps: [{layer: 1.0, keep: 0-15}, {layer: 2.0, keep: '0-7,16-23'}]
+"""
+DEPLOYED = """\
+model: yolov8n-digits
+imgsz: 32
+scenarios:
+  - {id: x, execution: group, steps: [{layer: 1.0, keep: 0-15}], limits: {seconds: 300}}
 """
 
 
@@ -144,6 +151,76 @@ def test_the_process_does_not_outlive_the_one_that_started_it(tmp_path: Path) ->
         finally:
             starter.kill()
     assert wait_for(lambda: not any(child.is_running() for child in children))
+
+
+def test_what_the_process_started_ends_with_it_when_it_is_killed() -> None:
+    started: list[psutil.Process] = []
+
+    def kill() -> None:
+        started.append(stopped_file_check(psutil.Process()))
+        (process,) = own_processes()
+        process.kill()
+
+    try:
+        record = record_of(events_of(DEPLOYED, progress=AtFileCheck(kill))[-1])
+        assert record.reasons[0].startswith("stopped as its process died, after step 1 of 1 (use the saved file ")
+        assert wait_for(lambda: has_ended(started[0]), 10)
+    finally:
+        end(started)
+
+
+def test_what_the_process_started_ends_when_their_starter_is_killed() -> None:
+    scenario_of(DEPLOYED)
+    command = [sys.executable, "-m", "yolo_prune_check", "run", "x.prune.yaml", "--report-dir", "out"]
+    started: list[psutil.Process] = []
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as starter:
+        try:
+            started.append(stopped_file_check(psutil.Process(starter.pid)))
+        finally:
+            starter.kill()
+    try:
+        assert wait_for(lambda: has_ended(started[0]), 10)
+    finally:
+        end(started)
+
+
+class AtFileCheck(Recorder):
+    """Does something once the saved file is being checked."""
+
+    def __init__(self, deed: Callable[[], None]) -> None:
+        super().__init__()
+        self._deed = deed
+
+    @contextmanager
+    def task(self, title: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
+        with super().task(title, total) as advance:
+            if title.startswith("use the saved file"):
+                self._deed()
+            yield advance
+
+
+def stopped_file_check(starter: psutil.Process) -> psutil.Process:
+    """The process in which a scenario checks its saved file, stopped: it never ends by itself, but can be killed."""
+
+    def checks() -> list[psutil.Process]:
+        return [child for child in starter.children(recursive=True) if "standalone.py" in " ".join(child.cmdline())]
+
+    (process,) = wait_for(checks)
+    process.suspend()
+    return process
+
+
+def has_ended(process: psutil.Process) -> bool:
+    try:
+        return bool(process.status() == psutil.STATUS_ZOMBIE)  # of which nobody has asked how it ended
+    except psutil.NoSuchProcess:
+        return True
+
+
+def end(processes: list[psutil.Process]) -> None:
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
 
 
 def wait_for(asked: Callable[[], Any], seconds: float = 60) -> Any:

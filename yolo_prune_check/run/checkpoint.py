@@ -13,6 +13,7 @@ from yolo_prune_check.data import SHIPPED_DATA, shipped_data
 from yolo_prune_check.model.quiet import prepare_ultralytics
 from yolo_prune_check.model.tasks import task_of
 from yolo_prune_check.prune.copied import copied
+from yolo_prune_check.run import pickled
 
 
 def save_checkpoint(model: nn.Module, path: Path, *, imgsz: int | None = None, data: str | None = None) -> None:
@@ -47,7 +48,7 @@ def save_checkpoint(model: nn.Module, path: Path, *, imgsz: int | None = None, d
         "version": __version__,
     }
     with written_whole(path) as file:
-        torch.save(content, file)
+        torch.save(content, file, pickle_module=pickled)
 
 
 def _train_args(model: nn.Module, imgsz: int | None, data: str | None) -> dict[str, Any]:

@@ -23,7 +23,8 @@ from yolo_prune_check.run.messages import Message, Raised, Said, Task, TaskAdvan
 def serve() -> None:
     """Run the ``Task`` that comes in by standard input; send messages by standard output.
 
-    Standard input stays open as long as the process that started this one lives: its end is the end of this one.
+    Standard input stays open as long as the process that started this one lives: its end is the end of this one, and of
+    what this one started. This process leads a group of its own, see ``Process``.
     """
     outgoing = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what anybody prints is no message
@@ -43,7 +44,7 @@ def serve() -> None:
 
 def _end_with_starter() -> None:
     sys.stdin.buffer.read()
-    os._exit(1)  # the other threads are in the midst of work that nobody waits for any more
+    os.killpg(os.getpid(), signal.SIGKILL)  # all are in the midst of work that nobody waits for any more
 
 
 class _Sender:

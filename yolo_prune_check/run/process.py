@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import queue
 import signal
@@ -25,7 +26,7 @@ _MB: Final = 1e6
 
 
 class Process:
-    """A process that carries out a task, from when it is made until it is closed.
+    """A process that carries out a task, in a session of its own, from when it is made until it is closed.
 
     Attributes:
         why_ended: Once ``messages`` is exhausted: when it ended, and why, such as `after 600 s`, `the limit is 600 s`.
@@ -36,7 +37,9 @@ class Process:
         start = f"import sys; sys.path[:] = {sys.path!r}; from yolo_prune_check.run.child import serve; serve()"
         self._begin = time.monotonic()
         self._limits = limits
-        self._popen = subprocess.Popen([sys.executable, "-c", start], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self._popen = subprocess.Popen(
+            [sys.executable, "-c", start], stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
+        )
         self._inbox: queue.Queue[Message | None] = queue.Queue()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -69,10 +72,10 @@ class Process:
                 return
 
     def close(self) -> None:
-        """End it, if it has not ended by itself, and the processes that it started."""
-        for process in self._family():
-            with suppress(psutil.NoSuchProcess):
-                process.kill()
+        """End it, if it has not ended by itself, and, however it ended, the processes that it started."""
+        # Its group, since those whose starter died before them are nobody's children any more.
+        with suppress(ProcessLookupError, PermissionError):  # all have ended; macOS says so where one is not waited for
+            os.killpg(self._popen.pid, signal.SIGKILL)
         self._popen.wait()
         self._reader.join()
         for stream in (self._popen.stdin, self._popen.stdout):
