@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import torch
 from torch import nn
@@ -63,6 +67,47 @@ def test_two_processes_train_the_pruned_network_together(network: Any, tiny: str
     assert not same(state(result.model), state(network))
     assert recorder.tasks == [("fine-tune 2 epochs on 8 images", 2 * 2)]
     assert recorder.steps == [1] * 4
+
+
+LONG = """\
+import sys
+from pathlib import Path
+from tests.train.tiny import SIZE
+from yolo_prune_check.model.load import load_model
+from yolo_prune_check.progress import progress
+from yolo_prune_check.spec.schema import FineTune
+from yolo_prune_check.train import finetune, launch
+
+finetune._on = lambda devices, _: ",".join(map(str, devices))
+launch.WORKER = "tests.train.cpu_worker"
+finetune.fine_tune(
+    load_model("yolov8n.yaml"), data=sys.argv[1], imgsz=SIZE, settings=FineTune(epochs=1000, batch=4), seed=0,
+    masks=None, work_dir=Path(sys.argv[2]), progress=progress(quiet=True), devices=[0, 1],
+)
+"""
+
+
+def test_processes_end_when_the_one_that_started_them_is_killed(tiny: str, tmp_path: Path) -> None:
+    """Else they train to the last epoch, and write over what the next run goes on from."""
+    command = [sys.executable, "-c", LONG, tiny, str(tmp_path / "work")]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as starter:
+        try:
+            started = _training(starter.pid)
+        finally:
+            starter.kill()
+    _, alive = psutil.wait_procs(started, timeout=60)
+    assert not alive
+
+
+def _training(starter: int) -> list[psutil.Process]:
+    """The launcher and its two workers, once these train."""
+    for _ in range(1200):
+        time.sleep(0.1)
+        found = psutil.Process(starter).children(recursive=True)
+        workers = [process for process in found if "tests.train.cpu_worker" in process.cmdline()[-2:]]
+        if len(workers) == 2 and all(process.cpu_times().user > 8 for process in workers):
+            return found
+    raise AssertionError("they never began")
 
 
 @pytest.fixture
