@@ -14,7 +14,8 @@ from yolo_prune_check.cli.explain import explain
 from yolo_prune_check.cli.image_size import is_image_size
 from yolo_prune_check.cli.output import WIDTH, complain, heading, say, say_json, table, wrapped
 from yolo_prune_check.errors import UserError
-from yolo_prune_check.plugin.names import WORK_DIR
+from yolo_prune_check.plugin.names import DEVICE, WORK_DIR
+from yolo_prune_check.plugin.places import check_device
 from yolo_prune_check.progress import progress
 from yolo_prune_check.report.checks import error
 from yolo_prune_check.report.figures import change, count, score
@@ -61,6 +62,7 @@ def compact(
         typer.Option("--imgsz", callback=is_image_size, help="Image size in pixels, a multiple of 32 from 32 to 1280."),
     ] = 128,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the criterion random, and of the training.")] = 0,
+    device: Annotated[str, typer.Option("--device", metavar="DEVICE", help=DEVICE)] = "cpu",
     trust_checkpoint: Annotated[
         bool, typer.Option("--trust-checkpoint", help="Load a checkpoint that holds code, and run that code.")
     ] = False,
@@ -75,12 +77,14 @@ def compact(
     """
     _check(ratio, data, epochs, plan=plan)
     _check_out(out, model, plan)
+    device = check_device(device, where="--device")
     from yolo_prune_check.channels.graph import ChannelGraph
     from yolo_prune_check.confirm.latency import latency as measure_latency
     from yolo_prune_check.model.load import load_model
     from yolo_prune_check.run.compact import compact as make
     from yolo_prune_check.run.compact import save
     from yolo_prune_check.spec.schema import FineTune
+    from yolo_prune_check.train.devices import placed
 
     loaded = load_model(model, trust=trust_checkpoint)
     graph = ChannelGraph.trace(loaded, imgsz=imgsz)
@@ -99,6 +103,7 @@ def compact(
         seed=seed,
         work_dir=WORK_DIR,
         progress=progress(),
+        device=device,
     )
     warnings = [line for line in explain(done.prediction) if line.startswith("warning") and "unaligned" not in line]
     for line in warnings:
@@ -107,7 +112,7 @@ def compact(
         say("\n".join(wrapped(line, WIDTH) for line in explain(done.prediction)))
         complain(f"nothing was written: the plan is {done.prediction.verdict}")
         raise typer.Exit(Exit.DIFFERS)
-    latency = measure_latency(loaded, done.model, imgsz)
+    latency = measure_latency(placed(loaded, device), placed(done.model, device), imgsz)
     whole = graph.predict_many([type(wanted)()])[0]
     if done.proven:
         save(done, out, graph, source=model, imgsz=imgsz, data=data)

@@ -25,6 +25,7 @@ from yolo_prune_check.run.checkpoint import save_checkpoint
 from yolo_prune_check.run.proving import sizes_of
 from yolo_prune_check.run.sidecar import write_sidecar
 from yolo_prune_check.spec.schema import FineTune
+from yolo_prune_check.train.devices import gpus_of, placed, require_training
 from yolo_prune_check.train.evaluate import Metrics, evaluate
 from yolo_prune_check.train.finetune import fine_tune
 
@@ -64,6 +65,7 @@ def compact(
     seed: int,
     work_dir: Path,
     progress: Progress,
+    device: str = "cpu",
 ) -> Compacted:
     """Carry a plan by ``group`` out and prove it.
 
@@ -77,10 +79,13 @@ def compact(
         seed: Of the training.
         work_dir: Where the training may keep files.
         progress: Where long work is shown.
+        device: Where it is trained and measured: `cpu`, or GPUs such as `0,1`. All else is done on the CPU.
 
     Raises:
-        UserError: The data cannot be used, or the training fails.
+        UserError: The data cannot be used, the device cannot train so, or the training fails.
     """
+    if training is not None:
+        require_training(training, device)
     prediction = predict(graph, plan)
     if prediction.verdict != "safe":
         return Compacted(None, prediction)
@@ -93,7 +98,7 @@ def compact(
     if data is None or not done.proven:
         return done
     measure = partial(evaluate, data=data, imgsz=imgsz, progress=progress)
-    metrics = [measure(model), measure(small)]
+    metrics = [measure(placed(model, device)), measure(placed(small, device))]
     if training is not None:
         result = fine_tune(
             small,
@@ -104,9 +109,10 @@ def compact(
             masks=None,
             work_dir=work_dir,
             progress=progress,
+            devices=gpus_of(device) or None,
         )
         small = result.model
-        metrics.append(measure(small))
+        metrics.append(measure(placed(small, device)))
     return Compacted(small, prediction, proof, (), tuple(metrics))
 
 

@@ -19,6 +19,7 @@ from yolo_prune_check.data.resolve import label_file, read_data
 from yolo_prune_check.errors import UserError
 from yolo_prune_check.model.architecture import read_architecture
 from yolo_prune_check.spec.schema import Scenario
+from yolo_prune_check.train.devices import names_of
 
 LIBRARIES: Final = (
     *("torch", "torchvision", "ultralytics", "torchinfo", "numpy", "scipy", "scikit-learn", "kmedoids", "kneed"),
@@ -41,7 +42,8 @@ def content_key(scenario: Scenario, *, predict_only: bool) -> str:
 
     That is what the scenario says (not where it is written), the content of its model, its data (images and labels by
     path, size and time of change; a shipped set by its version), the source of this package, the versions of the
-    libraries and of Python, and the number of threads, on which sums depend in the last digits.
+    libraries and of Python, the kind of each GPU that it names, and the number of threads, on which sums depend in the
+    last digits.
 
     What is not there, or cannot be read, is part of the key as such: whoever loads it says what is wrong.
     """
@@ -53,6 +55,7 @@ def content_key(scenario: Scenario, *, predict_only: bool) -> str:
         "package": _package(),
         "versions": {"python": platform.python_version(), **{name: _version(name) for name in LIBRARIES}},
         "machine": platform.machine(),
+        "gpus": names_of(scenario.device),
         "threads": torch.get_num_threads(),
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
