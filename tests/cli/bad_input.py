@@ -41,8 +41,8 @@ LAYERS = "blocks: [1]\n    layers: first\n    select: {criterion: l1, ratio: 0.5
 SPEC = _spec(LAYERS)["bad.prune.yaml"]
 RATIO = "Fraction of the channels that is removed, between 0 and 1. Without it separability chooses by Kneedle."
 KEYS = (
-    "why, model, trust_checkpoint, data, imgsz, blocks, layers, order, select, steps, fuzz, activations, execution, "
-    "mask, extend, round_to, schedule, on_mismatch, fine_tune, limits, expect, tags, seed, id, matrix"
+    "why, model, trust_checkpoint, data, imgsz, device, blocks, layers, order, select, steps, fuzz, activations, "
+    "execution, mask, extend, round_to, schedule, on_mismatch, fine_tune, limits, expect, tags, seed, id, matrix"
 )
 
 AT_RATIO = "{at}bad.prune.yaml:7:36: `select.ratio`"
@@ -79,6 +79,11 @@ CASES = (
     BadInput("ratio-0", _ratio("0"), f"{AT_RATIO} must be greater than 0: got 0. {RATIO}"),
     BadInput("ratio-1", _ratio("1"), f"{AT_RATIO} must be less than 1: got 1. {RATIO}"),
     BadInput("ratio-2", _ratio("2"), f"{AT_RATIO} must be less than 1: got 2. {RATIO}"),
+    BadInput(
+        "no-device",
+        _spec(f"{LAYERS}\n    device: [0, 0]"),
+        "{at}bad.prune.yaml:8:13: GPU 0 is named twice: got [0, 0]. Name each once.",
+    ),
     BadInput(
         "no-scenarios",
         {"bad.prune.yaml": "model: yolov8n.yaml\nscenarios: []\n"},

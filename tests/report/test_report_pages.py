@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from yolo_prune_check.errors import UserError
-from yolo_prune_check.report import load_records, record_path, save_records, write_reports
+from yolo_prune_check.report import (
+    load_records,
+    record_path,
+    save_records,
+    scenario_failure_text,
+    write_reports,
+)
 from yolo_prune_check.report.markdown import MARKER, NONE, slugs
 from yolo_prune_check.report.site import page_of, relative, slug_of
 from yolo_prune_check.report.tally import Tally
@@ -475,6 +481,19 @@ def test_the_index_says_which_model_data_and_size_a_suite_was_tried_on(build: Bu
     cell = suites[1][suites[0].index("model · data · image size")]
     assert cell == "`yolov8n-digits` · `digits` · 128 px; `yolov8s.yaml` (untrained) · no data · 128 px"
     assert "trained YOLO model" not in index
+
+
+def test_pages_name_gpus_and_say_nothing_of_the_cpu(build: Build, tmp_path: Path) -> None:
+    on_cpu, on_gpus = build.record(), build.record("b", device="0,1", execution="group")
+    write_reports([on_cpu, on_gpus], tmp_path)
+    _, suites, *_ = tables((tmp_path / "index.md").read_text())
+    cell = suites[1][suites[0].index("model · data · image size")]
+    assert cell == "`yolov8n-digits` · `digits` · 128 px; `yolov8n-digits` · `digits` · 128 px · GPU 0,1"
+    page = (tmp_path / page_of(on_cpu.spec)).read_text()
+    hows = [line for line in page.splitlines() if line.startswith("How: ")]
+    assert {"execution `group`" in how: "128 px, GPU 0,1, " in how for how in hows} == {False: False, True: True}
+    assert "GPU" not in scenario_failure_text(on_cpu, "")
+    assert ", 128 px, GPU 0,1, execution group, order " in scenario_failure_text(on_gpus, "")
 
 
 def test_a_plan_whose_accuracy_was_not_measured_is_not_called_safe_to_use(build: Build, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ PLAN: dict[str, Any] = {
     "model": "yolov8s.yaml",
     "data": None,
     "imgsz": 64,
+    "device": "0",
     "blocks": (7,),
     "layers": "all",
     "selected": "l1, ratio 0.25",

@@ -55,10 +55,10 @@ def test_it_can_be_an_axis_as_can_its_keys(tmp_path: Path) -> None:
 def test_defaults_for_plans_say_nothing_to_it(tmp_path: Path) -> None:
     defaults = (
         f"{SELECTION}, select: {{criterion: l1, ratio: 0.5}}, execution: local, on_mismatch: skip, "
-        "fine_tune: {epochs: 1}, expect: {verdict: unsafe}, tags: [early]"
+        "fine_tune: {epochs: 1}, device: 0, expect: {verdict: unsafe}, tags: [early]"
     )
     (scenario,) = load(tmp_path, "fuzz: {}", defaults)
-    assert (scenario.execution, scenario.fine_tune, scenario.blocks) == ("mask", None, None)
+    assert (scenario.execution, scenario.fine_tune, scenario.device, scenario.blocks) == ("mask", None, "cpu", None)
     assert scenario.expect == Expect()
     assert scenario.tags == ("early",)
 

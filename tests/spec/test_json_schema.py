@@ -58,6 +58,8 @@ def test_it_accepts_every_shipped_spec(validator: jsonschema.Draft202012Validato
         "steps: [{layer: 2.0, keep: 0-7}, {layer: model.1.conv, keep: [0, 1]}]",
         f"{SELECTION}, matrix: {{select.ratio: [0.5], fine_tune: [null, {{epochs: 1}}]}}",
         f"{SELECTION}, order: 'shuffled:3', fine_tune: null, data: null",
+        f"{SELECTION}, matrix: {{device: [cpu]}}, device: 0",
+        *(f"{SELECTION}, device: {device}" for device in ("cpu", "1", "cuda", "cuda:0", "'0,1'", "[0, 1]")),
     ],
 )
 def test_it_accepts(validator: jsonschema.Draft202012Validator, fields: str) -> None:
@@ -79,6 +81,7 @@ def test_it_accepts(validator: jsonschema.Draft202012Validator, fields: str) -> 
         f"{SELECTION}, select: {{ratio: 0}}",
         f"{SELECTION}, select: {{ratio: 1}}",
         f"{SELECTION}, imgsz: 100",
+        *(f"{SELECTION}, device: {device}" for device in ("gpu", "mps", "-1", "[]", "[0, 0]", "true", "null", "''")),
         f"{SELECTION}, seed: '1'",
         f"{SELECTION}, expect: {{hazards: [phantom]}}",
         f"{SELECTION}, fine_tune: {{}}",

@@ -42,6 +42,7 @@ def test_every_default_is_filled_in(tmp_path: Path) -> None:
         "trust_checkpoint": False,
         "data": "digits",
         "imgsz": 128,
+        "device": "cpu",
         "blocks": (1,),
         "layers": "first",
         "order": "front-to-back",
@@ -87,6 +88,7 @@ def test_every_field_can_be_set(tmp_path: Path) -> None:
             trust_checkpoint: true
             data: digits
             imgsz: 64
+            device: [1, 0]
             blocks: [2, 4]
             layers: [0, 2.1, model.4.cv1.conv]
             order: shuffled:7
@@ -112,6 +114,7 @@ def test_every_field_can_be_set(tmp_path: Path) -> None:
     assert scenario.why == "Two\nlines.\n"
     assert (scenario.model, scenario.data, scenario.imgsz) == ("yolov8s.yaml", "digits", 64)
     assert scenario.trust_checkpoint
+    assert scenario.device == "1,0"
     assert (scenario.blocks, scenario.layers) == ((2, 4), (0, "2.1", "model.4.cv1.conv"))
     assert scenario.order == "shuffled:7"
     assert scenario.select == Select(criterion="separability", ratio=0.25, seed=3, max_images=10, perplexity=5)
@@ -129,6 +132,34 @@ def test_every_field_can_be_set(tmp_path: Path) -> None:
     )
     assert scenario.tags == ("field_notes", "slow_one")
     assert scenario.seed == 5
+
+
+@pytest.mark.parametrize(
+    ("written", "device"),
+    [
+        ("cpu", "cpu"),
+        ("0", "0"),
+        ("'1'", "1"),
+        ("cuda", "0"),
+        ("cuda:1", "1"),
+        ("[2]", "2"),
+        ("[0, 1]", "0,1"),
+        ("'0,1'", "0,1"),
+        ("'cuda:1, 0'", "1,0"),
+    ],
+)
+def test_a_device_is_named_as_ultralytics_does(tmp_path: Path, written: str, device: str) -> None:
+    from ultralytics.utils.torch_utils import parse_device
+
+    plain = f"steps: [{{layer: 2.0, keep: 0-7}}], device: {written}"
+    assert only(tmp_path, plain).device == device == parse_device(device)
+    (scenario,) = load(tmp_path, f"defaults: {{device: {written}}}\n{one()}")
+    assert scenario.device == device
+
+
+def test_a_device_can_be_an_axis(tmp_path: Path) -> None:
+    found = load(tmp_path, one(f"{SELECTION}, matrix: {{device: [cpu, 0, [0, 1]]}}"))
+    assert {scenario.id: scenario.device for scenario in found} == {"a[cpu]": "cpu", "a[0]": "0", "a[0+1]": "0,1"}
 
 
 def test_a_file_trusts_the_checkpoints_of_its_scenarios_and_a_scenario_need_not(tmp_path: Path) -> None:

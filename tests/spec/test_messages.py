@@ -19,18 +19,19 @@ LAYERS = (
     "such as model.2.cv1.conv."
 )
 KEYS = (
-    "why, model, trust_checkpoint, data, imgsz, blocks, layers, order, select, steps, fuzz, activations, execution, "
-    "mask, extend, round_to, schedule, on_mismatch, fine_tune, limits, expect, tags, seed"
+    "why, model, trust_checkpoint, data, imgsz, device, blocks, layers, order, select, steps, fuzz, activations, "
+    "execution, mask, extend, round_to, schedule, on_mismatch, fine_tune, limits, expect, tags, seed"
 )
 AXES = (
-    "activations, blocks, data, execution, extend, fine_tune, fine_tune.amp, fine_tune.batch, fine_tune.enforce_masks, "
-    "fine_tune.epochs, fine_tune.fraction, fine_tune.lr, fuzz, fuzz.blocks, fuzz.examples, fuzz.executions, "
-    "fuzz.max_steps, fuzz.seed, imgsz, layers, mask, model, on_mismatch, order, round_to, schedule, seed, select, "
-    "select.criterion, select.max_images, select.perplexity, select.ratio, select.seed, steps"
+    "activations, blocks, data, device, execution, extend, fine_tune, fine_tune.amp, fine_tune.batch, "
+    "fine_tune.enforce_masks, fine_tune.epochs, fine_tune.fraction, fine_tune.lr, fuzz, fuzz.blocks, fuzz.examples, "
+    "fuzz.executions, fuzz.max_steps, fuzz.seed, imgsz, layers, mask, model, on_mismatch, order, round_to, schedule, "
+    "seed, select, select.criterion, select.max_images, select.perplexity, select.ratio, select.seed, steps"
 )
 STEPS = "The steps already say what is pruned, and in which order: remove one of the two."
 FUZZ = "Random plans are drawn and carried out as `fuzz` says"
 NO_DATA = "Name a data set under `data`, such as digits."
+DEVICE = 'Write cpu, the number of a GPU such as 0 (or cuda:0), or several such as "0,1".'
 BEGIN = "A scenario begins with `- id: NAME`."
 
 FILES = {
@@ -424,6 +425,32 @@ SCENARIOS = {
         "Largest accepted loss of mAP50-95, as a difference of two values between 0 and 1.",
     ),
     "image-size": (f"{SELECTION}, imgsz: ^2048", f"`imgsz` must be at most 1280: got 2048. {SIZE}"),
+    "device-word": (f"{SELECTION}, device: ^gpu", f"not a device: got 'gpu'. {DEVICE}"),
+    "device-idle": (f"{SELECTION}, device: ^-1", f"not a device: got -1. {DEVICE}"),
+    "device-none": (f"{SELECTION}, device: ^[]", f"not a device: got []. {DEVICE}"),
+    "device-null": (f"{SELECTION}, device: ^null", f"not a device: got None. {DEVICE}"),
+    "device-true": (f"{SELECTION}, device: ^true", f"not a device: got True. {DEVICE}"),
+    "device-float": (f"{SELECTION}, device: ^0.5", f"not a device: got 0.5. {DEVICE}"),
+    "device-mapping": (f"{SELECTION}, device: ^{{gpu: 0}}", f"not a device: got {{'gpu': 0}}. {DEVICE}"),
+    "device-with-cpu": (f"{SELECTION}, device: ^[cpu, 0]", f"not a device: got ['cpu', 0]. {DEVICE}"),
+    "device-with-true": (f"{SELECTION}, device: ^[0, true]", f"not a device: got [0, True]. {DEVICE}"),
+    "device-twice": (f"{SELECTION}, device: ^[0, 0]", "GPU 0 is named twice: got [0, 0]. Name each once."),
+    "device-twice-as-text": (
+        f"{SELECTION}, device: ^'0,cuda:00'",
+        "GPU 0 is named twice: got '0,cuda:00'. Name each once.",
+    ),
+    "device-of-apple": (
+        f"{SELECTION}, device: ^mps",
+        f"Apple's GPUs are not supported: got 'mps'. {DEVICE}",
+    ),
+    "device-axis": (
+        f"{SELECTION}, matrix: {{device: [cpu, ^gpu]}}",
+        f"not a device: got 'gpu'. {DEVICE}",
+    ),
+    "fuzz-and-device": (
+        "fuzz: {}, ^device: 0",
+        f"`device` cannot stand beside `fuzz`. {FUZZ}: remove one of the two.",
+    ),
     "pytest-tag": (
         f"{SELECTION}, tags: [^skip]",
         "this tag has a meaning of its own in pytest: got 'skip'. Choose another word.",

@@ -67,4 +67,5 @@ def main(folder: Path) -> int:
 
 
 if __name__ == "__main__":
+    worker.end_with_starter()
     sys.exit(main(Path(sys.argv[1])))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import subprocess
 import sys
 import time
@@ -15,6 +16,7 @@ import pytest
 import torch
 from torch import nn
 
+from tests.gpus import StandIn
 from tests.train.test_resume import tune
 from tests.train.tiny import SIZE, Recorder, narrow, same, state
 from yolo_prune_check.errors import UserError
@@ -22,7 +24,9 @@ from yolo_prune_check.progress import progress
 from yolo_prune_check.prune.mask import LayerMask, MaskSet
 from yolo_prune_check.spec.schema import FineTune
 from yolo_prune_check.train import finetune, worker
+from yolo_prune_check.train.devices import placed, require_devices
 from yolo_prune_check.train.finetune import fine_tune
+from yolo_prune_check.train.isolation import isolated
 from yolo_prune_check.train.widths import RebuiltError, widths_of
 
 
@@ -30,7 +34,7 @@ from yolo_prune_check.train.widths import RebuiltError, widths_of
 def two_cpus(monkeypatch: pytest.MonkeyPatch) -> None:
     from yolo_prune_check.train import launch
 
-    monkeypatch.setattr(finetune, "_on", lambda devices, _settings: ",".join(map(str, devices)))
+    monkeypatch.setattr(finetune, "require_devices", lambda *_, **__: None)
     monkeypatch.setattr(launch, "WORKER", "tests.train.cpu_worker")
 
 
@@ -78,7 +82,7 @@ from yolo_prune_check.progress import progress
 from yolo_prune_check.spec.schema import FineTune
 from yolo_prune_check.train import finetune, launch
 
-finetune._on = lambda devices, _: ",".join(map(str, devices))
+finetune.require_devices = lambda *_, **__: None
 launch.WORKER = "tests.train.cpu_worker"
 finetune.fine_tune(
     load_model("yolov8n.yaml"), data=sys.argv[1], imgsz=SIZE, settings=FineTune(epochs=1000, batch=4), seed=0,
@@ -104,10 +108,17 @@ def _training(starter: int) -> list[psutil.Process]:
     for _ in range(1200):
         time.sleep(0.1)
         found = psutil.Process(starter).children(recursive=True)
-        workers = [process for process in found if "tests.train.cpu_worker" in process.cmdline()[-2:]]
-        if len(workers) == 2 and all(process.cpu_times().user > 8 for process in workers):
+        if len(found) == 3 and sum(_seconds(process) > 6 for process in found) == 2:
             return found
     raise AssertionError("they never began")
+
+
+def _seconds(process: psutil.Process) -> float:
+    """What it has computed."""
+    try:
+        return float(process.cpu_times().user)
+    except psutil.Error:
+        return 0.0
 
 
 @pytest.fixture
@@ -178,16 +189,82 @@ def test_a_process_that_breaks_otherwise_is_quoted(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there are such devices")
-@pytest.mark.parametrize("devices", [[0], [0, 1], [], [-1]])
+@pytest.mark.parametrize("devices", [[0], [0, 1]])
 def test_devices_that_are_not_there_are_refused(network: Any, tiny: str, tmp_path: Path, devices: list[int]) -> None:
-    with pytest.raises(UserError, match=r"no such GPUs to train on: got \[.*\]\. This machine has 0, from 0\."):
+    asked = ",".join(map(str, devices))
+    with pytest.raises(UserError) as caught:
+        tune(network, tiny, tmp_path, devices=devices)
+    assert str(caught.value) == f"devices: there is no such GPU: got '{asked}'. This machine has cpu alone."
+
+
+@pytest.mark.parametrize("devices", [[], [-1], [True]])
+def test_what_names_no_device_is_refused(network: Any, tiny: str, tmp_path: Path, devices: list[int]) -> None:
+    with pytest.raises(UserError, match=r"^devices: not a device: got \[.*\]\. Write cpu, the number of a GPU"):
         tune(network, tiny, tmp_path, devices=devices)
 
 
 def test_a_batch_is_shared_equally(network: Any, tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
+    StandIn(monkeypatch, "H200", "H200", "H200")
     with pytest.raises(UserError, match="3 devices cannot share a batch equally: got 4"):
         tune(network, tiny, tmp_path, devices=[0, 1, 2])
+
+
+def test_one_gpu_is_used_and_pytorchs_own_choice_stays(
+    network: Any, tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = tune(network, tiny, tmp_path, settings={"epochs": 1}, resume_dir=None)
+    gpus = StandIn(monkeypatch, "H200", "H200")
+    tuned = tune(network, tiny, tmp_path, settings={"epochs": 1}, resume_dir=None, devices=[1])
+    assert gpus.trained == ["1"]
+    assert gpus.current == 0
+    assert same(tuned, expected)
+
+
+@pytest.mark.parametrize("before", ["0,1", None])
+def test_gpus_that_a_training_hid_are_seen_again(monkeypatch: pytest.MonkeyPatch, before: str | None) -> None:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if before is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", before)
+    with isolated():
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
+    assert os.environ.get("CUDA_VISIBLE_DEVICES") == before
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_a_model_comes_back_to_the_cpu(network: Any, tiny: str, tmp_path: Path) -> None:
+    tuned = tune(network, tiny, tmp_path, settings={"epochs": 1, "amp": True}, devices=[0])
+    assert {value.device.type for value in tuned.values()} == {"cpu"}
+    assert not same(tuned, state(network))
+
+
+@pytest.mark.parametrize(("device", "where"), [("0", "cuda:0"), ("1,0", "cuda:1")])
+def test_a_model_is_placed_on_the_first_gpu(
+    network: Any, monkeypatch: pytest.MonkeyPatch, device: str, where: str
+) -> None:
+    gpus = StandIn(monkeypatch, "H200", "H200")
+    copy = placed(network, device)
+    assert gpus.moved == [where]
+    assert copy is not network
+    assert same(state(copy), state(network))
+
+
+def test_on_the_cpu_a_model_stays_itself(network: Any) -> None:
+    assert placed(network, "cpu") is network
+
+
+def test_gpus_that_are_not_there_are_told_with_those_that_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    StandIn(monkeypatch, "H200", "T4")
+    require_devices("1,0", where="--device")
+    with pytest.raises(UserError) as caught:
+        require_devices("0,2", where="--device")
+    assert str(caught.value) == ("--device: there is no such GPU: got '0,2'. This machine has cpu, 0 (H200), 1 (T4).")
+
+
+def test_gpus_without_a_driver_that_fits_are_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    gpus = StandIn(monkeypatch, "H200")
+    gpus.usable = False
+    with pytest.raises(UserError, match=r"there is no such GPU: got '0'\. This machine has cpu alone\."):
+        require_devices("0", where="--device")
 
 
 @pytest.mark.skipif(torch.cuda.device_count() < 2, reason="needs two CUDA devices")

@@ -18,7 +18,7 @@ AMP = {"epochs": 2, "amp": True}
 
 @pytest.fixture
 def allowed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(finetune, "_refuse_mixed_precision", lambda *_: None)
+    monkeypatch.setattr(finetune, "require_training", lambda *_: None)
 
 
 @pytest.fixture(autouse=True)

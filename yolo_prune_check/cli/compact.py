@@ -15,6 +15,8 @@ from yolo_prune_check.cli.explain import explain
 from yolo_prune_check.cli.image_size import is_image_size
 from yolo_prune_check.cli.output import WIDTH, complain, say, say_json, wrapped
 from yolo_prune_check.errors import UserError
+from yolo_prune_check.plugin.names import DEVICE
+from yolo_prune_check.plugin.places import check_device
 from yolo_prune_check.progress import progress
 
 if TYPE_CHECKING:
@@ -57,6 +59,7 @@ def compact(
         typer.Option("--imgsz", callback=is_image_size, help="Image size in pixels, a multiple of 32 from 32 to 1280."),
     ] = 128,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the criterion random, and of the training.")] = 0,
+    device: Annotated[str, typer.Option("--device", metavar="DEVICE", help=DEVICE)] = "cpu",
     trust_checkpoint: Annotated[
         bool, typer.Option("--trust-checkpoint", help="Load a checkpoint that holds code, and run that code.")
     ] = False,
@@ -72,6 +75,7 @@ def compact(
     """
     _check(ratio, data, epochs, plan=plan)
     _check_out(out, model, plan)
+    device = check_device(device, where="--device")
     from yolo_prune_check.channels.graph import ChannelGraph
     from yolo_prune_check.channels.predict import predict
     from yolo_prune_check.confirm.latency import latency as measure_latency
@@ -82,6 +86,7 @@ def compact(
     from yolo_prune_check.run.proving import recorded
     from yolo_prune_check.run.trusted import trusted_names
     from yolo_prune_check.spec.schema import FineTune
+    from yolo_prune_check.train.devices import placed
 
     loaded = load_model(model, trust=trust_checkpoint)
     graph = ChannelGraph.trace(loaded, imgsz=imgsz)
@@ -94,7 +99,14 @@ def compact(
     _tell_hazards(prediction)  # first: nothing is begun for a plan that is unsafe
     training = FineTune(epochs=epochs) if epochs else None
     key = compact_key(
-        wanted, source=model, imgsz=imgsz, data=data, training=training, seed=seed, trust=trust_checkpoint
+        wanted,
+        source=model,
+        imgsz=imgsz,
+        data=data,
+        training=training,
+        seed=seed,
+        trust=trust_checkpoint,
+        device=device,
     )
     shown = progress()
     with making(out, key, shown) as kept:
@@ -108,9 +120,10 @@ def compact(
             seed=seed,
             work_dir=kept.path,
             progress=shown,
+            device=device,
             trusted=trusted_names(model, trust=trust_checkpoint),
         )
-        latency = measure_latency(loaded, done.model, imgsz)
+        latency = measure_latency(placed(loaded, device), placed(done.model, device), imgsz)
         if done.usable:
             save(done, out, graph, source=model, work_dir=kept.path)
         if done.usable or not (training and done.proven):

@@ -13,8 +13,8 @@ from yolo_prune_check.cli.exits import Exit, exit_code
 from yolo_prune_check.cli.interrupted import TriedSoFar
 from yolo_prune_check.cli.output import complain, hear_ultralytics, say, say_json
 from yolo_prune_check.errors import UserError
-from yolo_prune_check.plugin.names import TRUST, WORK_DIR
-from yolo_prune_check.plugin.places import check_model, check_report_dir
+from yolo_prune_check.plugin.names import DEVICE, TRUST, WORK_DIR
+from yolo_prune_check.plugin.places import check_device, check_model, check_report_dir
 from yolo_prune_check.plugin.store import mark_broken, run_scenario, spec_files, update_report
 from yolo_prune_check.plugin.text import cached_text, failure_text
 from yolo_prune_check.progress import progress
@@ -38,6 +38,7 @@ def run(
         typer.Option("--model", metavar="MODEL", help="Run on this model (.pt, .yaml, shipped name) instead."),
     ] = None,
     trust_checkpoint: Annotated[bool, typer.Option("--trust-checkpoint", help=TRUST)] = False,
+    device: Annotated[str | None, typer.Option("--device", metavar="DEVICE", help=DEVICE)] = None,
     predict_only: Annotated[
         bool, typer.Option("--predict-only", help="Predict every plan; prune, run and train nothing.")
     ] = False,
@@ -65,6 +66,8 @@ def run(
         check_model(model)
     if report_dir is not None:
         check_report_dir(report_dir)
+    if device is not None:
+        device = check_device(device, where="--device")
     scenarios = _load_all(spec_files(specs), report_dir)
     if verbose:
         hear_ultralytics()
@@ -82,6 +85,7 @@ def run(
                 progress=shown,
                 model=model,
                 trust_checkpoint=trust_checkpoint,
+                device=device,
                 predict_only=predict_only,
                 rerun=rerun,
                 on_event=_each(_print_json(scenario) if as_json else _narrate(shown), _count(tried)),

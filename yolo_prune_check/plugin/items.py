@@ -98,6 +98,7 @@ class ScenarioItem(pytest.Item):
             progress=progress_of(self.config),
             model=state.model,
             trust_checkpoint=state.trust_checkpoint,
+            device=state.device,
             predict_only=state.predict_only,
             rerun=state.rerun,
             on_event=self._note_cached,

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from yolo_prune_check.errors import UserError
-from yolo_prune_check.plugin.names import SCRATCH, TRUST, WORK_DIR
-from yolo_prune_check.plugin.places import check_model, check_report_dir
+from yolo_prune_check.plugin.names import DEVICE, SCRATCH, TRUST, WORK_DIR
+from yolo_prune_check.plugin.places import check_device, check_model, check_report_dir
+from yolo_prune_check.spec.device import read_device
 
 if TYPE_CHECKING:
     from yolo_prune_check.run.record import Record
@@ -46,6 +47,12 @@ def add_options(parser: pytest.Parser) -> None:
         help=TRUST,
     )
     group.addoption(
+        "--prune-device",
+        metavar="DEVICE",
+        default=None,
+        help=f"Instead of what the specs say: {DEVICE[0].lower()}{DEVICE[1:]}",
+    )
+    group.addoption(
         "--prune-rerun",
         action="store_true",
         default=False,
@@ -62,6 +69,7 @@ class State:
         predict_only: Carry nothing out.
         model: Model that replaces the specs', or None.
         trust_checkpoint: Load checkpoints that ask for code.
+        device: Devices that replace the specs', or None.
         rerun: Use no results of earlier runs.
         worker: Whether this process is a worker of pytest-xdist, which runs items but writes no pages.
         record_files: Where the records of the finished items lie.
@@ -76,6 +84,7 @@ class State:
     predict_only: bool
     model: str | None
     trust_checkpoint: bool
+    device: str | None
     rerun: bool
     worker: bool
     given_scratch: Path | None
@@ -92,19 +101,21 @@ class State:
         """From the command line.
 
         Raises:
-            pytest.UsageError: The report folder cannot be written to, or the model is not there.
+            pytest.UsageError: The report folder cannot be written to, or the model or a device is not there.
         """
         report_dir = config.getoption("prune_report_dir")
         worker: dict[str, str] | None = getattr(config, "workerinput", None)
         model = config.getoption("prune_model")
+        device = config.getoption("prune_device")
         if worker is None:
-            _check(report_dir, model)
+            _check(report_dir, model, device)
         scratch = worker.get(SCRATCH) if worker else None
         return cls(
             report_dir=Path(report_dir) if report_dir else None,
             predict_only=config.getoption("prune_predict_only"),
             model=model,
             trust_checkpoint=config.getoption("prune_trust_checkpoint"),
+            device=None if device is None else read_device(device),
             rerun=config.getoption("prune_rerun"),
             worker=worker is not None,
             given_scratch=Path(scratch) if scratch else None,
@@ -136,7 +147,7 @@ class State:
             self._scratch = None
 
 
-def _check(report_dir: str | None, model: str | None) -> None:
+def _check(report_dir: str | None, model: str | None, device: str | None) -> None:
     try:
         if report_dir:
             check_report_dir(Path(report_dir))
@@ -147,6 +158,11 @@ def _check(report_dir: str | None, model: str | None) -> None:
             check_model(model)
     except UserError as error:
         raise pytest.UsageError(f"--prune-model: {error}") from error
+    try:
+        if device is not None:
+            check_device(device, where="--prune-device")
+    except UserError as error:
+        raise pytest.UsageError(str(error)) from error
 
 
 STATE = pytest.StashKey[State]()

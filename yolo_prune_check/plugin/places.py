@@ -1,4 +1,4 @@
-"""Paths on the command line, looked at before anything runs. Imports no torch."""
+"""What the command line names, looked at before anything runs. Imports no torch, but for a GPU."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 
 from yolo_prune_check.errors import UserError
+from yolo_prune_check.spec.device import CPU, read_device
 
 
 def check_report_dir(out: Path) -> None:
@@ -42,3 +43,24 @@ def check_model(model: str) -> None:
     if is_certainly_a_file and not Path(model).expanduser().is_file():
         what = "no such checkpoint" if model.endswith(".pt") else "no such model file"
         raise UserError(what, value=model, hint="Paths are relative to the working directory; nothing is downloaded.")
+
+
+def check_device(asked: str, *, where: str) -> str:
+    """See that devices are there.
+
+    Args:
+        asked: As users name them.
+        where: The option.
+
+    Returns:
+        As specs have them.
+
+    Raises:
+        UserError: It names no device, or one that is not there.
+    """
+    device = read_device(asked, where=where)
+    if device != CPU:
+        from yolo_prune_check.train.devices import require_devices
+
+        require_devices(device, where=where)
+    return device

@@ -54,6 +54,7 @@ def run_scenario(
     progress: Progress,
     model: str | None = None,
     trust_checkpoint: bool = False,
+    device: str | None = None,
     predict_only: bool = False,
     rerun: bool = False,
     on_event: Callable[[Event], None] | None = None,
@@ -67,6 +68,7 @@ def run_scenario(
         progress: Where long work is shown.
         model: Run on this model instead of the spec's. That a spec trusts its own checkpoint says nothing of this one.
         trust_checkpoint: Load the checkpoint even if it asks for code beyond network classes.
+        device: Compute there instead of where the spec says; random plans are carried out on the CPU all the same.
         predict_only: Predict every step and carry nothing out.
         rerun: Use nothing that earlier runs kept.
         on_event: Called with each event as it comes.
@@ -78,8 +80,11 @@ def run_scenario(
         scenario = scenario.model_copy(update={"model": model, "trust_checkpoint": False})
     if trust_checkpoint:
         scenario = scenario.model_copy(update={"trust_checkpoint": True})
+    if device is not None and scenario.fuzz is None:
+        scenario = scenario.model_copy(update={"device": device})
     options = "" if model is None else f" --prune-model {shlex.quote(model)}"
     options += " --prune-trust-checkpoint" if trust_checkpoint else ""
+    options += "" if device is None else f" --prune-device {device}"
     options += " --prune-predict-only" if predict_only else ""
     record: Record | None = None
     with TemporaryDirectory(prefix="yolo-prune-check-") as scratch:

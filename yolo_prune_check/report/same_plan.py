@@ -15,14 +15,15 @@ SamePlan = tuple[Record, ...]
 def plan_key(record: Record) -> tuple[object, ...]:
     """What a plan is, apart from how it is carried out: records with equal keys are of the same plan.
 
-    It is all that a scenario says of the model, the data, the layers, the choice of channels, their order, and the
-    training between. Not part of it are the execution and what belongs to one alone (``mask``, ``extend``,
+    It is all that a scenario says of the model, the data, the device, the layers, the choice of channels, their order,
+    and the training between. Not part of it are the execution and what belongs to one alone (``mask``, ``extend``,
     ``round_to``); names, reasons and expectations; where the scenario is written; and all that came of it.
     """
     return (
         record.model,
         record.data,
         record.imgsz,
+        record.device,
         record.blocks,
         record.layers,
         record.selected,

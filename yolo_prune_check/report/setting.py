@@ -1,4 +1,4 @@
-"""What a plan was tried on: model, data, image size. No path that differs between machines."""
+"""What a plan was tried on: model, data, image size, device. No path that differs between machines."""
 
 from __future__ import annotations
 
@@ -10,9 +10,14 @@ from yolo_prune_check.run.record import Record
 
 
 def setting(record: Record) -> str:
-    """Model, data and image size in one cell. Markdown."""
+    """Model, data, image size and device in one cell. Markdown."""
     data = code(shown_path(record.data)) if record.data else "no data"
-    return f"{shown_model(record)} · {data} · {record.imgsz} px"
+    return " · ".join([shown_model(record), data, f"{record.imgsz} px", *gpus(record)])
+
+
+def gpus(record: Record) -> list[str]:
+    """The GPUs that computed, in words; of the CPU, which computes else, nothing is said."""
+    return [] if record.device == "cpu" else [f"GPU {record.device}"]
 
 
 def settings(records: Sequence[Record]) -> str:

@@ -11,6 +11,7 @@ from tabulate import tabulate
 from yolo_prune_check.report import figures
 from yolo_prune_check.report.markdown import NONE
 from yolo_prune_check.report.random_plans import random_text
+from yolo_prune_check.report.setting import gpus
 from yolo_prune_check.report.tally import Tally
 from yolo_prune_check.report.wording import reason, verdict_name
 from yolo_prune_check.run.record import MismatchRecord, Record, StepRecord
@@ -111,7 +112,8 @@ def _plan(record: Record) -> str:
     if record.execution == "mask":
         how += f" ({record.mask})"
     head = (
-        f"model {record.model}, {record.imgsz} px, execution {how}, order {record.order}, "
+        f"model {record.model}, {', '.join([f'{record.imgsz} px', *gpus(record)])}, execution {how}, "
+        f"order {record.order}, "
         f"schedule {record.schedule}, channels by {record.selected}, seed {record.seed}"
     )
     if not record.steps:

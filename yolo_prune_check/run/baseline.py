@@ -14,6 +14,7 @@ from yolo_prune_check.progress import Progress, progress
 from yolo_prune_check.prune.copied import copied
 from yolo_prune_check.run.facts import facts_of
 from yolo_prune_check.run.record import ModelFacts
+from yolo_prune_check.train.devices import placed
 from yolo_prune_check.train.evaluate import Metrics, evaluate
 
 
@@ -48,15 +49,15 @@ def _load(source: str, imgsz: int, trust: bool, state: tuple[int, int] | None) -
     return Baseline(model, graph, facts_of(model, graph))
 
 
-_MEASURED: dict[tuple[str, str, int, bool, tuple[int, int] | None], Metrics] = {}
+_MEASURED: dict[tuple[str, str, int, bool, str, tuple[int, int] | None], Metrics] = {}
 
 
 def baseline_metrics(
-    source: str, data: str, imgsz: int, shown: Progress | None = None, *, trust: bool = False
+    source: str, data: str, imgsz: int, shown: Progress | None = None, *, trust: bool = False, device: str = "cpu"
 ) -> Metrics:
-    """Evaluate the untouched model on the val split: its mAP."""
-    key = (source, data, imgsz, trust, _state_of(source))
+    """Evaluate the untouched model on the val split, on the first of the devices named: its mAP."""
+    key = (source, data, imgsz, trust, device, _state_of(source))
     if key not in _MEASURED:
-        model = load_baseline(source, imgsz, trust=trust).model
+        model = placed(load_baseline(source, imgsz, trust=trust).model, device)
         _MEASURED[key] = evaluate(model, data=data, imgsz=imgsz, progress=shown or progress(quiet=True))
     return _MEASURED[key]

@@ -43,7 +43,7 @@ def serve() -> None:
 
 
 def _end_with_starter() -> None:
-    sys.stdin.buffer.read()
+    os.read(sys.stdin.fileno(), 1)  # unbuffered: a buffer's lock, held by this thread, would be in the way of exiting
     os.killpg(os.getpid(), signal.SIGKILL)  # all are in the midst of work that nobody waits for any more
 
 

@@ -36,6 +36,7 @@ from yolo_prune_check.run.proving import recorded, sizes_of
 from yolo_prune_check.run.record import write_atomically
 from yolo_prune_check.run.sidecar import write_sidecar
 from yolo_prune_check.spec.schema import FineTune
+from yolo_prune_check.train.devices import gpus_of, placed, require_training
 from yolo_prune_check.train.evaluate import Metrics, evaluate
 from yolo_prune_check.train.finetune import fine_tune
 
@@ -51,7 +52,7 @@ class Compacted:
     Attributes:
         model: The small model.
         prediction: What was predicted of the plan.
-        proof: Whether it computes what the masked model with the same weights does: the small model as it is at the end.
+        proof: Whether it computes, as it is at the end, what the masked model with the same weights does.
         differences: Where it is not as predicted.
         metrics: mAP of the model before, after pruning, and after training; of those that were asked for.
         deploy: What can be done with its file where this package is not; nothing is known where it is not proven.
@@ -80,7 +81,15 @@ def _holds(rows: Sequence[Check]) -> bool:
 
 
 def compact_key(
-    plan: Plan, *, source: str, imgsz: int, data: str | None, training: FineTune | None, seed: int, trust: bool
+    plan: Plan,
+    *,
+    source: str,
+    imgsz: int,
+    data: str | None,
+    training: FineTune | None,
+    seed: int,
+    trust: bool,
+    device: str,
 ) -> str:
     """A SHA-256, in hexadecimal, of all that decides what ``compact`` makes; see ``key_of``.
 
@@ -92,6 +101,7 @@ def compact_key(
         training: How to train.
         seed: Of the training.
         trust: Whether code in the source was accepted.
+        device: Where it is trained and measured.
     """
     asked = {
         "compact": to_plain(plan),
@@ -99,9 +109,10 @@ def compact_key(
         "training": None if training is None else training.model_dump(mode="json"),
         "seed": seed,
         "trust": trust,
+        "device": device,
         "data": data,  # its name, which the file takes by default
     }
-    return key_of(asked, model=source, data=data)
+    return key_of(asked, model=source, data=data, device=device)
 
 
 def compact(
@@ -115,6 +126,7 @@ def compact(
     seed: int,
     work_dir: Path,
     progress: Progress,
+    device: str = "cpu",
     trusted: Collection[str] = (),
 ) -> Compacted:
     """Carry a safe plan by ``group`` out, prove it, save it as ``FILE`` in the work folder, and try that elsewhere.
@@ -130,12 +142,15 @@ def compact(
         work_dir: A folder of this very run, see ``compact_key``: training goes on from what is in there, and a model
             that is trained already is taken.
         progress: Where long work is shown.
+        device: Where it is trained and measured: `cpu`, or GPUs such as `0,1`. All else is done on the CPU.
         trusted: Names beyond stock classes that were accepted in the model's file.
 
     Raises:
-        UserError: The data cannot be used, or the training fails.
+        UserError: The data cannot be used, the device cannot train so, or the training fails.
         ValueError: The plan is not safe.
     """
+    if training is not None:
+        require_training(training, device)
     if prediction.verdict != "safe":
         raise ValueError(f"the plan is {prediction.verdict}")
     plan = prediction.plan
@@ -147,7 +162,7 @@ def compact(
     file, metrics = work_dir / FILE, list[Metrics]()
     if data is not None:
         measure = partial(evaluate, data=data, imgsz=imgsz, progress=progress)
-        metrics = [measure(model), measure(small)]
+        metrics = [measure(placed(model, device)), measure(placed(small, device))]
     if data is not None and training is not None:
         earlier = _trained_earlier(file, progress, trust=bool(trusted))
         if earlier is None:
@@ -161,11 +176,12 @@ def compact(
                 work_dir=work_dir,
                 progress=progress,
                 resume_dir=work_dir,
+                devices=gpus_of(device) or None,
             )
             save_checkpoint(result.model, file, imgsz=imgsz, data=data)
             write_atomically(file.with_suffix(_HASH), file_hash(file))
         small = result.model if earlier is None else earlier
-        metrics.append(measure(small))
+        metrics.append(measure(placed(small, device)))
         reference = trained_reference(model, cuts_of(model, plan, graph), small, imgsz=graph.imgsz)
         done = replace(done, model=small, proof=_proven(reference, small, imgsz, data, progress))
         if not done.proven:

@@ -17,6 +17,7 @@ from yolo_prune_check.data.resolve import label_file, read_data
 from yolo_prune_check.errors import UserError
 from yolo_prune_check.model.architecture import read_architecture
 from yolo_prune_check.spec.schema import Scenario
+from yolo_prune_check.train.devices import names_of
 from yolo_prune_check.versions import versions
 
 _PACKAGE = Path(__file__).parents[1]
@@ -28,15 +29,15 @@ def content_key(scenario: Scenario, *, predict_only: bool) -> str:
     That is what the scenario says (not where it is written), and what ``key_of`` adds.
     """
     asked = {"scenario": scenario.model_dump(mode="json", exclude={"source"}), "predict_only": predict_only}
-    return key_of(asked, model=scenario.model, data=scenario.data)
+    return key_of(asked, model=scenario.model, data=scenario.data, device=scenario.device)
 
 
-def key_of(asked: Mapping[str, object], *, model: str, data: str | None) -> str:
+def key_of(asked: Mapping[str, object], *, model: str, data: str | None, device: str) -> str:
     """A SHA-256, in hexadecimal, of what is asked for and of all else that decides what comes out.
 
     That is the content of the model, the data (images and labels by path, size and time of change; a shipped set by its
-    version), the source of this package, the versions of the libraries and of Python, and the number of threads, on
-    which sums depend in the last digits.
+    version), the source of this package, the versions of the libraries and of Python, the kind of each GPU that is
+    named, and the number of threads, on which sums depend in the last digits.
 
     What is not there, or cannot be read, is part of the key as such: whoever loads it says what is wrong.
 
@@ -44,6 +45,7 @@ def key_of(asked: Mapping[str, object], *, model: str, data: str | None) -> str:
         asked: Every argument, as JSON knows it.
         model: As ``load_model`` takes it.
         data: A shipped data set or an Ultralytics dataset YAML; None for none.
+        device: `cpu`, or GPUs such as `0,1`.
     """
     parts = {
         "asked": dict(asked),
@@ -52,6 +54,7 @@ def key_of(asked: Mapping[str, object], *, model: str, data: str | None) -> str:
         "package": _package(),
         "versions": versions(),
         "machine": platform.machine(),
+        "gpus": names_of(device),
         "threads": torch.get_num_threads(),
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

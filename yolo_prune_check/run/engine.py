@@ -25,7 +25,7 @@ from yolo_prune_check.run.folder import only_here
 from yolo_prune_check.run.keyed import UNFINISHED
 from yolo_prune_check.run.limited import run_limited
 from yolo_prune_check.run.random_plans import run_fuzz
-from yolo_prune_check.run.resolve import Resolved, Target, refuse_data, resolve, where_of
+from yolo_prune_check.run.resolve import Resolved, Target, refuse_data, refuse_device, resolve, where_of
 from yolo_prune_check.run.results import forget_record, keep_record, kept_record
 from yolo_prune_check.run.state import State
 from yolo_prune_check.run.step import add_hazard, predict_step, run_step
@@ -121,6 +121,8 @@ def _judged(scenario: Scenario, way: Way, shown: Progress, unfinished: Unfinishe
 
 
 def _run(scenario: Scenario, way: Way, shown: Progress, unfinished: Unfinished | None) -> Iterator[Event]:
+    if not way.predict_only:
+        refuse_device(scenario)
     baseline = load_baseline(scenario.model, scenario.imgsz, trust=scenario.trust_checkpoint)
     if not way.predict_only:
         refuse_data(scenario, baseline.model)
@@ -159,7 +161,12 @@ def _events(state: State, resolved: Resolved, way: Way, *, fresh: bool) -> Itera
         yield [ScenarioStarted(scenario.id, tuple(target.layer.name for target in targets))]
         if scenario.data is not None and not way.predict_only:
             state.before = baseline_metrics(
-                scenario.model, scenario.data, scenario.imgsz, state.progress, trust=scenario.trust_checkpoint
+                scenario.model,
+                scenario.data,
+                scenario.imgsz,
+                state.progress,
+                trust=scenario.trust_checkpoint,
+                device=scenario.device,
             )
             yield [BaselineMeasured(state.before.map50, state.before.map50_95)]
     for index in range(len(state.steps), len(targets)):

@@ -33,6 +33,7 @@ from yolo_prune_check.run.sidecar import write_sidecar
 from yolo_prune_check.run.state import Foretold, State
 from yolo_prune_check.run.trusted import trusted_names
 from yolo_prune_check.spec.schema import FineTune, Scenario
+from yolo_prune_check.train.devices import placed
 
 
 def confirm_final(state: State) -> None:
@@ -131,6 +132,7 @@ def blank_record(scenario: Scenario, **known: object) -> Record:
         "model": scenario.model,
         "data": scenario.data,
         "imgsz": scenario.imgsz,
+        "device": scenario.device,
         "execution": scenario.execution,
         "mask": scenario.mask,
         "extend": scenario.extend,
@@ -239,7 +241,8 @@ def _metrics(state: State, *, executed: bool) -> MetricsRecord:
     timed = state.scenario.expect.max_latency_ratio is not None or _is_structural(state)
     took = None
     if executed and not broken and timed and state.done:
-        took = latency(state.baseline.model, state.model, state.scenario.imgsz)
+        dense, small = (placed(model, state.scenario.device) for model in (state.baseline.model, state.model))
+        took = latency(dense, small, state.scenario.imgsz)
     return MetricsRecord(
         map50_before=state.before.map50 if state.before else None,
         map50_95_before=state.before.map50_95 if state.before else None,

@@ -250,6 +250,7 @@ class Record:
         deploy: What can be done with the saved file where this package is not; of execution ``group``.
         proof: Whether the final model computes what the masked one does, where layers were made narrower.
         selected: How the channels of each step were chosen, in words; of a plan that is written out, the plan itself.
+        device: Where the model was trained, measured and timed: ``cpu``, or the numbers of GPUs such as ``0,1``.
         rerun: Command that reproduces the record.
     """
 
@@ -294,6 +295,7 @@ class Record:
     deploy: tuple[CheckRecord, ...] = ()
     extend: bool = True
     round_to: int | None = None
+    device: str = "cpu"
     checkpoint: str | None = None
     format: int = FORMAT
 

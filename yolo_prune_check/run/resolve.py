@@ -16,6 +16,7 @@ from yolo_prune_check.model.blocks import Block, blocks_of
 from yolo_prune_check.model.layers import Layer
 from yolo_prune_check.model.tasks import require_boxes, require_trainable
 from yolo_prune_check.spec.schema import Scenario
+from yolo_prune_check.train.devices import require_devices, require_training
 from yolo_prune_check.train.network import as_network
 
 
@@ -46,6 +47,18 @@ def resolve(scenario: Scenario, model: nn.Module) -> Resolved:
     if scenario.activations == "sliced":
         _refuse_joins(scenario, model, resolved.targets)
     return resolved
+
+
+def refuse_device(scenario: Scenario) -> None:
+    """Refuse devices that are not there, and training that they cannot carry out as it is asked for.
+
+    Raises:
+        UserError: A GPU is not there, the CPU is to train in mixed precision, or a batch cannot be shared equally.
+    """
+    where = where_of(scenario)
+    require_devices(scenario.device, where=f"{where}: device")
+    if scenario.fine_tune is not None:
+        require_training(scenario.fine_tune, scenario.device, where=where)
 
 
 def refuse_data(scenario: Scenario, model: nn.Module) -> None:

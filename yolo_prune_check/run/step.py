@@ -25,6 +25,7 @@ from yolo_prune_check.run.repairs import repair_record
 from yolo_prune_check.run.resolve import Target
 from yolo_prune_check.run.state import Foretold, State
 from yolo_prune_check.run.trained import trained_graph
+from yolo_prune_check.train.devices import gpus_of, placed
 from yolo_prune_check.train.evaluate import Metrics, evaluate
 from yolo_prune_check.train.finetune import fine_tune
 from yolo_prune_check.train.widths import RebuiltError
@@ -267,6 +268,7 @@ def _tuned(state: State, record: StepRecord) -> StepRecord:
             progress=state.progress,
             # One training's state takes the place of another's: each step has its own.
             resume_dir=None if state.resume_dir is None else state.resume_dir / f"training-{record.index + 1}",
+            devices=gpus_of(state.scenario.device) or None,
         )
     except RebuiltError as error:
         add_hazard(state, "rebuilt-by-trainer", error.where or record.layer, error.what, observed=True)
@@ -306,7 +308,8 @@ def _masks(state: State) -> MaskSet | None:
 def _evaluate(state: State) -> Metrics | None:
     if state.scenario.data is None:
         return None
-    return evaluate(state.model, data=state.scenario.data, imgsz=state.scenario.imgsz, progress=state.progress)
+    model = placed(state.model, state.scenario.device)
+    return evaluate(model, data=state.scenario.data, imgsz=state.scenario.imgsz, progress=state.progress)
 
 
 def _mismatch(failure: Mismatch | None) -> MismatchRecord | None:

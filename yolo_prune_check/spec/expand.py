@@ -17,7 +17,10 @@ from yolo_prune_check.spec.schema import AXES, NO_AXIS
 
 MOST_SCENARIOS = 10_000
 SELECTION = ("blocks", "layers", "select", "order", "schedule", "activations")
-OF_A_PLAN = (*SELECTION, "steps", "execution", "mask", "extend", "round_to", "on_mismatch", "fine_tune", "expect")
+OF_A_PLAN = (
+    *SELECTION,
+    *("steps", "execution", "mask", "extend", "round_to", "on_mismatch", "fine_tune", "device", "expect"),
+)
 """Defaults that say nothing to random plans."""
 
 

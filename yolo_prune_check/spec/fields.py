@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal, TypeVar, get_args
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from yolo_prune_check.errors import clip, shown
+from yolo_prune_check.errors import UserError, clip, shown
+from yolo_prune_check.spec.device import read_device
 from yolo_prune_check.spec.problems import suggestion
 
 T = TypeVar("T")
@@ -178,6 +179,13 @@ def _order(order: str) -> str:
     raise bad("unknown order", suggestion(order, ORDERS, title="Known"))
 
 
+def _device(device: Any) -> str:
+    try:
+        return read_device(device)
+    except UserError as error:
+        raise bad(error.what, error.hint or "") from error
+
+
 def _tag(tag: str) -> str:
     name = tag.replace("-", "_")
     if not name.isidentifier():
@@ -249,6 +257,19 @@ Keep = Annotated[
             "anyOf": [
                 {"type": "array", "items": _INDEX, "uniqueItems": True},
                 {"type": "string", "pattern": r"^\s*\d+(-\d+)?(\s*,\s*\d+(-\d+)?)*\s*$"},
+            ]
+        }
+    ),
+]
+Device = Annotated[
+    str,
+    BeforeValidator(_device),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                _INDEX,
+                {"type": "string", "pattern": r"^(cpu|cuda|(cuda:)?\d+( *, *(cuda:)?\d+)*)$"},
+                {"type": "array", "minItems": 1, "uniqueItems": True, "items": _INDEX},
             ]
         }
     ),

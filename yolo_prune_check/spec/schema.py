@@ -50,7 +50,7 @@ class FineTune(Strict):
     enforce_masks: bool = True
     """Re-apply masks after every optimizer step and in the EMA. Without it masked filters grow back."""
     amp: bool = False
-    """Train in mixed precision (AMP); only on a GPU."""
+    """Train in mixed precision (AMP); only on a GPU, see device."""
 
 
 class Fuzz(Strict):
@@ -128,6 +128,8 @@ class ScenarioFields(Strict):
     """Shipped name such as digits, or an Ultralytics dataset YAML; null for none (no mAP, no fine-tuning)."""
     imgsz: f.ImageSize = 128
     """Image size in pixels, a multiple of 32 from 32 to 1280."""
+    device: f.Device = "cpu"
+    """Where training, mAP and latency are computed: cpu, the number of a GPU, or several such as [0, 1]."""
     blocks: f.Blocks | None = None
     """Blocks by index in the Ultralytics model list."""
     layers: f.Layers | None = None

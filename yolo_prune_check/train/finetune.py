@@ -20,6 +20,8 @@ from yolo_prune_check.model.quiet import prepare_ultralytics, quietly
 from yolo_prune_check.model.tasks import require_trainable
 from yolo_prune_check.progress import Progress
 from yolo_prune_check.prune.mask import MaskSet
+from yolo_prune_check.spec.device import read_device
+from yolo_prune_check.train.devices import require_devices, require_training
 from yolo_prune_check.train.isolation import isolated
 from yolo_prune_check.train.network import as_network
 from yolo_prune_check.train.resume import NAME, KeptState, fingerprint_of
@@ -76,7 +78,7 @@ def fine_tune(
             images are used.
         imgsz: Side of the square images, px.
         settings: `epochs`, `fraction` (share of the training images, evenly spread), `batch`, `lr`, `enforce_masks`,
-            `amp` (mixed precision; only on a GPU, as with Ultralytics).
+            `amp` (mixed precision; only on GPUs).
         seed: Seed of everything random.
         masks: Pruned channels. Kept at zero after every step if `settings.enforce_masks`; counted when they came back
             in either case.
@@ -86,7 +88,8 @@ def fine_tune(
         resume_dir: Where the state of the training is kept after each epoch until the training ends. If that of this
             very training is there, it goes on after its last whole epoch; that of another one is replaced.
         devices: GPUs to train on instead of the model's own device. On several, each trains on an equal share of every
-            batch in a process of its own; there, the model must consist of stock modules.
+            batch in a process of its own; there, the model must consist of stock modules. The result is on the model's
+            own device all the same.
 
     Raises:
         UserError: The data set or model cannot be used, the loss is not finite, or nothing changed.
@@ -102,8 +105,12 @@ def fine_tune(
     data_set = read_data(data)
     require_trainable(model)
     network = as_network(model, data_set)
-    device = network.device_argument if devices is None else _on(devices, settings)
-    _refuse_mixed_precision(settings, device)
+    if devices is None:
+        device = network.device_argument
+    else:
+        device = read_device(list(devices), where="devices")
+        require_devices(device, where="devices")
+    require_training(settings, device)
     enforced = masks if masks and settings.enforce_masks else MaskSet()
     job = Job(str(data_set.yaml), imgsz, settings, seed, enforced, device, keep_files)
     images = job.images(data_set, network)
@@ -138,30 +145,6 @@ def fine_tune(
     _end(kept)
     regrown = masks.regrown(tuned) if masks else {}
     return FineTuneResult(tuned, regrown, settings.epochs, time.perf_counter() - begin)
-
-
-def _on(devices: Sequence[int], settings: FineTune) -> str:
-    """Several devices in Ultralytics' notation."""
-    there = torch.cuda.device_count()
-    if not devices or len(set(devices)) != len(devices) or any(not 0 <= device < there for device in devices):
-        raise UserError("no such GPUs to train on", value=list(devices), hint=f"This machine has {there}, from 0.")
-    if settings.batch % len(devices):
-        raise UserError(
-            f"{len(devices)} devices cannot share a batch equally",
-            value=settings.batch,
-            hint="Make `fine_tune.batch` a multiple of their number.",
-        )
-    return ",".join(str(device) for device in devices)
-
-
-def _refuse_mixed_precision(settings: FineTune, device: str) -> None:
-    # Ultralytics would pass over it in silence.
-    if settings.amp and device == "cpu":
-        raise UserError(
-            "mixed precision is for GPUs only",
-            value=device,
-            hint="Leave out `fine_tune.amp`, or move the model to a GPU.",
-        )
 
 
 def _end(kept: KeptState | None) -> None:

@@ -80,7 +80,8 @@ def _follow(command: list[str], said: IO[str], tell: Callable[[], None]) -> int:
         "PYTHONPATH": os.pathsep.join(path or str(Path.cwd()) for path in sys.path),
         "OMP_NUM_THREADS": str(torch.get_num_threads()),
     }
-    process = subprocess.Popen(command, env=environment, stdout=said, stderr=said)
+    # Nothing is written to its input: that it ends says that this process has, see `worker.end_with_starter`.
+    process = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=said, stderr=said)
     try:
         while process.poll() is None:
             time.sleep(0.1)
@@ -89,6 +90,8 @@ def _follow(command: list[str], said: IO[str], tell: Callable[[], None]) -> int:
         if process.poll() is None:
             process.terminate()  # the launcher ends those it started
         process.wait()
+        if process.stdin is not None:
+            process.stdin.close()
     tell()
     return process.returncode
 

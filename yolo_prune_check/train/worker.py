@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -64,6 +65,20 @@ def main(folder: Path) -> int:
     return 0
 
 
+def end_with_starter() -> None:
+    """End this process when the one that started the training is no more, such as after ``kill -9``.
+
+    Else it would go on to the last epoch, beside the process that takes up where that one was killed. Standard input,
+    which PyTorch's launcher passes on, stays open as long as that one lives.
+    """
+    threading.Thread(target=_wait_for_end, daemon=True).start()
+
+
+def _wait_for_end() -> None:
+    os.read(sys.stdin.fileno(), 1)  # unbuffered: a buffer's lock, held by this thread, would be in the way of exiting
+    os._exit(1)
+
+
 def _writer(file: Path) -> Callable[[int | str], None]:
     def tell(what: int | str) -> None:
         with file.open("a", encoding="utf-8") as events:
@@ -85,4 +100,5 @@ def _write_error(error: UserError, file: Path) -> None:
 
 
 if __name__ == "__main__":
+    end_with_starter()
     sys.exit(main(Path(sys.argv[1])))
