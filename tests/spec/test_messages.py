@@ -24,9 +24,10 @@ KEYS = (
 )
 AXES = (
     "activations, blocks, data, device, execution, extend, fine_tune, fine_tune.amp, fine_tune.batch, "
-    "fine_tune.enforce_masks, fine_tune.epochs, fine_tune.fraction, fine_tune.lr, fuzz, fuzz.blocks, fuzz.examples, "
-    "fuzz.executions, fuzz.max_steps, fuzz.seed, imgsz, layers, mask, model, on_mismatch, order, round_to, schedule, "
-    "seed, select, select.criterion, select.max_images, select.perplexity, select.ratio, select.seed, steps"
+    "fine_tune.enforce_masks, fine_tune.epochs, fine_tune.fraction, fine_tune.lr, fine_tune.workers, "
+    "fuzz, fuzz.blocks, fuzz.examples, fuzz.executions, fuzz.max_steps, fuzz.seed, imgsz, layers, mask, model, "
+    "on_mismatch, order, round_to, schedule, seed, select, select.criterion, select.max_images, "
+    "select.perplexity, select.ratio, select.seed, steps"
 )
 STEPS = "The steps already say what is pruned, and in which order: remove one of the two."
 FUZZ = "Random plans are drawn and carried out as `fuzz` says"

@@ -53,11 +53,19 @@ _MEASURED: dict[tuple[str, str, int, bool, str, tuple[int, int] | None], Metrics
 
 
 def baseline_metrics(
-    source: str, data: str, imgsz: int, shown: Progress | None = None, *, trust: bool = False, device: str = "cpu"
+    source: str,
+    data: str,
+    imgsz: int,
+    shown: Progress | None = None,
+    *,
+    trust: bool = False,
+    device: str = "cpu",
+    workers: int | None = None,
 ) -> Metrics:
     """Evaluate the untouched model on the val split, on the first of the devices named: its mAP."""
     key = (source, data, imgsz, trust, device, _state_of(source))
     if key not in _MEASURED:
         model = placed(load_baseline(source, imgsz, trust=trust).model, device)
-        _MEASURED[key] = evaluate(model, data=data, imgsz=imgsz, progress=shown or progress(quiet=True))
+        shown = shown or progress(quiet=True)
+        _MEASURED[key] = evaluate(model, data=data, imgsz=imgsz, progress=shown, workers=workers)
     return _MEASURED[key]

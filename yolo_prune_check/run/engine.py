@@ -167,6 +167,7 @@ def _events(state: State, resolved: Resolved, way: Way, *, fresh: bool) -> Itera
                 state.progress,
                 trust=scenario.trust_checkpoint,
                 device=scenario.device,
+                workers=scenario.workers,
             )
             yield [BaselineMeasured(state.before.map50, state.before.map50_95)]
     for index in range(len(state.steps), len(targets)):

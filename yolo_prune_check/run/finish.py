@@ -33,7 +33,7 @@ from yolo_prune_check.run.sidecar import write_sidecar
 from yolo_prune_check.run.state import Foretold, State
 from yolo_prune_check.run.trusted import trusted_names
 from yolo_prune_check.spec.schema import FineTune, Scenario
-from yolo_prune_check.train.devices import placed
+from yolo_prune_check.train.devices import placed, workers_of
 
 
 def confirm_final(state: State) -> None:
@@ -184,8 +184,10 @@ def _fine_tune(scenario: Scenario) -> str | None:
         for name, value in (("batch", settings.batch), ("lr", settings.lr))
         if value != getattr(usual, name)
     )
+    workers = workers_of(settings.workers, scenario.device)
+    reading = f", {workers} worker{'s' if workers > 1 else ''}" if workers else ""
     precision = ", mixed precision" if settings.amp else ""
-    return f"{settings.epochs} epoch{'s' if settings.epochs > 1 else ''}{share}{others}{precision}{kept}"
+    return f"{settings.epochs} epoch{'s' if settings.epochs > 1 else ''}{share}{others}{reading}{precision}{kept}"
 
 
 def _verdict(state: State) -> tuple[RecordVerdict, tuple[str, ...]]:

@@ -309,7 +309,13 @@ def _evaluate(state: State) -> Metrics | None:
     if state.scenario.data is None:
         return None
     model = placed(state.model, state.scenario.device)
-    return evaluate(model, data=state.scenario.data, imgsz=state.scenario.imgsz, progress=state.progress)
+    return evaluate(
+        model,
+        data=state.scenario.data,
+        imgsz=state.baseline.graph.imgsz,
+        progress=state.progress,
+        workers=state.scenario.workers,
+    )
 
 
 def _mismatch(failure: Mismatch | None) -> MismatchRecord | None:

@@ -51,6 +51,8 @@ class FineTune(Strict):
     """Re-apply masks after every optimizer step and in the EMA. Without it masked filters grow back."""
     amp: bool = False
     """Train in mixed precision (AMP); only on a GPU, see device."""
+    workers: Annotated[int, Field(ge=0, le=64)] | None = None
+    """Processes that read images; null for none on the CPU, and on a GPU one for each core, 8 at most."""
 
 
 class Fuzz(Strict):
@@ -208,6 +210,11 @@ class Scenario(ScenarioFields):
     """The values of the matrix axes, as they stand in the id."""
     model: f.Text
     layers: f.Layers
+
+    @property
+    def workers(self) -> int | None:
+        """How many processes read images, where the scenario says it; of mAP as of training."""
+        return None if self.fine_tune is None else self.fine_tune.workers
 
 
 class SpecFile(Strict):
