@@ -13,7 +13,7 @@ from yolo_prune_check.spec import load_spec
 from yolo_prune_check.spec.fields import HAZARD_CODES
 
 RATIO = "Fraction of the channels that is removed, between 0 and 1. Without it separability chooses by Kneedle."
-SIZE = "Image size in pixels, a multiple of 32 from 32 to 1280."
+SIZE = "Image size in pixels, a multiple of 32 from 32 to 1280; null for what the model was trained at."
 LAYERS = (
     "Write first, all, widest:N, or a list of indices within each block, addresses such as 2.0 and qualified names "
     "such as model.2.cv1.conv."

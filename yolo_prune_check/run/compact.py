@@ -236,6 +236,7 @@ def save(done: Compacted, path: Path, graph: ChannelGraph, *, source: str, work_
     kept = find_removal(graph, done.prediction.plan).kept
     whole = Plan([Step(layer, keep) for layer, keep in kept.items()], "group")
     record = {
+        "imgsz": graph.imgsz,
         "proof": [asdict(row) for row in recorded(done.proof)],
         "deploy": [asdict(row) for row in recorded(done.deploy)],
         "metrics": [asdict(metrics) for metrics in done.metrics],

@@ -27,6 +27,7 @@ from yolo_prune_check.run.limited import run_limited
 from yolo_prune_check.run.random_plans import run_fuzz
 from yolo_prune_check.run.resolve import Resolved, Target, refuse_data, refuse_device, resolve, where_of
 from yolo_prune_check.run.results import forget_record, keep_record, kept_record
+from yolo_prune_check.run.sized import sized
 from yolo_prune_check.run.state import State
 from yolo_prune_check.run.step import add_hazard, predict_step, run_step
 from yolo_prune_check.run.unfinished import Unfinished
@@ -69,6 +70,7 @@ def run(
     Raises:
         UserError: The scenario does not fit the model or the data, and does not say that it expects so.
     """
+    scenario = sized(scenario)
     way = Way(_folder(scenario, work_dir), predict_only=predict_only, keep=keep, rerun=rerun)
     if scenario.limits is None:
         yield from run_here(scenario, way, progress or _quiet())
@@ -163,7 +165,7 @@ def _events(state: State, resolved: Resolved, way: Way, *, fresh: bool) -> Itera
             state.before = baseline_metrics(
                 scenario.model,
                 scenario.data,
-                scenario.imgsz,
+                state.baseline.graph.imgsz,
                 state.progress,
                 trust=scenario.trust_checkpoint,
                 device=scenario.device,

@@ -106,7 +106,7 @@ def _deployed(state: State, saved: Path) -> tuple[Check, ...]:
         state.baseline.model,
         state.model,
         saved,
-        imgsz=scenario.imgsz,
+        imgsz=state.baseline.graph.imgsz,
         trusted=trusted_names(scenario.model, trust=scenario.trust_checkpoint),
         progress=state.progress,
     )
@@ -244,7 +244,7 @@ def _metrics(state: State, *, executed: bool) -> MetricsRecord:
     took = None
     if executed and not broken and timed and state.done:
         dense, small = (placed(model, state.scenario.device) for model in (state.baseline.model, state.model))
-        took = latency(dense, small, state.scenario.imgsz)
+        took = latency(dense, small, graph.imgsz)
     return MetricsRecord(
         map50_before=state.before.map50 if state.before else None,
         map50_95_before=state.before.map50_95 if state.before else None,
@@ -301,5 +301,5 @@ def _saved(state: State) -> Path | None:
     if not state.done or any(step.status == "failed" for step in state.steps):
         return None
     path = state.folder / "final.pt"
-    save_checkpoint(state.model, path, imgsz=state.scenario.imgsz, data=state.scenario.data)
+    save_checkpoint(state.model, path, imgsz=state.baseline.graph.imgsz, data=state.scenario.data)
     return path

@@ -128,8 +128,8 @@ class ScenarioFields(Strict):
     """Load a checkpoint that asks for code beyond network classes of PyTorch and Ultralytics, which runs that code."""
     data: f.Text | None = None
     """Shipped name such as digits, or an Ultralytics dataset YAML; null for none (no mAP, no fine-tuning)."""
-    imgsz: f.ImageSize = 128
-    """Image size in pixels, a multiple of 32 from 32 to 1280."""
+    imgsz: f.ImageSize | None = None
+    """Image size in pixels, a multiple of 32 from 32 to 1280; null for what the model was trained at."""
     device: f.Device = "cpu"
     """Where training, mAP and latency are computed: cpu, the number of a GPU, or several such as [0, 1]."""
     blocks: f.Blocks | None = None
@@ -228,8 +228,8 @@ class SpecFile(Strict):
     """Load a checkpoint that asks for code beyond network classes of PyTorch and Ultralytics, which runs that code."""
     data: f.Text | None = None
     """Shipped name such as digits, or an Ultralytics dataset YAML; null for none (no mAP, no fine-tuning)."""
-    imgsz: f.ImageSize = 128
-    """Image size in pixels, a multiple of 32 from 32 to 1280."""
+    imgsz: f.ImageSize | None = None
+    """Image size in pixels, a multiple of 32 from 32 to 1280; null for what the model was trained at."""
     defaults: ScenarioFields = ScenarioFields()
     """Fields that every scenario has unless it has its own."""
     scenarios: list[ScenarioInput] = Field(default_factory=list)
