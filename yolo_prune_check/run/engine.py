@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from yolo_prune_check.data.resolve import read_data
 from yolo_prune_check.errors import UserError
 from yolo_prune_check.progress import Progress, progress
 from yolo_prune_check.run.baseline import baseline_metrics, load_baseline
@@ -125,6 +126,8 @@ def _judged(scenario: Scenario, way: Way, shown: Progress, unfinished: Unfinishe
 def _run(scenario: Scenario, way: Way, shown: Progress, unfinished: Unfinished | None) -> Iterator[Event]:
     if not way.predict_only:
         refuse_device(scenario)
+        if scenario.data is not None:
+            read_data(scenario.data)  # a mistake in it is told before anything takes time
     baseline = load_baseline(scenario.model, scenario.imgsz, trust=scenario.trust_checkpoint)
     if not way.predict_only:
         refuse_data(scenario, baseline.model)
