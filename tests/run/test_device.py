@@ -28,7 +28,7 @@ scenarios:
   - id: x
     steps: [{layer: 1.0, keep: 0-15}, {layer: 2.0, keep: '0-7,16-23'}]
     execution: group
-    fine_tune: {epochs: 1, batch: 4, lr: 0.001}
+    fine_tune: {epochs: 1, batch: 4, lr: 0.001, workers: 0}
 """
 
 no_gpu = pytest.mark.skipif(torch.cuda.is_available(), reason="there is such a device")

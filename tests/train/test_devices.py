@@ -214,7 +214,7 @@ def test_one_gpu_is_used_and_pytorchs_own_choice_stays(
 ) -> None:
     expected = tune(network, tiny, tmp_path, settings={"epochs": 1}, resume_dir=None)
     gpus = StandIn(monkeypatch, "H200", "H200")
-    tuned = tune(network, tiny, tmp_path, settings={"epochs": 1}, resume_dir=None, devices=[1])
+    tuned = tune(network, tiny, tmp_path, settings={"epochs": 1, "workers": 0}, resume_dir=None, devices=[1])
     assert gpus.trained == ["1"]
     assert gpus.current == 0
     assert same(tuned, expected)

@@ -10,7 +10,7 @@ from yolo_prune_check.report.glossary import glossary
 from yolo_prune_check.report.markdown import NONE, block, code, columns, fold, link, page, table, text
 from yolo_prune_check.report.random_plans import random_how, random_part
 from yolo_prune_check.report.safety import path_line, repair_line, repair_of_plan
-from yolo_prune_check.report.setting import absolute, gpus, shown_model, shown_path
+from yolo_prune_check.report.setting import absolute, gpus, pixels, shown_model, shown_path
 from yolo_prune_check.report.site import CLAIMS, INDEX, Site, Suite, relative
 from yolo_prune_check.report.tally import Tally, phantoms
 from yolo_prune_check.report.wording import advice, explanation, headline, outcome, reason, step_name, verdict_name
@@ -110,7 +110,7 @@ def _how(record: Record) -> str:
     facts = [
         f"model {shown_model(record)}",
         f"data {code(shown_path(record.data))}" if record.data else "no data",
-        f"{record.imgsz} px",
+        *pixels(record),
         *gpus(record),
         blocks,
         asked,

@@ -39,12 +39,13 @@ def save_checkpoint(model: nn.Module, path: Path, *, imgsz: int | None = None, d
         saved.criterion = None  # the loss, which training makes anew
     if hasattr(saved, "pt_path"):
         del saved.pt_path  # where the untouched model lay; Ultralytics sets it when it loads
+    saved.args = _train_args(model, imgsz, data)
     content = {
         "epoch": -1,  # a finished training, for Ultralytics: nothing to resume
         "optimizer": None,
         "model": saved,
         "ema": None,
-        "train_args": _train_args(model, imgsz, data),
+        "train_args": saved.args,
         "version": __version__,
     }
     with written_whole(path) as file:

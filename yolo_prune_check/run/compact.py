@@ -36,7 +36,7 @@ from yolo_prune_check.run.proving import recorded, sizes_of
 from yolo_prune_check.run.record import write_atomically
 from yolo_prune_check.run.sidecar import write_sidecar
 from yolo_prune_check.spec.schema import FineTune
-from yolo_prune_check.train.devices import gpus_of, placed, require_training
+from yolo_prune_check.train.devices import gpus_of, placed, require_training, workers_of
 from yolo_prune_check.train.evaluate import Metrics, evaluate
 from yolo_prune_check.train.finetune import fine_tune
 
@@ -110,6 +110,7 @@ def compact_key(
         "seed": seed,
         "trust": trust,
         "device": device,
+        "workers": None if training is None else workers_of(training.workers, device),
         "data": data,  # its name, which the file takes by default
     }
     return key_of(asked, model=source, data=data, device=device)
@@ -127,6 +128,7 @@ def compact(
     work_dir: Path,
     progress: Progress,
     device: str = "cpu",
+    workers: int | None = None,
     trusted: Collection[str] = (),
 ) -> Compacted:
     """Carry a safe plan by ``group`` out, prove it, save it as ``FILE`` in the work folder, and try that elsewhere.
@@ -143,6 +145,7 @@ def compact(
             that is trained already is taken.
         progress: Where long work is shown.
         device: Where it is trained and measured: `cpu`, or GPUs such as `0,1`. All else is done on the CPU.
+        workers: Processes that read images to measure; see `workers_of`. Those of the training are in `training`.
         trusted: Names beyond stock classes that were accepted in the model's file.
 
     Raises:
@@ -161,7 +164,7 @@ def compact(
         return done
     file, metrics = work_dir / FILE, list[Metrics]()
     if data is not None:
-        measure = partial(evaluate, data=data, imgsz=imgsz, progress=progress)
+        measure = partial(evaluate, data=data, imgsz=imgsz, progress=progress, workers=workers)
         metrics = [measure(placed(model, device)), measure(placed(small, device))]
     if data is not None and training is not None:
         earlier = _trained_earlier(file, progress, trust=bool(trusted))
@@ -233,6 +236,7 @@ def save(done: Compacted, path: Path, graph: ChannelGraph, *, source: str, work_
     kept = find_removal(graph, done.prediction.plan).kept
     whole = Plan([Step(layer, keep) for layer, keep in kept.items()], "group")
     record = {
+        "imgsz": graph.imgsz,
         "proof": [asdict(row) for row in recorded(done.proof)],
         "deploy": [asdict(row) for row in recorded(done.deploy)],
         "metrics": [asdict(metrics) for metrics in done.metrics],

@@ -17,7 +17,7 @@ from yolo_prune_check.data.resolve import label_file, read_data
 from yolo_prune_check.errors import UserError
 from yolo_prune_check.model.architecture import read_architecture
 from yolo_prune_check.spec.schema import Scenario
-from yolo_prune_check.train.devices import names_of
+from yolo_prune_check.train.devices import names_of, workers_of
 from yolo_prune_check.versions import versions
 
 _PACKAGE = Path(__file__).parents[1]
@@ -28,7 +28,12 @@ def content_key(scenario: Scenario, *, predict_only: bool) -> str:
 
     That is what the scenario says (not where it is written), and what ``key_of`` adds.
     """
-    asked = {"scenario": scenario.model_dump(mode="json", exclude={"source"}), "predict_only": predict_only}
+    training = scenario.fine_tune
+    asked = {
+        "scenario": scenario.model_dump(mode="json", exclude={"source"}),
+        "predict_only": predict_only,
+        "workers": None if training is None else workers_of(training.workers, scenario.device),
+    }
     return key_of(asked, model=scenario.model, data=scenario.data, device=scenario.device)
 
 

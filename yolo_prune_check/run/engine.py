@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from yolo_prune_check.data.resolve import read_data
 from yolo_prune_check.errors import UserError
 from yolo_prune_check.progress import Progress, progress
 from yolo_prune_check.run.baseline import baseline_metrics, load_baseline
@@ -27,6 +28,7 @@ from yolo_prune_check.run.limited import run_limited
 from yolo_prune_check.run.random_plans import run_fuzz
 from yolo_prune_check.run.resolve import Resolved, Target, refuse_data, refuse_device, resolve, where_of
 from yolo_prune_check.run.results import forget_record, keep_record, kept_record
+from yolo_prune_check.run.sized import sized
 from yolo_prune_check.run.state import State
 from yolo_prune_check.run.step import add_hazard, predict_step, run_step
 from yolo_prune_check.run.unfinished import Unfinished
@@ -69,6 +71,7 @@ def run(
     Raises:
         UserError: The scenario does not fit the model or the data, and does not say that it expects so.
     """
+    scenario = sized(scenario)
     way = Way(_folder(scenario, work_dir), predict_only=predict_only, keep=keep, rerun=rerun)
     if scenario.limits is None:
         yield from run_here(scenario, way, progress or _quiet())
@@ -123,6 +126,8 @@ def _judged(scenario: Scenario, way: Way, shown: Progress, unfinished: Unfinishe
 def _run(scenario: Scenario, way: Way, shown: Progress, unfinished: Unfinished | None) -> Iterator[Event]:
     if not way.predict_only:
         refuse_device(scenario)
+        if scenario.data is not None:
+            read_data(scenario.data)  # a mistake in it is told before anything takes time
     baseline = load_baseline(scenario.model, scenario.imgsz, trust=scenario.trust_checkpoint)
     if not way.predict_only:
         refuse_data(scenario, baseline.model)
@@ -163,10 +168,11 @@ def _events(state: State, resolved: Resolved, way: Way, *, fresh: bool) -> Itera
             state.before = baseline_metrics(
                 scenario.model,
                 scenario.data,
-                scenario.imgsz,
+                state.baseline.graph.imgsz,
                 state.progress,
                 trust=scenario.trust_checkpoint,
                 device=scenario.device,
+                workers=scenario.workers,
             )
             yield [BaselineMeasured(state.before.map50, state.before.map50_95)]
     for index in range(len(state.steps), len(targets)):

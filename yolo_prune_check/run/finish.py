@@ -33,7 +33,7 @@ from yolo_prune_check.run.sidecar import write_sidecar
 from yolo_prune_check.run.state import Foretold, State
 from yolo_prune_check.run.trusted import trusted_names
 from yolo_prune_check.spec.schema import FineTune, Scenario
-from yolo_prune_check.train.devices import placed
+from yolo_prune_check.train.devices import placed, workers_of
 
 
 def confirm_final(state: State) -> None:
@@ -106,7 +106,7 @@ def _deployed(state: State, saved: Path) -> tuple[Check, ...]:
         state.baseline.model,
         state.model,
         saved,
-        imgsz=scenario.imgsz,
+        imgsz=state.baseline.graph.imgsz,
         trusted=trusted_names(scenario.model, trust=scenario.trust_checkpoint),
         progress=state.progress,
     )
@@ -184,8 +184,10 @@ def _fine_tune(scenario: Scenario) -> str | None:
         for name, value in (("batch", settings.batch), ("lr", settings.lr))
         if value != getattr(usual, name)
     )
+    workers = workers_of(settings.workers, scenario.device)
+    reading = f", {workers} worker{'s' if workers > 1 else ''}" if workers else ""
     precision = ", mixed precision" if settings.amp else ""
-    return f"{settings.epochs} epoch{'s' if settings.epochs > 1 else ''}{share}{others}{precision}{kept}"
+    return f"{settings.epochs} epoch{'s' if settings.epochs > 1 else ''}{share}{others}{reading}{precision}{kept}"
 
 
 def _verdict(state: State) -> tuple[RecordVerdict, tuple[str, ...]]:
@@ -242,7 +244,7 @@ def _metrics(state: State, *, executed: bool) -> MetricsRecord:
     took = None
     if executed and not broken and timed and state.done:
         dense, small = (placed(model, state.scenario.device) for model in (state.baseline.model, state.model))
-        took = latency(dense, small, state.scenario.imgsz)
+        took = latency(dense, small, graph.imgsz)
     return MetricsRecord(
         map50_before=state.before.map50 if state.before else None,
         map50_95_before=state.before.map50_95 if state.before else None,
@@ -299,5 +301,5 @@ def _saved(state: State) -> Path | None:
     if not state.done or any(step.status == "failed" for step in state.steps):
         return None
     path = state.folder / "final.pt"
-    save_checkpoint(state.model, path, imgsz=state.scenario.imgsz, data=state.scenario.data)
+    save_checkpoint(state.model, path, imgsz=state.baseline.graph.imgsz, data=state.scenario.data)
     return path

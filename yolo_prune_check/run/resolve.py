@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,20 +75,41 @@ def refuse_data(scenario: Scenario, model: nn.Module) -> None:
     require_boxes(model, where=where, hint=hint)
     if scenario.fine_tune is not None:
         require_trainable(model, where=where, hint="Leave out `fine_tune`.")
-    if not scenario.model.endswith((".yaml", ".yml")):  # what is built from a description was trained for nothing yet
-        _refuse_classes(scenario, scenario.data, model)
-    as_network(model, read_data(scenario.data))
+    require_labels(model, scenario.data, source=scenario.model, where=where)
 
 
-def _refuse_classes(scenario: Scenario, data: str, model: nn.Module) -> None:
-    network: Any = model
-    trained, there = int(network.model[-1].nc), len(read_data(data).names)
-    if trained != there:
-        raise UserError(
-            f"{data}: {there} class{'' if there == 1 else 'es'}, but {scenario.model} was trained for {trained}",
-            where=where_of(scenario),
-            hint="Name the data set it was trained on.",
-        )
+def require_labels(model: nn.Module, data: str, *, source: str, where: str) -> None:
+    """Refuse data of other labels than a model was trained for.
+
+    Args:
+        model: One that `require_yolo` accepts.
+        data: The data set.
+        source: The model as `load_model` took it.
+        where: The place for the message.
+
+    Raises:
+        UserError: The data set is of another task, of another number of classes, of the same classes in another order,
+            or of other keypoints.
+    """
+    found = read_data(data)
+    if not source.endswith((".yaml", ".yml")):  # what is built from a description was trained for nothing yet
+        _refuse_classes(model, data, found.names, source=source, where=where)
+    as_network(model, found)
+
+
+def _refuse_classes(model: Any, data: str, there: Mapping[int, str], *, source: str, where: str) -> None:
+    trained, hint = int(model.model[-1].nc), "Name the data set it was trained on."
+    if trained != len(there):
+        what = f"{data}: {len(there)} class{'' if len(there) == 1 else 'es'}, but {source} was trained for {trained}"
+        raise UserError(what, where=where, hint=hint)
+    written = getattr(model, "names", {})
+    numbered = dict(enumerate(written) if isinstance(written, list) else written)  # old checkpoints have a list
+    known = {index: str(name) for index, name in numbered.items()}
+    if sorted(known.values()) == sorted(there.values()):
+        moved = [index for index in there if known.get(index) != there[index]]
+        if moved:
+            what = f"{data}: class {moved[0]} is {there[moved[0]]!r}, but {source} was trained to call it"
+            raise UserError(f"{what} {known.get(moved[0])!r}", where=where, hint=hint)
 
 
 def _resolved(scenario: Scenario, model: nn.Module) -> Resolved:

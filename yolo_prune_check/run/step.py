@@ -48,7 +48,7 @@ def run_step(state: State, index: int, target: Target) -> StepRecord:
     record = replace(record, keep=keep, kept=len(keep), criterion=_criterion(state, target), selection=choice.details)
     prediction = predict(state.graph, state.plan(step))
     pruned, meant = carry_step(state, step)
-    observation = observe(meant, pruned, state.scenario.imgsz)
+    observation = observe(meant, pruned, state.baseline.graph.imgsz)
     confirmation = compare(prediction, observation)
     record = _judged(state, record, prediction, confirmation)
     broken = confirmation.failure or prediction.failure
@@ -260,7 +260,7 @@ def _tuned(state: State, record: StepRecord) -> StepRecord:
         result = fine_tune(
             state.model,
             data=state.scenario.data,
-            imgsz=state.scenario.imgsz,
+            imgsz=state.baseline.graph.imgsz,
             settings=settings,
             seed=state.scenario.seed,
             masks=_masks(state),
@@ -309,7 +309,13 @@ def _evaluate(state: State) -> Metrics | None:
     if state.scenario.data is None:
         return None
     model = placed(state.model, state.scenario.device)
-    return evaluate(model, data=state.scenario.data, imgsz=state.scenario.imgsz, progress=state.progress)
+    return evaluate(
+        model,
+        data=state.scenario.data,
+        imgsz=state.baseline.graph.imgsz,
+        progress=state.progress,
+        workers=state.scenario.workers,
+    )
 
 
 def _mismatch(failure: Mismatch | None) -> MismatchRecord | None:

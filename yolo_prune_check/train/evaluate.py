@@ -14,6 +14,7 @@ from yolo_prune_check.errors import UserError
 from yolo_prune_check.model.quiet import prepare_ultralytics, quietly
 from yolo_prune_check.model.tasks import require_boxes
 from yolo_prune_check.progress import Progress
+from yolo_prune_check.train.devices import workers_of
 from yolo_prune_check.train.isolation import isolated
 from yolo_prune_check.train.network import Network, as_network
 
@@ -47,7 +48,9 @@ class Accuracy:
     top5: float
 
 
-def evaluate(model: nn.Module, *, data: str, imgsz: int, progress: Progress, batch: int = 32) -> Metrics:
+def evaluate(
+    model: nn.Module, *, data: str, imgsz: int, progress: Progress, batch: int = 32, workers: int | None = None
+) -> Metrics:
     """Measure the mAP that is the task's own on the `val` images.
 
     The same numbers as `YOLO.val()` gives, but for rounding: the model is neither fused nor otherwise changed, and no
@@ -60,26 +63,31 @@ def evaluate(model: nn.Module, *, data: str, imgsz: int, progress: Progress, bat
         imgsz: Longer side of the images, px.
         progress: Told of every image.
         batch: Images at a time.
+        workers: Processes that read images, on which the result does not depend; see `workers_of`.
 
     Raises:
         UserError: The data set or model cannot be used.
     """
     task = require_boxes(model)
-    results = _measure(model, data, imgsz, progress, batch)
+    results = _measure(model, data, imgsz, progress, batch, workers)
     return Metrics(results[f"metrics/mAP50({_OWN[task]})"], results[f"metrics/mAP50-95({_OWN[task]})"])
 
 
-def evaluate_classifier(model: nn.Module, *, data: str, imgsz: int, progress: Progress, batch: int = 32) -> Accuracy:
+def evaluate_classifier(
+    model: nn.Module, *, data: str, imgsz: int, progress: Progress, batch: int = 32, workers: int | None = None
+) -> Accuracy:
     """Measure a classifier's accuracy on the `val` images; as `evaluate`, but `data` is a folder of classes.
 
     Raises:
         UserError: The data set or model cannot be used.
     """
-    results = _measure(model, data, imgsz, progress, batch)
+    results = _measure(model, data, imgsz, progress, batch, workers)
     return Accuracy(results["metrics/accuracy_top1"], results["metrics/accuracy_top5"])
 
 
-def _measure(model: nn.Module, data: str, imgsz: int, progress: Progress, batch: int) -> dict[str, float]:
+def _measure(
+    model: nn.Module, data: str, imgsz: int, progress: Progress, batch: int, workers: int | None
+) -> dict[str, float]:
     prepare_ultralytics()
     from yolo_prune_check.train.validator import VALIDATORS
 
@@ -95,7 +103,9 @@ def _measure(model: nn.Module, data: str, imgsz: int, progress: Progress, batch:
         progress.task(f"evaluate on {count} images", count) as advance,
     ):
         size = -(-imgsz // network.stride) * network.stride
-        validator = VALIDATORS[network.task](folder, task=network.task, imgsz=size, batch=batch)
+        validator = VALIDATORS[network.task](
+            folder, task=network.task, imgsz=size, batch=batch, workers=workers_of(workers, network.device_argument)
+        )
         labelled = _labelled(data_set, network, validator.args, batch, progress)
         measured = copy.deepcopy(model).float().eval()
         return validator.measure(measured, labelled, data_set, network.device, advance)

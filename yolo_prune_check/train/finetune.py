@@ -68,8 +68,8 @@ def fine_tune(
     AdamW at a constant learning rate after a short warm-up (a tenth of all batches, at most 100), one step per batch,
     no mosaic and no flips, float32 unless mixed precision is asked for. Ultralytics' defaults are made for hundreds of
     epochs: in one epoch their warm-up and their decay would leave next to nothing. On the CPU the same arguments,
-    library versions and number of threads give the same weights, whether or not the training was interrupted; the
-    state of global random generators neither matters nor changes.
+    library versions and numbers of threads and workers give the same weights, whether or not the training was
+    interrupted; the state of global random generators neither matters nor changes.
 
     Args:
         model: An Ultralytics model that detects, segments, finds poses or oriented boxes, or classifies; not modified.
@@ -78,7 +78,7 @@ def fine_tune(
             images are used.
         imgsz: Side of the square images, px.
         settings: `epochs`, `fraction` (share of the training images, evenly spread), `batch`, `lr`, `enforce_masks`,
-            `amp` (mixed precision; only on GPUs).
+            `amp` (mixed precision; only on GPUs), `workers` (that read images; see `workers_of`).
         seed: Seed of everything random.
         masks: Pruned channels. Kept at zero after every step if `settings.enforce_masks`; counted when they came back
             in either case.
@@ -119,7 +119,7 @@ def fine_tune(
     start = {name: value.detach().clone() for name, value in trained.named_parameters()}
     kept = None
     if resume_dir is not None:
-        fingerprint = fingerprint_of(trained, images, data_set, job.told())
+        fingerprint = fingerprint_of(trained, images, data_set, {**job.told(), "workers": job.workers})
         kept = KeptState(resume_dir / NAME, fingerprint, progress.line)
     work_dir.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="fine-tune-", dir=work_dir))

@@ -17,6 +17,7 @@ from torch import nn
 from yolo_prune_check.data.resolve import DataSet, read_data
 from yolo_prune_check.errors import UserError
 from yolo_prune_check.prune.mask import LayerMask, MaskSet
+from yolo_prune_check.train.devices import workers_of
 from yolo_prune_check.train.images import spread
 from yolo_prune_check.train.network import Network, as_network
 from yolo_prune_check.train.resume import KeptState
@@ -73,6 +74,11 @@ class Job:
     def processes(self) -> int:
         """How many train together."""
         return len(self.device.split(","))
+
+    @property
+    def workers(self) -> int:
+        """How many more read the images of each."""
+        return workers_of(self.settings.workers, self.device)
 
     def told(self) -> dict[str, Any]:
         """All of it as JSON knows it; `Job.read` is the way back."""
@@ -171,7 +177,7 @@ def carry_out(
             "patience": 0,
             "channels_last": False,
             "device": job.device,
-            "workers": 0,
+            "workers": job.workers,
             "seed": job.seed % 2**32,
             "deterministic": True,
             "val": False,

@@ -93,6 +93,7 @@ class GivenModelTrainer(BaseTrainer):
         given = {"model": "given", "data": str(data.yaml), "mode": "train", "amp": False}
         with pin_threads():
             super().__init__(overrides={**overrides, **given})
+        self.args.workers = overrides["workers"]  # Ultralytics forgets them on the CPU
         self.model = model
 
     def get_dataset(self) -> dict[str, Any]:
@@ -213,13 +214,14 @@ class GivenModelTrainer(BaseTrainer):
     def _seed_epoch(self) -> None:
         """What an epoch draws depends on the seed and its number, not on the epochs that this process has seen.
 
-        The first is seeded as Ultralytics does.
+        Workers are seeded from the loader's generator when they start, which they do anew. Without any, the first epoch
+        is seeded as Ultralytics does.
         """
         seed = self.args.seed + 1 + RANK + _EPOCH_STRIDE * self.epoch
         random.seed(seed)
         np.random.seed(seed % 2**32)
         torch.manual_seed(seed)
-        if self.epoch:
+        if self.epoch or self.train_loader.num_workers:
             self.train_loader.generator.manual_seed(seed)
             self.train_loader.reset()
 
