@@ -14,6 +14,7 @@ from yolo_prune_check.errors import UserError
 from yolo_prune_check.model.quiet import prepare_ultralytics, quietly
 from yolo_prune_check.model.tasks import require_boxes
 from yolo_prune_check.progress import Progress
+from yolo_prune_check.train.failure import memory_told
 from yolo_prune_check.train.isolation import isolated
 from yolo_prune_check.train.network import Network, as_network
 
@@ -63,6 +64,7 @@ def evaluate(model: nn.Module, *, data: str, imgsz: int, progress: Progress, bat
 
     Raises:
         UserError: The data set or model cannot be used.
+        TrainingError: Memory ran out.
     """
     task = require_boxes(model)
     results = _measure(model, data, imgsz, progress, batch)
@@ -98,7 +100,8 @@ def _measure(model: nn.Module, data: str, imgsz: int, progress: Progress, batch:
         validator = VALIDATORS[network.task](folder, task=network.task, imgsz=size, batch=batch)
         labelled = _labelled(data_set, network, validator.args, batch, progress)
         measured = copy.deepcopy(model).float().eval()
-        return validator.measure(measured, labelled, data_set, network.device, advance)
+        with memory_told("an evaluation"):
+            return validator.measure(measured, labelled, data_set, network.device, advance)
 
 
 def _labelled(data_set: DataSet, network: Network, arguments: object, batch: int, progress: Progress) -> object:
