@@ -169,6 +169,7 @@ def compact(
     if data is not None and training is not None:
         earlier = _trained_earlier(file, progress, trust=bool(trusted))
         if earlier is None:
+            save_checkpoint(small, file, imgsz=imgsz, data=data)  # a full disk is to be told before hours of training
             result = fine_tune(
                 small,
                 data=data,
@@ -191,7 +192,7 @@ def compact(
             return done
     else:
         save_checkpoint(small, file, imgsz=imgsz, data=data)
-    deploy = deployed(model, small, file, imgsz=imgsz, trusted=trusted, progress=progress)
+    deploy = deployed(model, small, file, imgsz=imgsz, trusted=trusted, work_dir=work_dir, progress=progress)
     return replace(done, metrics=tuple(metrics), deploy=deploy)
 
 
@@ -230,6 +231,9 @@ def save(done: Compacted, path: Path, graph: ChannelGraph, *, source: str, work_
         graph: Graph of the untouched model.
         source: That model as ``load_model`` took it.
         work_dir: The folder that ``compact`` was given.
+
+    Raises:
+        UserError: A file cannot be written; the message says where the model is kept.
     """
     if not done.usable:
         raise ValueError("a model that is not proven and usable is not to be saved")
@@ -241,6 +245,10 @@ def save(done: Compacted, path: Path, graph: ChannelGraph, *, source: str, work_
         "deploy": [asdict(row) for row in recorded(done.deploy)],
         "metrics": [asdict(metrics) for metrics in done.metrics],
     }
-    with (work_dir / FILE).open("rb") as made, written_whole(path) as target:
-        shutil.copyfileobj(made, target)
-    write_sidecar(path, plan=whole, source=source, record=record)
+    try:
+        with (work_dir / FILE).open("rb") as made, written_whole(path) as target:
+            shutil.copyfileobj(made, target)
+        write_sidecar(path, plan=whole, source=source, record=record)
+    except UserError as error:
+        hint = f"The small model is kept as {work_dir / FILE}; once there is room, the same command goes on from there."
+        raise UserError(error.what, where=error.where, hint=hint) from error

@@ -154,6 +154,11 @@ class StepRecord:
     selection: dict[str, Any] = field(default_factory=dict)
     checkpoint: str | None = None
 
+    @property
+    def untrained(self) -> bool:
+        """Whether the pruned model runs, and its training or measurement failed."""
+        return self.status == "failed" and self.weight_norm_count is not None and self.observed_failure is None
+
 
 @dataclass(frozen=True)
 class MetricsRecord:

@@ -27,6 +27,7 @@ from yolo_prune_check.run.state import Foretold, State
 from yolo_prune_check.run.trained import trained_graph
 from yolo_prune_check.train.devices import gpus_of, placed
 from yolo_prune_check.train.evaluate import Metrics, evaluate
+from yolo_prune_check.train.failure import TrainingError
 from yolo_prune_check.train.finetune import fine_tune
 from yolo_prune_check.train.widths import RebuiltError
 
@@ -234,7 +235,10 @@ def _saw(confirmation: Confirmation, layer: str) -> str:
 
 
 def _measured(state: State, record: StepRecord, index: int) -> StepRecord:
-    pruned = _evaluate(state)
+    try:
+        pruned = _evaluate(state)
+    except TrainingError as error:
+        return _failed(record, error)
     state.after = pruned or state.after
     record = replace(
         record,
@@ -243,7 +247,7 @@ def _measured(state: State, record: StepRecord, index: int) -> StepRecord:
     )
     if state.scenario.fine_tune is not None:
         record = _tuned(state, record)
-    if state.scenario.schedule == "sessions":
+    if state.scenario.schedule == "sessions" and record.status != "failed":
         path = state.folder / f"session-{index + 1}.pt"
         save_checkpoint(state.model, path)
         state.model = load_model(path, trust=state.scenario.trust_checkpoint)
@@ -272,7 +276,9 @@ def _tuned(state: State, record: StepRecord) -> StepRecord:
         )
     except RebuiltError as error:
         add_hazard(state, "rebuilt-by-trainer", error.where or record.layer, error.what, observed=True)
-        return record
+        return _failed(record, error)
+    except TrainingError as error:
+        return _failed(record, error)
     state.model = result.model
     state.tuned_since = True
     regrown = {layer: count for layer, count in result.regrown.items() if count}
@@ -288,14 +294,22 @@ def _tuned(state: State, record: StepRecord) -> StepRecord:
         state.found += [hazard for hazard in state.predicted if hazard not in state.found]  # of a plan that is no more
         state.predicted = ()
     state.graph = trained_graph(state)
-    tuned = _evaluate(state)
+    record = replace(record, regrown=sum(regrown.values()))
+    try:
+        tuned = _evaluate(state)
+    except TrainingError as error:
+        return _failed(record, error)
     state.after = tuned or state.after
     return replace(
         record,
         map50_tuned=tuned.map50 if tuned else None,
         map50_95_tuned=tuned.map50_95 if tuned else None,
-        regrown=sum(regrown.values()),
     )
+
+
+def _failed(record: StepRecord, error: TrainingError) -> StepRecord:
+    """A step that was carried out, and whose training or measurement failed: what comes after would build on it."""
+    return replace(record, status="failed", reason=str(error))
 
 
 def _masks(state: State) -> MaskSet | None:

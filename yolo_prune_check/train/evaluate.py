@@ -15,6 +15,7 @@ from yolo_prune_check.model.quiet import prepare_ultralytics, quietly
 from yolo_prune_check.model.tasks import require_boxes
 from yolo_prune_check.progress import Progress
 from yolo_prune_check.train.devices import workers_of
+from yolo_prune_check.train.failure import memory_told
 from yolo_prune_check.train.isolation import isolated
 from yolo_prune_check.train.network import Network, as_network
 
@@ -67,6 +68,7 @@ def evaluate(
 
     Raises:
         UserError: The data set or model cannot be used.
+        TrainingError: Memory ran out.
     """
     task = require_boxes(model)
     results = _measure(model, data, imgsz, progress, batch, workers)
@@ -108,7 +110,8 @@ def _measure(
         )
         labelled = _labelled(data_set, network, validator.args, batch, progress)
         measured = copy.deepcopy(model).float().eval()
-        return validator.measure(measured, labelled, data_set, network.device, advance)
+        with memory_told("an evaluation"):
+            return validator.measure(measured, labelled, data_set, network.device, advance)
 
 
 def _labelled(data_set: DataSet, network: Network, arguments: object, batch: int, progress: Progress) -> object:

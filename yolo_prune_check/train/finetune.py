@@ -22,6 +22,7 @@ from yolo_prune_check.progress import Progress
 from yolo_prune_check.prune.mask import MaskSet
 from yolo_prune_check.spec.device import read_device
 from yolo_prune_check.train.devices import require_devices, require_training
+from yolo_prune_check.train.failure import TrainingError
 from yolo_prune_check.train.isolation import isolated
 from yolo_prune_check.train.network import as_network
 from yolo_prune_check.train.resume import NAME, KeptState, fingerprint_of
@@ -92,7 +93,8 @@ def fine_tune(
             own device all the same.
 
     Raises:
-        UserError: The data set or model cannot be used, the loss is not finite, or nothing changed.
+        UserError: The data set or model cannot be used.
+        TrainingError: The loss is not finite, nothing changed, or memory ran out.
         RebuiltError: A network of other widths than the given one was trained, or written to a checkpoint.
     """
     prepare_ultralytics()
@@ -155,10 +157,10 @@ def _end(kept: KeptState | None) -> None:
 def _check_outcome(start: dict[str, torch.Tensor], tuned: nn.Module) -> None:
     values = dict(tuned.named_parameters())
     if all(torch.equal(value, values[name]) for name, value in start.items()):
-        raise UserError(
+        raise TrainingError(
             "fine-tuning changed nothing: every parameter is what it was",
             hint="Check the learning rate and that not everything is masked.",
         )
     broken = [name for name, value in tuned.state_dict().items() if not bool(torch.isfinite(value).all())]
     if broken:
-        raise UserError(f"fine-tuning diverged: {broken[0]} is not finite", hint="Choose a smaller learning rate.")
+        raise TrainingError(f"fine-tuning diverged: {broken[0]} is not finite", hint="Choose a smaller learning rate.")

@@ -26,8 +26,8 @@ from ultralytics.utils import RANK
 from ultralytics.utils.torch_utils import unwrap_model
 
 from yolo_prune_check.data.resolve import DataSet
-from yolo_prune_check.errors import UserError
 from yolo_prune_check.prune.mask import MaskSet
+from yolo_prune_check.train.failure import TrainingError
 from yolo_prune_check.train.folders import FolderImages
 from yolo_prune_check.train.images import LabelledImages, as_ultralytics
 from yolo_prune_check.train.isolation import pin_threads
@@ -251,7 +251,7 @@ class GivenModelTrainer(BaseTrainer):
     def _check_loss(self) -> None:
         # Ultralytics would load its last checkpoint and try again; a result must not depend on such luck.
         if not bool(torch.isfinite(self.loss)):
-            raise UserError(
+            raise TrainingError(
                 f"fine-tuning diverged in batch {self._batches}: the loss is {self.loss.item()}",
                 hint=f"Choose a smaller learning rate than {self.args.lr0:g}, or prune less.",
             )
