@@ -82,7 +82,15 @@ def record_of(event: Event) -> Record:
 
 def own_processes() -> list[psutil.Process]:
     """Processes of scenarios that this one has started."""
-    return [each for each in psutil.Process().children() if any("run.child" in part for part in each.cmdline())]
+    return [each for each in psutil.Process().children() if any("run.child" in part for part in command_of(each))]
+
+
+def command_of(process: psutil.Process) -> list[str]:
+    """How a process was started; nothing of one that has ended."""
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
 
 
 def test_a_scenario_that_takes_too_long_is_stopped() -> None:
@@ -209,7 +217,7 @@ def stopped_file_check(starter: psutil.Process) -> psutil.Process:
     """The process in which a scenario checks its saved file, stopped: it never ends by itself, but can be killed."""
 
     def checks() -> list[psutil.Process]:
-        return [child for child in starter.children(recursive=True) if "standalone.py" in " ".join(child.cmdline())]
+        return [child for child in starter.children(recursive=True) if "standalone.py" in " ".join(command_of(child))]
 
     (process,) = wait_for(checks)
     process.suspend()
