@@ -137,8 +137,8 @@ CASES = (
     BadInput(
         "data-for-another-task",
         _spec(f"{LAYERS}\n    data: digits", model="yolov8n-cls.yaml"),
-        "{at}bad.prune.yaml:4: a classifier has no mAP: got 'ClassificationModel'. "
-        "Leave out `data`: plans for it are predicted and confirmed without.",
+        "{at}bad.prune.yaml:4: digits: a model for classify needs another kind of data set. "
+        "Give a folder with train/CLASS/ and val/CLASS/.",
         needs_model=True,
     ),
     BadInput(

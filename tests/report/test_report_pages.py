@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.report.scored import precision
 from yolo_prune_check.errors import UserError
 from yolo_prune_check.report import (
     load_records,
@@ -39,7 +40,7 @@ def sample(build: Build) -> list[Record]:
         build.record(
             "first[mask]",
             steps=tuple(
-                build.step(i, name, at, map50_pruned=0.93, map50_95_pruned=0.7, map50_tuned=0.945, map50_95_tuned=0.75)
+                build.step(i, name, at, scores_pruned=precision(0.93, 0.7), scores_tuned=precision(0.945, 0.75))
                 for i, (name, at) in enumerate(names)
             ),
             edges=(build.edge(), build.edge(operator="model.4:cat", observed=None, observed_active=None)),
@@ -177,7 +178,7 @@ def test_the_first_sentence_names_what_needs_attention(build: Build, tmp_path: P
 
 
 def test_a_plan_that_fits_but_ruins_the_detector_is_not_called_good(build: Build, tmp_path: Path) -> None:
-    ruined = MetricsRecord(map50_before=0.99, map50_after=0.0)
+    ruined = MetricsRecord(scores_before=precision(0.99), scores_after=precision(0.0))
     write_reports([build.record("ruin", metrics=ruined)], tmp_path)
     page = (tmp_path / "field_notes/sample.md").read_text()
     assert "**The plan fits, but it loses more than 0.10 mAP50.**" in page
@@ -505,7 +506,7 @@ def test_a_plan_whose_accuracy_was_not_measured_is_not_called_safe_to_use(build:
     assert "[`a`](#a): every operator fits, but accuracy was not measured; measure it" in page
     assert "1 layer masked, every operator fits, accuracy not measured" in page
     assert "safe to use" not in page
-    ruined = build.record("ruin", metrics=MetricsRecord(map50_before=0.99, map50_after=0.5))
+    ruined = build.record("ruin", metrics=MetricsRecord(scores_before=precision(0.99), scores_after=precision(0.5)))
     for records, words in (
         (blind, "Both plans fit, but neither of them was measured for accuracy."),
         ([blind[0], build.record()], "Both plans fit, but 1 of them was not measured for accuracy."),
@@ -525,7 +526,7 @@ def test_a_plan_whose_accuracy_was_not_measured_is_not_called_safe_to_use(build:
 
 
 def test_a_plan_is_not_called_safe_to_use_where_there_was_no_accuracy_to_lose(build: Build, tmp_path: Path) -> None:
-    nothing = MetricsRecord(map50_before=0.0004, map50_after=0.0004)
+    nothing = MetricsRecord(scores_before=precision(0.0004), scores_after=precision(0.0004))
     blind = [build.record(name, metrics=nothing) for name in ("a", "b")]
     write_reports(blind[:1], tmp_path)
     page = (tmp_path / "field_notes/sample.md").read_text()
@@ -546,7 +547,10 @@ def test_a_plan_is_not_called_safe_to_use_where_there_was_no_accuracy_to_lose(bu
 
 
 def test_safe_and_a_notable_loss_stand_in_one_sentence(build: Build, tmp_path: Path) -> None:
-    write_reports([build.record("ruin", metrics=MetricsRecord(map50_before=0.99, map50_after=0.87))], tmp_path)
+    write_reports(
+        [build.record("ruin", metrics=MetricsRecord(scores_before=precision(0.99), scores_after=precision(0.87)))],
+        tmp_path,
+    )
     page = (tmp_path / "field_notes/sample.md").read_text()
     assert "**Safe**, but mAP50 went from 0.990 to 0.870, a loss of more than 0.10." in page
     assert page.count("mAP50 went from") == 1
@@ -592,7 +596,7 @@ def test_a_plan_that_was_only_predicted_is_not_said_to_have_run(build: Build, tm
 def test_a_structural_plan_is_not_told_of_in_the_words_of_masks(build: Build, tmp_path: Path) -> None:
     """What is gone can neither emit nor grow back."""
     words = ("non-zero filters", "phantom channel", "grown back in fine-tuning")
-    step = build.step(regrown=0, active=16, map50_pruned=0.9, map50_tuned=0.9)
+    step = build.step(regrown=0, active=16, scores_pruned=precision(0.9), scores_tuned=precision(0.9))
     write_reports([build.record(steps=(step,))], tmp_path / "mask")
     masked = (tmp_path / "mask" / "field_notes/sample.md").read_text()
     assert all(word in masked for word in words)

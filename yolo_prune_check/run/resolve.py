@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from torch import nn
 
@@ -14,10 +13,10 @@ from yolo_prune_check.errors import UserError
 from yolo_prune_check.model.addresses import find_layer
 from yolo_prune_check.model.blocks import Block, blocks_of
 from yolo_prune_check.model.layers import Layer
-from yolo_prune_check.model.tasks import require_boxes, require_trainable
+from yolo_prune_check.model.tasks import require_boxes, require_detector, require_trainable, require_yolo
 from yolo_prune_check.spec.schema import Scenario
 from yolo_prune_check.train.devices import require_devices, require_training
-from yolo_prune_check.train.network import as_network
+from yolo_prune_check.train.network import as_network, classes_of
 
 
 @dataclass(frozen=True)
@@ -65,24 +64,45 @@ def refuse_data(scenario: Scenario, model: nn.Module) -> None:
     """Refuse models that data say nothing about, and data of other labels, before hours go into anything else.
 
     Raises:
-        UserError: The scenario names data and the model has no mAP, is to be fine-tuned and cannot be, or was trained
-            for another number of classes or other keypoints.
+        UserError: The scenario names data and the model cannot be measured, or not by what a budget limits; it cannot
+            be read object by object, or fine-tuned, where the scenario wants that; or it was trained for another number
+            of classes, other ones, or other keypoints.
     """
     if scenario.data is None:
         return
     where = where_of(scenario)
     hint = "Leave out `data`: plans for it are predicted and confirmed without."
-    require_boxes(model, where=where, hint=hint)
+    task = require_yolo(model, where=where, hint=hint)
+    _refuse_budget(scenario, model, task)
+    if scenario.steps is None and scenario.select.criterion == "separability":
+        require_detector(model, where=where, hint="Choose channels by l1, gamma or random.")
     if scenario.fine_tune is not None:
         require_trainable(model, where=where, hint="Leave out `fine_tune`.")
     if not scenario.model.endswith((".yaml", ".yml")):  # what is built from a description was trained for nothing yet
         _refuse_classes(scenario, scenario.data, model)
-    as_network(model, read_data(scenario.data))
+    data_set = read_data(scenario.data)
+    try:
+        as_network(model, data_set)
+    except UserError as error:
+        raise UserError(f"{scenario.data}: {error.what}", where=where, value=error.value, hint=error.hint) from error
+
+
+def _refuse_budget(scenario: Scenario, model: nn.Module, task: str) -> None:
+    """A classifier has an accuracy and no mAP, all others have a mAP."""
+    where, expect = where_of(scenario), scenario.expect
+    if expect.max_map_drop is not None:
+        require_boxes(model, where=where, hint="Limit its loss by `max_accuracy_drop` instead of `max_map_drop`.")
+    if expect.max_accuracy_drop is not None and task != "classify":
+        raise UserError(
+            "only a classifier has an accuracy",
+            where=where,
+            value=f"{type(model).__name__} for {task}",
+            hint="Limit its loss by `max_map_drop` instead of `max_accuracy_drop`.",
+        )
 
 
 def _refuse_classes(scenario: Scenario, data: str, model: nn.Module) -> None:
-    network: Any = model
-    trained, there = int(network.model[-1].nc), len(read_data(data).names)
+    trained, there = classes_of(model), len(read_data(data).names)
     if trained != there:
         raise UserError(
             f"{data}: {there} class{'' if there == 1 else 'es'}, but {scenario.model} was trained for {trained}",
