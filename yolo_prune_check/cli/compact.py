@@ -48,7 +48,8 @@ def compact(
         int | None, typer.Option("--round-to", min=2, max=256, help="Make every width a multiple of this, such as 8.")
     ] = None,
     data: Annotated[
-        str | None, typer.Option("--data", metavar="DATA", help="Measure mAP on this data set: a name or a YAML.")
+        str | None,
+        typer.Option("--data", metavar="DATA", help="Measure on this data set: a name, a YAML, a folder of classes."),
     ] = None,
     epochs: Annotated[
         int,

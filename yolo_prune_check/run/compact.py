@@ -21,9 +21,11 @@ from yolo_prune_check.confirm.compare import compare
 from yolo_prune_check.confirm.observe import observe
 from yolo_prune_check.confirm.proof import prove
 from yolo_prune_check.data.photographs import photographs
+from yolo_prune_check.data.resolve import read_data
 from yolo_prune_check.errors import UserError
 from yolo_prune_check.images import image_channels
 from yolo_prune_check.model.checkpoint import read_checkpoint
+from yolo_prune_check.model.tasks import require_trainable
 from yolo_prune_check.progress import Progress
 from yolo_prune_check.prune.apply import carry_out, cuts_of, meant_by
 from yolo_prune_check.prune.reference import Reference
@@ -35,10 +37,12 @@ from yolo_prune_check.run.plain import to_plain
 from yolo_prune_check.run.proving import recorded, sizes_of
 from yolo_prune_check.run.record import write_atomically
 from yolo_prune_check.run.sidecar import write_sidecar
+from yolo_prune_check.scores import Scores
 from yolo_prune_check.spec.schema import FineTune
 from yolo_prune_check.train.devices import gpus_of, placed, require_training
-from yolo_prune_check.train.evaluate import Metrics, evaluate
+from yolo_prune_check.train.evaluate import evaluate
 from yolo_prune_check.train.finetune import fine_tune
+from yolo_prune_check.train.network import as_network
 
 FILE: Final = "small.pt"
 """Name of the small model's file until it is known to be usable."""
@@ -54,7 +58,7 @@ class Compacted:
         prediction: What was predicted of the plan.
         proof: Whether it computes, as it is at the end, what the masked model with the same weights does.
         differences: Where it is not as predicted.
-        metrics: mAP of the model before, after pruning, and after training; of those that were asked for.
+        metrics: Scores of the model before, after pruning, and after training; of those that were asked for.
         deploy: What can be done with its file where this package is not; nothing is known where it is not proven.
     """
 
@@ -62,7 +66,7 @@ class Compacted:
     prediction: Prediction
     proof: tuple[Check, ...] = ()
     differences: tuple[str, ...] = ()
-    metrics: tuple[Metrics, ...] = ()
+    metrics: tuple[Scores, ...] = ()
     deploy: tuple[Check, ...] = ()
 
     @property
@@ -136,7 +140,7 @@ def compact(
         graph: Its graph.
         prediction: Of the plan, by execution ``group``.
         imgsz: Image size in pixels, of the proof and of what data is used for.
-        data: What to measure mAP on, and to train with; None for neither.
+        data: What to measure with, and to train with; None for neither.
         training: How to train; None for not at all.
         seed: Of the training.
         work_dir: A folder of this very run, see ``compact_key``: training goes on from what is in there, and a model
@@ -151,6 +155,9 @@ def compact(
     """
     if training is not None:
         require_training(training, device)
+        require_trainable(model)
+    if data is not None:
+        as_network(model, read_data(data))
     if prediction.verdict != "safe":
         raise ValueError(f"the plan is {prediction.verdict}")
     plan = prediction.plan
@@ -159,7 +166,7 @@ def compact(
     done = Compacted(small, prediction, _proven(reference, small, imgsz, data, progress), found.differences)
     if not done.proven:
         return done
-    file, metrics = work_dir / FILE, list[Metrics]()
+    file, metrics = work_dir / FILE, list[Scores]()
     if data is not None:
         measure = partial(evaluate, data=data, imgsz=imgsz, progress=progress)
         metrics = [measure(placed(model, device)), measure(placed(small, device))]
