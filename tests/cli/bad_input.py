@@ -131,7 +131,8 @@ CASES = (
         "missing-data",
         _spec(f"{LAYERS}\n    data: nothing.yaml", model="yolov8n-digits"),
         "{at}bad.prune.yaml:4: no such data set: got 'nothing.yaml'. "
-        "Give a dataset YAML in Ultralytics' format, or a shipped set: digits.",
+        "Give a dataset YAML in Ultralytics' format, for a classifier a folder with train/CLASS/ and val/CLASS/, or a "
+        "shipped set: digits.",
         needs_model=True,
     ),
     BadInput(
