@@ -17,7 +17,7 @@ from torch import nn
 
 from benchmarks.equality_page import page
 from benchmarks.equality_plans import group_plans
-from benchmarks.equality_trial import SIZES, Result, try_plan
+from benchmarks.equality_trial import SIZE, Result, try_plan
 from benchmarks.parallel import in_processes
 from benchmarks.setting import fingerprint, versions
 from benchmarks.store import Store
@@ -27,7 +27,7 @@ from yolo_prune_check.errors import UserError
 
 DETECTORS = (
     *("yolov3-tiny", "yolov5n", "yolov6n", "yolov8n", "yolov8n-p2", "yolov8n-ghost", "yolov9t", "yolov10n"),
-    *("yolo11n", "yolo12n", "yolo26n"),
+    *("yolo11n", "yolo12n", "yolo26n", "yolov8n-p6", "yolo26n-p6"),
 )
 TASKS = tuple(
     f"{name}-{task}" for name in ("yolov8n", "yolo11n", "yolo12n", "yolo26n") for task in ("seg", "pose", "obb", "cls")
@@ -104,7 +104,7 @@ def _parts(model: str, options: argparse.Namespace) -> Iterator[Part]:
 def _ground(name: str, seed: int) -> tuple[nn.Module, ChannelGraph]:
     model = build(name)
     randomise_norms(model, seed)
-    return model, ChannelGraph.trace(model, imgsz=SIZES[0])
+    return model, ChannelGraph.trace(model, imgsz=SIZE)
 
 
 def try_part(part: Part) -> Result:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from tabulate import tabulate
 
-from benchmarks.equality_trial import SIZES, Result
+from benchmarks.equality_trial import Result
 from yolo_prune_check.confirm.meant import WRONG
 
 _KINDS = (
@@ -28,10 +28,10 @@ are drawn until there are as many safe ones as the table says. Each is carried o
 
 - everything is held against its *prediction*, as on [the page on predictions](agreement.md): shapes and active channels
   of every layer, junctions, parameters, multiply-accumulates;
-- it is *proven* (`confirm/proof.py`), in float64, at {" and ".join(map(str, SIZES))} pixels: the inputs of every
-  convolution and of the head, and all outputs, on a random image and on Ultralytics' two sample pictures; after
-  `fuse()`; by the modules' forward for export; the gradients of all that is left, in train mode; and every number in an
-  attribute that says how wide a module is.
+- it is *proven* (`confirm/proof.py`), in float64, at 64 and 96 pixels (128 if there is a stride of 64): the inputs of
+  every convolution and of the head, and all outputs, on a random image and on Ultralytics' two sample pictures; after
+  `fuse()`; by the modules' forward for export; the gradients of all that is left, in train mode; every parameter and
+  buffer; and every number in an attribute that says how wide a module is.
 
 A row of the proof holds if no number is further off than {WRONG:.0e} of the largest that was meant there. Columns give
 the largest such error over all plans of a model, which is that of sums in another order.

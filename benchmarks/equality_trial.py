@@ -21,8 +21,13 @@ from yolo_prune_check.confirm.observe import observe
 from yolo_prune_check.confirm.proof import prove
 from yolo_prune_check.prune.apply import carry_out, meant_by
 
-SIZES = (64, 96)
-"""Sizes in pixels at which a pruned model is proven; the first is the one at which the model was traced."""
+SIZE = 64
+"""Size in pixels at which models are traced."""
+
+
+def sizes_of(model: nn.Module) -> tuple[int, int]:
+    """Sizes in pixels at which a pruned model is proven: 64 and 96, or 128 where strides go up to 64."""
+    return SIZE, 128 if int(torch.as_tensor(model.stride).max()) > 32 else 96  # type: ignore[arg-type]  # a tensor
 
 
 @dataclass
@@ -83,12 +88,12 @@ def try_plan(model: nn.Module, graph: ChannelGraph, plan: Plan, result: Result) 
 def _wrong(model: nn.Module, graph: ChannelGraph, plan: Plan, prediction: Prediction, result: Result) -> list[str]:
     small, meant = carry_out(model, plan, graph), meant_by(model, plan, graph)
     differences = compare(prediction, observe(meant, small, graph.imgsz)).differences
-    rows = prove(meant, small, SIZES, photographs)
+    rows = prove(meant, small, sizes_of(model), photographs)
     result.agreed += not differences
     result.proven += all(row.passed for row in rows)
     for row in rows:
         if row.error is not None:
-            kind = row.name.rpartition(", ")[0]  # without the size
+            kind = row.name.rpartition(", ")[0] or row.name  # without the size
             result.errors[kind] = max(row.error, result.errors.get(kind, 0.0))
     share = 1 - sum(parameter.numel() for parameter in small.parameters()) / result.params
     result.least, result.most = min(result.least, share), max(result.most, share)

@@ -95,4 +95,4 @@ def test_photographs_are_real_and_models_are_many() -> None:
     pictures = photographs(64)
     assert pictures.shape == (2, 3, 64, 64)
     assert 0 <= float(pictures.min()) < 0.1 < 0.9 < float(pictures.max()) <= 1
-    assert len(set(MODELS)) == len(MODELS) == 31
+    assert len(set(MODELS)) == len(MODELS) == 33

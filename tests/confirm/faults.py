@@ -16,7 +16,7 @@ Corruption = Callable[[nn.Module, nn.Module], None]
 """Changes the pruned model, given first; the second is the untouched one, from which it may take numbers."""
 
 EVAL, EXPORT = "eval, random image, 64 px", "forward for export, random image, 64 px"
-GRADIENTS, WIDTHS = "gradients in train mode, 64 px", "width attributes"
+GRADIENTS, WIDTHS = "gradients in train mode, 96 px", "width attributes"
 PARTS = ("weight", "bias", "running_mean", "running_var")
 
 

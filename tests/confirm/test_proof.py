@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -17,6 +18,7 @@ from yolo_prune_check.channels.plan import Plan, Step
 from yolo_prune_check.confirm import proof
 from yolo_prune_check.confirm.proof import prove
 from yolo_prune_check.prune.apply import carry_out, meant_by
+from yolo_prune_check.run.proving import sizes_of
 
 HALF = Plan([Step("model.1.conv", range(16))], "group")
 
@@ -55,7 +57,8 @@ def test_every_way_of_using_a_model_has_a_row() -> None:
         "eval, photographs, 96 px",
         "fused, random image, 64 px",
         "forward for export, random image, 64 px",
-        "gradients in train mode, 64 px",
+        "gradients in train mode, 96 px",
+        "parameters and buffers",
         "width attributes",
     ]
     assert all(row.passed for row in rows)
@@ -72,8 +75,13 @@ def test_what_is_dropped_at_random_in_training_is_no_mistake(execution: str) -> 
     plan = Plan([Step("first", range(1, 16, 2))], execution)  # type: ignore[arg-type]
     rows = prove(meant_by(model, plan, graph), carry_out(model, plan, graph), (32,))
     # A module with an adapter inside is wider than its layer, so that nothing is said of its attributes.
-    names = ["eval, random image, 32 px", "gradients in train mode, 32 px", "width attributes"]
-    assert [(row.name, row.passed) for row in rows] == [(name, True) for name in names[: 2 + (execution == "group")]]
+    names = [
+        "eval, random image, 32 px",
+        "gradients in train mode, 32 px",
+        "parameters and buffers",
+        "width attributes",
+    ]
+    assert [(row.name, row.passed) for row in rows] == [(name, True) for name in names[: 3 + (execution == "group")]]
 
 
 def test_an_adapter_behind_a_batch_norm_gives_its_parameters_no_other_name() -> None:
@@ -90,7 +98,7 @@ def test_gradients_are_those_of_silent_channels_where_an_activation_makes_someth
     model, graph = double_of(name), graph_of_double(name)
     plan = Plan([Step("features.5.block.2.fc2", range(1))], "adapter")
     rows = prove(meant_by(model, plan, graph), carry_out(model, plan, graph), (64,))
-    assert [row.passed for row in rows] == [True, True], rows
+    assert [row.passed for row in rows] == [True] * 3, rows
 
 
 def test_gradients_differ_where_a_layer_is_cut_off_from_learning() -> None:
@@ -167,3 +175,39 @@ def test_what_fusing_makes_wrong_of_a_model_that_keeps_its_adapters_is_wrong() -
     fused = rows.pop("fused, random image, 64 px")
     assert (fused.passed, fused.detail) == (False, "first wrong at model.2.m.0.cv1.conv")
     assert all(row.passed for row in rows.values())
+
+
+@pytest.mark.parametrize(("name", "size"), [("yolo11n-cls.yaml", 32), ("yolo26n-p6.yaml", 64)])
+def test_gradients_are_compared_where_a_batch_norm_sees_more_than_one_number_of_an_image(name: str, size: int) -> None:
+    """At one stride of the model they are nothing but the noise of sums: right models were called wrong."""
+    model, graph = stock(name), graph_of(name)
+    plan = Plan([Step("model.2.cv2.conv", range(1, graph.layers["model.2.cv2.conv"].out_channels, 2))], "group")
+    rows = prove(meant_by(model, plan, graph), carry_out(model, plan, graph), sizes_of(model, size))
+    assert [row.name for row in rows if row.name.startswith("gradients")] == [f"gradients in train mode, {2 * size} px"]
+    assert all(row.passed for row in rows), rows
+
+
+def moved(name: str) -> Callable[[nn.Module], None]:
+    return lambda model: model.state_dict()[name].view(-1)[:1].add_(0.5)
+
+
+def hurried(model: nn.Module) -> None:
+    model.get_submodule("model.2.cv1.bn").momentum = 0.9  # type: ignore[assignment]  # a number, not a module
+
+
+@pytest.mark.parametrize(
+    ("corrupt", "where"),
+    [
+        (moved("model.23.cv4_sigma.0.bias"), "model.23.cv4_sigma.0.bias"),
+        (moved("model.23.flow_model.loc"), "model.23.flow_model.loc"),
+        (hurried, "model.2.cv1.bn.eps and momentum"),
+    ],
+)
+def test_what_only_training_reads_is_compared(corrupt: Callable[[nn.Module], None], where: str) -> None:
+    name = "yolo26n-pose.yaml"
+    model, graph = stock(name), graph_of(name)
+    plan = Plan([Step("model.1.conv", range(16))], "group")
+    small = carry_out(model, plan, graph)
+    corrupt(small)
+    rows = prove(meant_by(model, plan, graph), small, (64,))
+    assert ("parameters and buffers", f"first wrong at {where}") in [(row.name, row.detail) for row in rows]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import pickle
+import random
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ import torch
 from torch import nn
 
 from benchmarks.zoo import build
+from yolo_prune_check.data import shipped_model
 from yolo_prune_check.errors import UserError
 from yolo_prune_check.model.checkpoint import read_checkpoint
 from yolo_prune_check.model.load import load_model
@@ -213,3 +216,24 @@ def test_reading_neither_leaves_permissions_behind_nor_takes_those_of_others(fil
     with torch.serialization.safe_globals([os.getcwd]):
         assert "beyond the network modules of PyTorch and Ultralytics: " in refused(file)
         assert os.getcwd in torch.serialization.get_safe_globals()
+
+
+def test_a_checkpoint_with_damaged_bytes_is_refused_or_read(file: Path) -> None:
+    """Whatever they lead PyTorch's reader to, the user gets a message."""
+    with zipfile.ZipFile(shipped_model("yolov8n-digits")) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    (pickled,) = (name for name in parts if name.endswith("data.pkl"))
+    source, places = random.Random(0), list[str | None]()
+    for _ in range(100):
+        damaged = bytearray(parts[pickled])
+        for _ in range(source.choice((1, 1, 2, 5))):
+            damaged[source.randrange(len(damaged))] = source.randrange(256)
+        with zipfile.ZipFile(file, "w") as archive:
+            for name, content in parts.items():
+                archive.writestr(name, bytes(damaged) if name == pickled else content)
+        try:
+            read_checkpoint(file)
+        except UserError as error:
+            places.append(error.where)
+    assert set(places) == {str(file)}
+    assert 50 < len(places) < 100

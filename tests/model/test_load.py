@@ -13,8 +13,11 @@ import pytest
 import torch
 from torch import nn
 
+from yolo_prune_check.channels.plan import Plan, Step
 from yolo_prune_check.errors import UserError
 from yolo_prune_check.model.load import load_model
+from yolo_prune_check.prune.apply import prune
+from yolo_prune_check.prune.scatter import adapters_in
 
 
 @pytest.fixture(scope="module")
@@ -209,3 +212,22 @@ def test_a_yaml_runs_no_code(first: str, tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=unset, check=False)
     assert "does not build" in done.stderr
     assert not proof.exists()
+
+
+def test_a_checkpoint_whose_activations_write_in_place(nano: Any, tmp_path: Path) -> None:
+    """As Ultralytics sets them whenever it loads one: adapters stand behind the activation all the same."""
+    image = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    there = nano.model[1].act
+    for module in nano.modules():
+        if isinstance(module, nn.SiLU):
+            module.inplace = True
+    torch.save({"model": nano}, tmp_path / "x.pt")
+    loaded = load_model(tmp_path / "x.pt")
+    assert {module.inplace for module in loaded.modules() if isinstance(module, nn.SiLU)} == {False}
+    with torch.no_grad():
+        assert torch.equal(loaded(image)[0], nano.eval()(image)[0])
+    assert there.inplace
+    small = prune(loaded, Plan([Step("model.4.cv1.conv", range(9))], "adapter"))
+    assert adapters_in(small) == ("model.4.cv1.act",)
+    fused: Any = small
+    assert fused.fuse(verbose=False)(image)[0].shape == (1, 84, 84)

@@ -168,3 +168,12 @@ def same(one: nn.Module, other: nn.Module) -> bool:
         for model in (one, other)
     ]
     return numbers[0] == numbers[1] and all(torch.equal(tensor, expected[name]) for name, tensor in tensors.items())
+
+
+def test_a_model_keeps_the_order_of_its_numbers() -> None:
+    model = stock().to(memory_format=torch.channels_last)
+    plan = Plan([Step("model.1.conv", range(20)), Step("model.4.m.0.cv1.conv", range(9))], "group")
+    small = carry_out(model, plan, ChannelGraph.trace(model))
+    kernels = [weight for weight in small.parameters() if weight.dim() == 4]
+    assert all(weight.is_contiguous(memory_format=torch.channels_last) for weight in kernels)
+    assert any(not weight.is_contiguous() for weight in kernels)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ultralytics.nn.modules.block import RepVGGDW
+from ultralytics.nn.modules.block import C2, RepVGGDW
 
 from tests.models import graph_of, stock
 from yolo_prune_check.channels.plan import Plan, Step
@@ -60,4 +60,16 @@ def test_what_a_module_takes_and_what_it_makes_are_told_apart() -> None:
     module = pruned.get_submodule(f"{block}.m.0.cv1")
     assert (model.get_submodule(f"{block}.m.0.cv1").c1, module.c1, module.c2) == (24, 20, 17)
     assert pruned.get_submodule("model.9").c == 56
+    assert stale_widths(pruned) == ()
+
+
+def test_half_of_a_first_layer_is_told_from_the_layers_behind_it() -> None:
+    """The ``c`` of C2, which YOLOv8-p6 has: nothing reads it, and layers behind are as wide and cut otherwise."""
+    model, graph = stock("yolov8n-p6.yaml"), graph_of("yolov8n-p6.yaml")
+    block = next(name for name, module in model.named_modules() if type(module) is C2)
+    width = graph.layers[f"{block}.cv1.conv"].out_channels
+    halves = [*range(3, width // 2), *range(width // 2 + 3, width)]
+    inner = Step(f"{block}.m.0.cv1.conv", range(7, width // 2))
+    pruned = carry_out(model, Plan([Step(f"{block}.cv1.conv", halves), inner], "group"), graph)
+    assert pruned.get_submodule(block).c == width // 2 - 3
     assert stale_widths(pruned) == ()

@@ -68,10 +68,14 @@ def latency(dense: nn.Module, pruned: nn.Module, imgsz: int, *, batch: int = 1, 
 
 
 def _seconds(model: nn.Module, images: torch.Tensor) -> float:
-    if images.is_cuda:
-        torch.cuda.synchronize(images.device)
+    _wait(images.device)
     start = time.perf_counter()
     model(images)
-    if images.is_cuda:
-        torch.cuda.synchronize(images.device)
+    _wait(images.device)
     return time.perf_counter() - start
+
+
+def _wait(device: torch.device) -> None:
+    """Until the device has done what it was given: it is told first, and computes then."""
+    if device.type != "cpu":
+        torch.accelerator.synchronize(device)

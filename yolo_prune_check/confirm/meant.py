@@ -153,7 +153,7 @@ class _Compared(_Meant):
         if wanted is None or wanted.shape != tensor.shape:
             self._other_shape(place, final=final)
             return
-        error, scale = _distance(wanted, tensor)
+        error, scale = distance(wanted, tensor)
         if error:
             self._differs(place, error / scale if scale else 1.0)
             if final:
@@ -174,7 +174,7 @@ class _Compared(_Meant):
             self.first = _OUTPUTS_NAME if place[0] == _OUTPUTS else place[0]
 
 
-def _distance(wanted: torch.Tensor, got: torch.Tensor) -> tuple[float, float]:
+def distance(wanted: torch.Tensor, got: torch.Tensor) -> tuple[float, float]:
     """Largest difference, infinite where only one of two numbers is finite, and the largest finite number meant."""
     if torch.equal(wanted, got):
         return 0.0, 0.0

@@ -18,12 +18,12 @@ import torch
 from torch import nn
 
 from yolo_prune_check.confirm.check import Check
-from yolo_prune_check.confirm.meant import WRONG, Difference, Images, difference, silencing
+from yolo_prune_check.confirm.meant import WRONG, Difference, Images, difference, distance, silencing
 from yolo_prune_check.confirm.probe import probe_images, tensors_of
 from yolo_prune_check.confirm.widths import stale_widths
 from yolo_prune_check.prune.copied import copied
 from yolo_prune_check.prune.reference import Reference
-from yolo_prune_check.prune.scatter import adapters_in, names_without_adapters
+from yolo_prune_check.prune.scatter import adapters_in, names_without_adapters, numbers_without_adapters
 from yolo_prune_check.prune.second import SECOND, second_forwards
 
 _BATCH = 2
@@ -71,7 +71,10 @@ def _rows(
         second = partial(_second_difference, reference, pruned, size)
         yield _row(f"forward for export, random image, {size} px", second)
     if reference.cut is not None:
+        # Where a batch norm sees but one number of each image, gradients are differences of numbers that are alike.
+        size = max(sizes)
         yield _row(f"gradients in train mode, {size} px", partial(_gradients, reference, reference.cut, pruned, size))
+        yield _row("parameters and buffers", partial(_numbers_apart, reference.model, reference.cut, pruned))
     if adapters_in(pruned):
         return  # a layer with an adapter is narrower than what its module says, and emits just that
     stale = stale_widths(pruned)
@@ -146,6 +149,7 @@ def _gradients(reference: Reference, cut: Callable[[nn.Module], None], pruned: n
             meant = _differentiable(wide, images)
         outputs = meant, _differentiable(small, images)
         pairs = [(one, other) for one, other in zip(*outputs, strict=True) if one.shape == other.shape]
+        wrong = max((_relative(one.detach(), other.detach()) for one, other in pairs), default=0.0)
         generator = torch.Generator().manual_seed(0)
         for pair in pairs:
             weights = torch.rand(pair[0].shape, generator=generator, dtype=torch.float64).to(pair[0].device)
@@ -155,7 +159,47 @@ def _gradients(reference: Reference, cut: Callable[[nn.Module], None], pruned: n
         for parameter in model.parameters():
             parameter.data = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
     cut(wide)
-    return _apart(*(_parameters(model) for model in (wide, small)))
+    found = _apart(*(_parameters(model) for model in (wide, small)))
+    if found.relative is None:
+        return found
+    largest = max(found.relative, wrong)
+    return Difference(largest, largest, found.first or ("outputs" if wrong > WRONG else None))
+
+
+def _numbers_apart(wide: nn.Module, cut: Callable[[nn.Module], None], pruned: nn.Module) -> Difference:
+    """How far what is left of the parameters and buffers is from them, also where no output or gradient depends on it.
+
+    As what only a loss reads, the biases of last layers, and the settings of batch norms, which are numbers as well.
+    """
+    meant = copied(wide)
+    cut(meant)
+    wanted, got = _numbers_of(meant), _numbers_of(pruned)
+    if odd := [name for name in (*wanted, *got) if not (name in wanted and name in got)]:
+        return Difference(inf, inf, odd[0])
+    largest, first = 0.0, None
+    for name, tensor in got.items():
+        if tensor.shape != wanted[name].shape:
+            return Difference(None, None, name)
+        relative = _relative(wanted[name], tensor)
+        largest = max(largest, relative)
+        if relative > WRONG and first is None:
+            first = name
+    return Difference(largest, largest, first)
+
+
+def _numbers_of(model: nn.Module) -> dict[str, torch.Tensor]:
+    found = {name: tensor.detach().cpu().double() for name, tensor in numbers_without_adapters(model).items()}
+    name_of = names_without_adapters(model)
+    for name, module in model.named_modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            momentum = -1.0 if module.momentum is None else module.momentum
+            found[f"{name_of(f'{name}.')}eps and momentum"] = torch.tensor([module.eps, momentum]).double()
+    return found
+
+
+def _relative(wanted: torch.Tensor, got: torch.Tensor) -> float:
+    error, scale = distance(wanted, got)
+    return error / scale if scale else inf if error else 0.0
 
 
 def _differentiable(model: nn.Module, images: torch.Tensor) -> list[torch.Tensor]:

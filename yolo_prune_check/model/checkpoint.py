@@ -68,6 +68,7 @@ def read_checkpoint(file: Path, *, trust: bool = False) -> nn.Module:
         candidates = [content.get("ema"), content.get("model")]
     for candidate in candidates:
         if isinstance(candidate, nn.Module):
+            _require_whole(candidate, file)
             return candidate
     raise UserError(f"the checkpoint holds no network but {_describe(content)}", where=str(file), hint=_HINT)
 
@@ -80,6 +81,21 @@ def foreign_names(file: Path) -> tuple[str, ...]:
     """
     prepare_ultralytics()
     return tuple(sorted(name for name in _wanted(file) if _allowed(name) is None))
+
+
+def _require_whole(network: nn.Module, file: Path) -> None:
+    """Refuse a network that has something else where modules, parameters and buffers belong: the file is damaged."""
+    kinds = {"_modules": nn.Module, "_parameters": torch.Tensor, "_buffers": torch.Tensor}
+    left, seen = [network], set[int]()
+    while left:
+        module = left.pop()
+        seen.add(id(module))
+        for name, kind in kinds.items():
+            held = vars(module).get(name)
+            if not isinstance(held, dict) or not all(item is None or isinstance(item, kind) for item in held.values()):
+                what = f"the checkpoint is damaged (a {type(module).__name__} has no {name.strip('_')})"
+                raise UserError(what, where=str(file), hint=_HINT)
+        left += [child for child in module._modules.values() if child is not None and id(child) not in seen]
 
 
 @contextmanager
@@ -122,7 +138,7 @@ def _wanted(file: Path) -> set[str]:
     try:
         with _only_ours():
             return set(torch.serialization.get_unsafe_globals_in_checkpoint(str(file)))
-    except (ValueError, RuntimeError, OSError, EOFError, UnpicklingError) as error:
+    except Exception as error:  # whatever damaged bytes lead PyTorch's reader to
         what = f"not a checkpoint that PyTorch can read ({_reason(start, error)})"
         raise UserError(what, where=str(file), hint=_HINT) from error
 
@@ -141,7 +157,7 @@ def _unpickle_strictly(file: Path, wanted: Iterable[str]) -> Any:
     try:
         with torch.serialization.safe_globals(entries):
             return torch.load(file, map_location="cpu", weights_only=True)
-    except (RuntimeError, UnpicklingError, EOFError, AttributeError, KeyError, TypeError) as error:
+    except Exception as error:  # whatever damaged bytes lead PyTorch's reader to
         # PyTorch wraps what went wrong into advice on how to load the file all the same.
         lines = str(error).rpartition("WeightsUnpickler error: ")[2].strip().splitlines()
         first = lines[0] if lines else type(error).__name__

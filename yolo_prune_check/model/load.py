@@ -90,5 +90,19 @@ def _prepared(model: nn.Module, name: str) -> nn.Module:
     for module in model.modules():
         if isinstance(module, nn.Upsample) and not hasattr(module, "recompute_scale_factor"):
             module.recompute_scale_factor = None  # checkpoints from before PyTorch 1.11 lack it
+    _stop_writing_in_place(model)
     loaded: nn.Module = model.float().eval()
     return loaded
+
+
+def _stop_writing_in_place(model: nn.Module) -> None:
+    """Let activations give a tensor of their own, in blocks of which it is known that they go on with that one.
+
+    Ultralytics writes in place to save memory. But what was written so has another name as well, by which it may be
+    read: execution ``adapter`` would have to stay before such an activation.
+    """
+    for block in model.modules():
+        if type(block).__module__.startswith(("ultralytics.nn.", "torchvision.", "torch.nn.")):
+            for child in block.children():
+                if getattr(child, "inplace", None) is True and type(child).__module__ == "torch.nn.modules.activation":
+                    child.inplace = False  # type: ignore[assignment]  # a flag, not a module

@@ -39,8 +39,9 @@ def prune(model: nn.Module, plan: Plan, *, graph: ChannelGraph | None = None, no
         norms: What ``norms_of`` found for this model and the plan's layers; found again if left out.
 
     Returns:
-        A new module. Under ``local`` it may not run: that is what ``predict`` is for. Under ``group`` it consists of
-        the very classes of the model, and its width attributes are true.
+        A new module. After an unsafe plan by another execution than ``group`` it may not run, or be wrong: that is what
+        ``predict`` is for. Under ``group`` it consists of the very classes of the model, and its width attributes are
+        true.
 
     Raises:
         UserError: It is no model; the plan names a layer or channel that does not exist; or, under ``group``, it asks

@@ -74,4 +74,11 @@ def _replace(module: nn.Module, part: str, cut: Callable[[torch.Tensor], torch.T
     """Put in a parameter's place what is left of it, if the module has it."""
     old = module._parameters.get(part)
     if old is not None:
-        module._parameters[part] = nn.Parameter(cut(old.detach()).clone(), requires_grad=old.requires_grad)
+        left = cut(old.detach()).clone(memory_format=_format_of(old))
+        module._parameters[part] = nn.Parameter(left, requires_grad=old.requires_grad)
+
+
+def _format_of(tensor: torch.Tensor) -> torch.memory_format:
+    """In which order its numbers lie: a model that was made ``channels_last`` stays so."""
+    last = tensor.dim() == 4 and tensor.is_contiguous(memory_format=torch.channels_last)
+    return torch.channels_last if last and not tensor.is_contiguous() else torch.contiguous_format

@@ -82,6 +82,14 @@ def names_without_adapters(model: nn.Module) -> Callable[[str], str]:
     return without
 
 
+def numbers_without_adapters(model: nn.Module) -> dict[str, torch.Tensor]:
+    """All parameters and buffers but those of adapters, by the names that they have without them."""
+    name_of, own = names_without_adapters(model), set[str]()
+    for place in adapters_in(model):
+        own |= {f"{place}.source", f"{place}.1.source"}
+    return {name_of(name): tensor for name, tensor in model.state_dict().items() if name not in own}
+
+
 def _is_around(module: nn.Sequential) -> bool:
     return len(module) == 2 and isinstance(module[1], ChannelScatter)
 

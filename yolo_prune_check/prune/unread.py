@@ -69,17 +69,25 @@ def _never_read(model: nn.Module, removal: Removal) -> Iterator[tuple[Held, int]
 
 
 class _Width(NamedTuple):
-    """What a layer makes, what it takes, or half of what it makes; None for the half of an odd number."""
+    """What a layer makes, what it takes, or half of what it makes; None for the half of an odd number.
+
+    ``first`` says whether the layer is the first of its module.
+    """
 
     of: Literal["outputs", "inputs", "half"]
     before: int
     after: int | None
+    first: bool
 
 
 def _meant(key: str, widths: list[_Width]) -> int | None:
-    """The one number that these widths have become; else that which outputs have, or inputs, as the name says."""
+    """The one number that these widths have become; else that which outputs have, or inputs, as the name says.
+
+    Ultralytics' ``c`` is the width of a block's first layer, or, where the block goes on with halves, half of it.
+    """
     of = "inputs" if key in _TAKEN else "outputs"
-    for candidates in (widths, [item for item in widths if item.of == of]):
+    first = [item for item in widths if key == "c" and item.first and item.of != "inputs"]
+    for candidates in (first, widths, [item for item in widths if item.of == of]):
         now = {item.after for item in candidates}
         if len(now) == 1:
             return now.pop()
@@ -87,11 +95,14 @@ def _meant(key: str, widths: list[_Width]) -> int | None:
 
 
 def _widths(removal: Removal, prefix: str) -> Iterator[_Width]:
+    first = True
     for name, layer in removal.graph.layers.items():
         if name.startswith(prefix):
             cut = removal.layers.get(name)
             outputs = layer.out_channels if cut is None else len(cut.outputs)
-            yield _Width("outputs", layer.out_channels, outputs)
-            yield _Width("inputs", layer.in_channels, layer.in_channels if cut is None else len(cut.inputs))
+            inputs = layer.in_channels if cut is None else len(cut.inputs)
+            yield _Width("outputs", layer.out_channels, outputs, first)
+            yield _Width("inputs", layer.in_channels, inputs, first)
             if layer.out_channels % 2 == 0:
-                yield _Width("half", layer.out_channels // 2, None if outputs % 2 else outputs // 2)
+                yield _Width("half", layer.out_channels // 2, None if outputs % 2 else outputs // 2, first)
+            first = False

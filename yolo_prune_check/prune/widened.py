@@ -17,7 +17,7 @@ from yolo_prune_check.prune.copied import copied
 from yolo_prune_check.prune.cuts import Cuts
 from yolo_prune_check.prune.norms import norms_of
 from yolo_prune_check.prune.reference import Reference
-from yolo_prune_check.prune.scatter import names_without_adapters
+from yolo_prune_check.prune.scatter import numbers_without_adapters
 from yolo_prune_check.prune.silenced import reference_of
 
 
@@ -73,15 +73,14 @@ def unmasked(model: nn.Module, plan: Plan, trained: nn.Module, *, imgsz: int = 6
 @torch.no_grad()
 def _put_among(wide: nn.Module, plan: Plan, norms: Mapping[str, str | None], trained: nn.Module) -> None:
     """Put what was kept of the plan's layers, and all else, to its place; what is gone stays as it is."""
-    places, name_of = wide.state_dict(), names_without_adapters(trained)
+    places = wide.state_dict()
     kept = {module: keep for layer, keep in plan.kept().items() for module in (layer, norms[layer])}
-    for name, tensor in trained.state_dict().items():
-        name = name_of(name)
+    for name, tensor in numbers_without_adapters(trained).items():
         keep = kept.get(name.rpartition(".")[0])
         if keep is not None and tensor.dim():
             rows = np.asarray(keep)
             _put(places[name], 0, rows, tensor if len(tensor) == len(rows) else tensor[rows])
-        elif name in places:  # and not what an adapter holds
+        else:
             places[name].copy_(tensor)
 
 
