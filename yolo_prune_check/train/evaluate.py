@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import copy
 import tempfile
-from collections import Counter
-from typing import Any, Final
+from typing import Final
 
 from torch import nn
 
 from yolo_prune_check.data.resolve import DataSet, read_data
 from yolo_prune_check.errors import UserError
 from yolo_prune_check.model.quiet import prepare_ultralytics, quietly
+from yolo_prune_check.model.tasks import require_yolo
 from yolo_prune_check.progress import Progress
 from yolo_prune_check.scores import Accuracy, MeanAveragePrecision, Scores
 from yolo_prune_check.train.isolation import isolated
@@ -38,6 +38,14 @@ def evaluate(model: nn.Module, *, data: str, imgsz: int, progress: Progress, bat
     Raises:
         UserError: The data set or model cannot be used.
     """
+    task = require_yolo(model)
+    results = _measure(model, data, imgsz, progress, batch)
+    if task == "classify":
+        return Accuracy(results["metrics/accuracy_top1"], results["metrics/accuracy_top5"], results["majority"])
+    return MeanAveragePrecision(results[f"metrics/mAP50({_OWN[task]})"], results[f"metrics/mAP50-95({_OWN[task]})"])
+
+
+def _measure(model: nn.Module, data: str, imgsz: int, progress: Progress, batch: int) -> dict[str, float]:
     prepare_ultralytics()
     from yolo_prune_check.train.validator import VALIDATORS
 
@@ -56,16 +64,10 @@ def evaluate(model: nn.Module, *, data: str, imgsz: int, progress: Progress, bat
         validator = VALIDATORS[network.task](folder, task=network.task, imgsz=size, batch=batch)
         labelled = _labelled(data_set, network, validator.args, batch, progress)
         measured = copy.deepcopy(model).float().eval()
-        results = validator.measure(measured, labelled, data_set, network.device, advance)
-    if network.task == "classify":
-        classes = Counter(sample[1] for sample in labelled.samples)
-        majority = max(classes.values()) / classes.total()
-        return Accuracy(results["metrics/accuracy_top1"], results["metrics/accuracy_top5"], majority)
-    letter = _OWN[network.task]
-    return MeanAveragePrecision(results[f"metrics/mAP50({letter})"], results[f"metrics/mAP50-95({letter})"])
+        return validator.measure(measured, labelled, data_set, network.device, advance)
 
 
-def _labelled(data_set: DataSet, network: Network, arguments: object, batch: int, progress: Progress) -> Any:
+def _labelled(data_set: DataSet, network: Network, arguments: object, batch: int, progress: Progress) -> object:
     from yolo_prune_check.train.folders import FolderImages
     from yolo_prune_check.train.images import LabelledImages
 
