@@ -25,6 +25,7 @@ from yolo_prune_check.report.site import page_of, relative, slug_of
 from yolo_prune_check.report.tally import Tally
 from yolo_prune_check.report.wording import advice, headline, reason
 from yolo_prune_check.run.record import MetricsRecord, Record, not_started
+from yolo_prune_check.scores import Accuracy
 
 if TYPE_CHECKING:
     from tests.report.conftest import Build
@@ -619,3 +620,26 @@ def test_what_went_besides_is_told_by_layer(build: Build, tmp_path: Path) -> Non
 def test_how_channels_were_chosen_is_said_in_full(build: Build, tmp_path: Path) -> None:
     write_reports([build.record(selected="l1, ratio 0.125")], tmp_path)
     assert "channels chosen by l1, ratio 0.125, activations" in (tmp_path / "field_notes/sample.md").read_text()
+
+
+def test_each_plan_is_told_of_in_its_own_measure(build: Build, tmp_path: Path) -> None:
+    lost = MetricsRecord(scores_before=Accuracy(0.9, 1.0, 0.1), scores_after=Accuracy(0.5, 0.875, 0.1))
+    step = build.step(scores_pruned=Accuracy(0.5, 0.875, 0.1))
+    classifier = build.record("cls", metrics=lost, steps=(step,))
+    write_reports([classifier], tmp_path)
+    page = (tmp_path / "field_notes/sample.md").read_text()
+    assert "**The plan fits, but it loses more than 0.10 top-1 accuracy.**" in page
+    assert "**Safe**, but top-1 accuracy went from 0.900 to 0.500, a loss of more than 0.10." in page
+    assert "mAP" not in page
+    steps, costs = tables(page)[1:3]
+    assert steps[0][-2] == "top-1 / top-5 accuracy after pruning"
+    assert steps[1][-2] == "0.500 / 0.875"
+    assert [row[:4] for row in costs if "accuracy" in row[0]] == [
+        ["top-1 accuracy", "0.900", "0.500", "-0.400"],
+        ["top-5 accuracy", "1.000", "0.875", "-0.125"],
+    ]
+    write_reports([classifier, build.record("det")], tmp_path)
+    numbers = dict(row[:2] for row in tables((tmp_path / "index.md").read_text())[0])
+    assert numbers["safe, mAP50 or top-1 accuracy measured"] == "2"
+    assert numbers["safe, but at a notable loss of mAP50 or top-1 accuracy"] == "1"
+    assert "mAP50, mAP50-95" in (tmp_path / "index.md").read_text()
