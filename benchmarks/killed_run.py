@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import random
@@ -15,13 +16,13 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from yolo_prune_check.data import shipped_data
-from yolo_prune_check.errors import UserError
 from yolo_prune_check.model.load import load_model
-from yolo_prune_check.run.sidecar import sidecar_path, verify_sidecar
+from yolo_prune_check.run.sidecar import sidecar_path
 
 STEPS = 3
 SPEC = """\
@@ -149,12 +150,30 @@ def _wait_for(process: subprocess.Popen[bytes], errors: int, line: str) -> None:
         time.sleep(0.02)
 
 
+def sidecar_of(checkpoint: Path) -> dict[str, Any]:
+    """What the sidecar of a saved model says.
+
+    Raises:
+        OSError: One of the two is not there.
+        ValueError: It is the sidecar of another file.
+    """
+    content: dict[str, Any] = json.loads(sidecar_path(checkpoint).read_text("utf-8"))
+    if hashlib.sha256(checkpoint.read_bytes()).hexdigest() != content["sha256"]:
+        raise ValueError(f"{sidecar_path(checkpoint)} speaks of another file than {checkpoint}")
+    return content
+
+
+def finals(folder: Path) -> list[Path]:
+    """The final models that are in their places."""
+    return [path for path in folder.rglob("final.pt") if not path.parent.name.startswith("deploy-")]
+
+
 def is_torn(folder: Path) -> bool:
-    """Whether a final model lies there of which its sidecar does not speak."""
-    for final in folder.rglob("final.pt"):
+    """Whether a final model is in its place of which its sidecar does not speak."""
+    for final in finals(folder):
         try:
-            verify_sidecar(final)
-        except UserError:
+            sidecar_of(final)
+        except (OSError, ValueError):
             return True
     return False
 
@@ -163,13 +182,13 @@ def outcome(folder: Path) -> Outcome:
     """What a run has left.
 
     Raises:
-        UserError: The sidecar is not there, or not that of the final model.
-        ValueError: It is not that of the record.
+        OSError: The sidecar is not there.
+        ValueError: It is not that of the final model, or not that of the record.
     """
     (path,) = (folder / "out/records").rglob("*.json")
-    (final,) = folder.rglob("final.pt")
+    (final,) = finals(folder)
     record = path.read_text("utf-8")
-    if verify_sidecar(final)["record"] != json.loads(record):
+    if sidecar_of(final)["record"] != json.loads(record):
         raise ValueError(f"{sidecar_path(final)} holds another record than {path}")
     files = {file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file()}
     return Outcome(
@@ -185,7 +204,7 @@ def differences(folder: Path, undisturbed: Path) -> Iterator[str]:
     """How the outcome of a run differs from that of another."""
     try:
         left, wanted = outcome(folder), outcome(undisturbed)
-    except (UserError, ValueError) as error:
+    except (OSError, ValueError) as error:
         yield str(error)
         return
     for name in ("record", "sidecar"):

@@ -7,7 +7,8 @@ turn, so that six kills or more cover all. A process is ended by SIGKILL at a ra
 by `kill -9 PID`, else with what it started: a random time after its start, after a step, or after it has begun to use
 the saved file elsewhere. Once a run has come to its end, its record and the sidecar of its final model must be those of
 an undisturbed run, byte for byte but for the two measured latencies, and belong to that model; the model must be the
-same to the last bit, and no file may be left but those that an undisturbed run leaves. Then the next one is begun.
+same to the last bit, and no file may be left but those that an undisturbed run leaves. Then the next one is begun. At
+no moment may there be a final model without its sidecar.
 """
 
 from __future__ import annotations
@@ -101,7 +102,7 @@ def main() -> int:
     print(tally)
     print(f"{tally.killed.total()} processes killed in {rounds} runs: ", end="")
     print(f"{found or 'no'} difference{'' if found == 1 else 's'}")
-    return 1 if found else 0
+    return 1 if found or tally.torn else 0
 
 
 if __name__ == "__main__":

@@ -9,13 +9,28 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from yolo_prune_check.errors import UserError
+
 
 @contextmanager
 def written_whole(path: Path) -> Iterator[BinaryIO]:
     """Give a file to write to that takes the place of ``path`` at the end.
 
     A process that is killed, or an exception, leaves what was there before.
+
+    Raises:
+        UserError: It cannot be written: the disk is full, the folder is none or not to be written to.
     """
+    try:
+        with _aside(path) as file:
+            yield file
+    except OSError as error:
+        what = f"the file cannot be written ({error.strerror or error})"
+        raise UserError(what, where=str(path), hint="Make room, or see to it that it may be written there.") from error
+
+
+@contextmanager
+def _aside(path: Path) -> Iterator[BinaryIO]:
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
     try:

@@ -12,6 +12,7 @@ import torch
 from tests.cli.conftest import CommandLine
 from yolo_prune_check.confirm.check import Check
 from yolo_prune_check.data import shipped_model
+from yolo_prune_check.model.image_size import image_size
 from yolo_prune_check.model.load import load_model
 from yolo_prune_check.run import compact as compact_module
 
@@ -32,10 +33,14 @@ def test_a_share_of_everything_goes_and_the_file_says_how(command_line: CommandL
         "compact", "yolov8n-digits", "--ratio", "0.5", "--round-to", "8", *SMALL, "-o", "small.pt", "--json"
     )
     assert ran.code == 0
+    assert "note: the model was trained at 128 px, and is proven, measured and saved at 64 px" in ran.err
+    assert (ran.json["imgsz"], ran.json["verdict"]) == (64, "safe")
     assert all(row["passed"] for row in ran.json["proof"])
     before, after = ran.json["params"]
     assert 0.2 < after / before < 0.3
     small = load_model("small.pt")
+    assert image_size(small) == 64  # what it takes when it is pruned again
+    assert json.loads(Path("small.json").read_text(encoding="utf-8"))["record"]["imgsz"] == 64
     assert sum(parameter.numel() for parameter in small.parameters()) == after
     narrowed = [layer for layer, keep in steps_of("small.json").items() if keep]
     assert all(small.get_submodule(layer).out_channels % 8 == 0 for layer in narrowed)
@@ -85,6 +90,8 @@ def test_a_model_that_is_not_what_was_meant_is_not_written(
         (["--ratio", "0.5", "-o", "x.onnx"], "End it in .pt."),
         (["--ratio", "0.5", "-o", "nowhere/x.pt"], "there is no folder for this file"),
         (["--ratio", "0.5", "--fine-tune", "3", "-o", "x.pt"], "training needs data"),
+        (["--ratio", "0.5", "--data", "digit", "-o", "x.pt"], "no such data set: got 'digit'"),
+        (["--ratio", "0.5", "--data", "none.yaml", "-o", "x.pt"], "the data set has no images for 'val'"),
         (["--ratio", "0.5", "-o", "best.pt"], "the small model would replace the one that it is made from"),
         (["--plan", "plan.json", "-o", "plan.pt"], "the small model's own file would replace the plan"),
         (["--plan", "twice.yaml", "-o", "x.pt"], "model.1.conv is named twice (1.0, model.1.conv)"),
@@ -99,7 +106,9 @@ def test_mistakes_are_told_before_anything_is_done(arguments: list[str], said: s
         "steps: [{layer: 1.0, keep: 0-7}, {layer: model.1.conv, keep: 0-3}]\n", encoding="utf-8"
     )
     Path("typo.yaml").write_text("stps: []\n", encoding="utf-8")
-    before = {path.name: path.read_bytes() for path in Path().iterdir()}
+    Path("images").mkdir()
+    Path("none.yaml").write_text("{train: images, val: images, names: [a]}\n", encoding="utf-8")
+    before = {path.name: path.read_bytes() for path in Path().iterdir() if path.is_file()}
     ran = command_line("compact", "best.pt", *arguments)
     assert (ran.code, said in ran.err) == (2, True), ran.err
-    assert {path.name: path.read_bytes() for path in Path().iterdir()} == before
+    assert {path.name: path.read_bytes() for path in Path().iterdir() if path.is_file()} == before

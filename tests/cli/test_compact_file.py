@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,25 @@ def test_a_file_that_computes_something_else_is_not_left(
     assert "nothing was written: its file cannot be used, a defect of this tool; please report it" in ran.err
     assert "is kept" not in ran.err
     assert left_in(Path()) == {(KEPT / ".lock").as_posix()}
+
+
+def test_a_full_disk_at_the_end_leaves_what_was_made(
+    command_line: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(compact_module, "deployed", lambda *_, **__: (Check(deploy.RELOADED, True),))
+    monkeypatch.setattr(compact_module.shutil, "copyfileobj", full)
+    ran = command_line(*PLAN)
+    kept = KEPT.absolute() / "unfinished/small.pt"
+    assert ran.code == 2
+    assert ran.err.endswith(
+        "small.pt: the file cannot be written (No space left on device). The small model is kept as "
+        f"{kept}; once there is room, the same command goes on from there.\n"
+    )
+    assert {path.name for path in Path().iterdir()} == {".yolo-prune-check"}
+    assert kept.stat().st_size > 1_000_000
 
 
 @pytest.mark.slow

@@ -13,9 +13,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmarks.kills import write_scenario
+from benchmarks.killed_run import sidecar_of, write_scenario
 from yolo_prune_check.model.load import load_model
-from yolo_prune_check.run.sidecar import verify_sidecar
 
 ROOT = Path(__file__).parents[2]
 COMPACT = [*("compact", "yolov8n-digits", "--ratio", "0.5", "--imgsz", "32", "--data", "few.yaml")]
@@ -44,7 +43,7 @@ class Outcome:
 
 
 def outcome(folder: Path) -> Outcome:
-    sidecar = verify_sidecar(folder / "small.pt")
+    sidecar = sidecar_of(folder / "small.pt")
     return Outcome(load_model(folder / "small.pt").state_dict(), sidecar["sha256"], files(folder))
 
 

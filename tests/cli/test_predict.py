@@ -25,7 +25,7 @@ def test_steps_are_read(text: str, wanted: Wanted) -> None:
 
 
 def test_an_unsafe_plan_is_told_with_pytorchs_words_and_exit_code_1(command_line: CommandLine) -> None:
-    ran = command_line("predict", "yolov8n.yaml", "--step", "1.0=0-15", "--execution", "local")
+    ran = command_line("predict", "yolov8n.yaml", "--step", "1.0=0-15", "--execution", "local", "--imgsz", "64")
     assert ran.code == 1
     assert "verdict: unsafe, execution local" in ran.out
     assert "breaks in model.2.cv1.conv (direct): expected 32, got 16" in ran.out
@@ -36,12 +36,16 @@ def test_a_safe_plan_exits_with_0(command_line: CommandLine) -> None:
     ran = command_line("predict", "yolov8n.yaml", "--step", "1.0=l1:0.5", "--step", "2.0=random:0.25", "--seed", "3")
     assert ran.code == 0
     assert "verdict: safe, execution mask" in ran.out
+    assert "multiply-accumulates at 640 px: 4,373,213,792 before" in ran.out  # as Ultralytics counts it: 8.7 GFLOPs
 
 
 def test_json_holds_plan_and_prediction(command_line: CommandLine) -> None:
-    ran = command_line("predict", "yolov8n.yaml", "--step", "1.0=0-15", "--execution", "local", "--json")
+    ran = command_line(
+        "predict", "yolov8n.yaml", "--step", "1.0=0-15", "--execution", "local", "--imgsz", "64", "--json"
+    )
     assert ran.code == 1
     answer = ran.json
+    assert answer["imgsz"] == 64
     assert answer["plan"]["steps"] == [{"layer": "model.1.conv", "keep": list(range(16)), "scores": None}]
     assert answer["prediction"]["failure"]["message"] == MESSAGE
     assert answer["prediction"]["verdict"] == "unsafe"

@@ -83,12 +83,13 @@ def test_it_is_measured_and_trained_and_pages_say_so(folder: Path, tmp_path: Pat
             "Choose channels by l1, gamma or random.",
         ),
         (PLAN.replace("squares", "tiny/tiny.yaml"), "a model for classify needs another kind of data set"),
-        (PLAN.replace("squares", "three"), "three: 3 classes, but {model} was trained for 2"),
+        (PLAN.replace("squares", "three"), "three: the data set has 3 classes, the model only 2"),
+        (PLAN.replace("squares", "one"), "one: 1 class, but {model} was trained for 2"),
         (PLAN.replace("squares", "other"), "other: the model knows no class 'grey'"),
     ],
 )
 def test_what_does_not_go_with_it_is_refused_before_anything_runs(text: str, says: str, folder: Path) -> None:
-    for name, classes in (("three", ("bright", "dark", "grey")), ("other", ("bright", "grey"))):
+    for name, classes in (("three", ("bright", "dark", "grey")), ("one", ("dark",)), ("other", ("bright", "grey"))):
         for split in ("train", "val"):
             for kind in classes:
                 (folder / name / split / kind).mkdir(parents=True, exist_ok=True)

@@ -92,7 +92,9 @@ def test_it_depends_on_the_images_and_labels_of_a_data_set(key) -> None:
     shutil.copy("data/images/train/00.png", "data/images/train/99.png")
     more = key()
     Path("data/tiny.yaml").write_text("train: images/train\nval: images/val\nnames: [dark, bright]\n")
-    assert len({first, labelled, more, key()}) == 4
+    renamed = key()
+    Path("data/images/val/00.npy").write_bytes(b"read by Ultralytics in the place of 00.png")
+    assert len({first, labelled, more, renamed, key()}) == 5
 
 
 def test_it_depends_on_source_versions_and_threads(key, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,6 +116,16 @@ def test_it_depends_on_source_versions_and_threads(key, monkeypatch: pytest.Monk
     keys.add(key())
     content._package.cache_clear()
     assert len(keys) == 4
+
+
+def test_only_what_is_timed_depends_on_the_processor(key, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert content.processor()
+    more = {"mask": "", "group": "    execution: group\n", "budget": "    expect: {max_latency_ratio: 1}\n"}
+    before = {name: key(add=add) for name, add in more.items()}
+    predicted = key(add=more["group"], predict_only=True)
+    monkeypatch.setattr(content, "processor", lambda: "another")
+    assert {name for name, add in more.items() if key(add=add) != before[name]} == {"group", "budget"}
+    assert key(add=more["group"], predict_only=True) == predicted
 
 
 def test_what_is_not_there_has_a_key_and_is_told_when_it_is_loaded(key) -> None:

@@ -13,7 +13,7 @@ from tests.gpus import StandIn
 from tests.train.tiny import Recorder, write_data
 from yolo_prune_check.errors import UserError
 from yolo_prune_check.model.load import load_model
-from yolo_prune_check.run import engine, finish, run
+from yolo_prune_check.run import engine, final, run
 from yolo_prune_check.run import step as step_module
 from yolo_prune_check.run.content import content_key
 from yolo_prune_check.run.events import ScenarioFinished, StepStarted
@@ -28,7 +28,7 @@ scenarios:
   - id: x
     steps: [{layer: 1.0, keep: 0-15}, {layer: 2.0, keep: '0-7,16-23'}]
     execution: group
-    fine_tune: {epochs: 1, batch: 4, lr: 0.001}
+    fine_tune: {epochs: 1, batch: 4, lr: 0.001, workers: 0}
 """
 
 no_gpu = pytest.mark.skipif(torch.cuda.is_available(), reason="there is such a device")
@@ -63,7 +63,7 @@ def outcome(record: Record) -> dict[str, Any]:
 def test_training_map_and_latency_are_of_the_device_and_all_else_is_as_on_the_cpu(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(finish, "deployed", lambda *_, **__: ())  # long, and no business of devices
+    monkeypatch.setattr(final, "deployed", lambda *_, **__: ())  # long, and no business of devices
     on_cpu = finished(scenario_of(), rerun=True).record
     gpus = StandIn(monkeypatch, "H200", "T4")
     record = finished(scenario_of("device: 1"), rerun=True).record

@@ -12,6 +12,7 @@ from yolo_prune_check.channels.plan import Plan, Step
 from yolo_prune_check.errors import UserError
 from yolo_prune_check.fuzz.trial import Tried
 from yolo_prune_check.progress import progress
+from yolo_prune_check.prune.unread import unread_attributes
 from yolo_prune_check.run import run
 from yolo_prune_check.run.counterexample import as_ranges, spec_text
 from yolo_prune_check.run.events import Event, PlanTried, ScenarioFinished, ScenarioStarted
@@ -132,6 +133,7 @@ def test_model_and_graph_are_used_as_they_are(monkeypatch: pytest.MonkeyPatch) -
     """One loaded model and one traced graph for all plans."""
     model, graph = stock(), graph_of()
     before = {name: value.clone() for name, value in model.state_dict().items()}
+    unread_attributes(model, graph, Plan([], "group"))  # the forwards for export are traced once for each graph
     monkeypatch.setattr("yolo_prune_check.channels.graph.ChannelGraph.trace", None)
     task = FuzzTask("yolov8n.yaml", examples=4, seed=0, max_steps=2)
     *tried, record = fuzz(model, graph, task, progress(quiet=True))

@@ -13,14 +13,14 @@ import pytest
 import torch
 
 from tests.train.tiny import Recorder, write_data
-from yolo_prune_check.confirm.check import Check
 from yolo_prune_check.confirm.latency import Latency
 from yolo_prune_check.errors import UserError
 from yolo_prune_check.model.load import load_model
-from yolo_prune_check.run import engine, finish, run
+from yolo_prune_check.run import engine, final, finish, run
 from yolo_prune_check.run import step as step_module
 from yolo_prune_check.run.events import Event, ScenarioFinished, StepFinished, StepStarted
 from yolo_prune_check.run.record import Record, write_record
+from yolo_prune_check.run.sidecar import sidecar_path
 from yolo_prune_check.spec import Scenario, load_spec
 
 PLAIN = """\
@@ -87,7 +87,9 @@ def test_a_finished_scenario_is_not_run_again(monkeypatch: pytest.MonkeyPatch) -
         finished(PLAIN)
 
 
-@pytest.mark.parametrize("change", ["spec", "checkpoint gone", "checkpoint changed", "predict only", "damaged"])
+@pytest.mark.parametrize(
+    "change", ["spec", "checkpoint gone", "checkpoint changed", "sidecar gone", "predict only", "damaged"]
+)
 def test_it_runs_again_once_something_has_changed(change: str) -> None:
     record = finished(PLAIN).record
     assert record.checkpoint is not None
@@ -99,6 +101,8 @@ def test_it_runs_again_once_something_has_changed(change: str) -> None:
     elif change == "checkpoint changed":
         with Path(record.checkpoint).open("ab") as file:
             file.write(b"x")
+    elif change == "sidecar gone":
+        sidecar_path(Path(record.checkpoint)).unlink()
     elif change == "predict only":
         how = {"predict_only": True}
     else:
@@ -107,6 +111,7 @@ def test_it_runs_again_once_something_has_changed(change: str) -> None:
     assert not finished(text, progress=shown, **how).cached
     assert any("cannot be read" in line for line in shown.lines) is (change == "damaged")
     assert finished(text, **how).cached
+    assert {"final.pt", "final.json"} <= kept_files()
     if change == "predict only":
         assert finished(PLAIN).cached  # predictions are kept beside
 
@@ -166,15 +171,21 @@ def test_an_interrupted_run_goes_on_and_ends_alike(how: str, monkeypatch: pytest
         text = PLAIN.replace("[1, 3]", "[1, 2, 4]") + f"    execution: {how}\n"
         took = Latency(dense_ms=2.0, pruned_ms=1.0, batch=1, runs=20, threads=1, device="cpu")
         monkeypatch.setattr(finish, "latency", lambda *_: took)  # no two runs take the same time
-        monkeypatch.setattr(finish, "deployed", lambda *_, **__: ())  # of the file, which is compared below
+        monkeypatch.setattr(final, "deployed", lambda *_, **__: ())  # of the file, which is compared below
     else:
         text = PLAIN.replace("[1, 3]", "[1, 2, 4]") + "    mask: weights\n    schedule: sessions\n"
-    scenario = scenario_of(text)
+    scenario, made = scenario_of(text), list[dict[str, torch.Tensor]]()
+    record_of = engine.make_record
+
+    def noted(state: Any, notes: tuple[str, ...], *, executed: bool) -> Record:
+        made.append(state.model.state_dict())
+        return record_of(state, notes, executed=executed)
+
+    monkeypatch.setattr(engine, "make_record", noted)
     undisturbed = list(run(scenario, rerun=True))
     last = undisturbed[-1]
     assert isinstance(last, ScenarioFinished)
-    assert last.record.checkpoint is not None
-    weights = load_model(last.record.checkpoint).state_dict()
+    assert (last.record.checkpoint is None) is (last.record.verdict == "unsafe") is (how in ("skipped", "masks let go"))
     run_at_all: list[int] = []
     original = engine.run_step
     monkeypatch.setattr(
@@ -193,8 +204,11 @@ def test_an_interrupted_run_goes_on_and_ends_alike(how: str, monkeypatch: pytest
     assert events == undisturbed
     assert before == undisturbed[: len(before)]
     assert json_of(events[-1].record, "a.json") == json_of(last.record, "b.json")  # type: ignore[union-attr]
-    again = load_model(last.record.checkpoint).state_dict()
+    weights, again = made
     assert all(torch.equal(value, again[name]) for name, value in weights.items())
+    if last.record.checkpoint is not None:
+        saved = load_model(last.record.checkpoint).state_dict()
+        assert all(torch.equal(value, saved[name]) for name, value in weights.items())
     assert not any("unfinished" in name or name.endswith(".tmp") for name in kept_files())
 
 
@@ -218,6 +232,7 @@ def test_what_killed_writers_left_is_cleared_away() -> None:
     (folder / ".final.pt.abc.tmp").write_bytes(b"half")
     (folder / "unfinished/.state.json.abc.tmp").write_bytes(b"half")
     (folder / "fine-tune-abc/weights").mkdir(parents=True)
+    (folder / "deploy-abc/deploy-def").mkdir(parents=True)
     finished(PLAIN, rerun=True)
     assert kept_files() == {"final.pt", "final.json", "record.json"}
 
@@ -264,11 +279,13 @@ def test_a_user_error_is_no_result() -> None:
     assert not kept_files() & {"record.json"}
 
 
-def test_the_kept_record_names_its_key_and_its_checkpoints() -> None:
+def test_the_kept_record_names_its_key_and_its_files() -> None:
     record = finished(PLAIN + "    schedule: sessions\n").record
     (kept,) = Path().rglob("record.json")
     content = json.loads(kept.read_text("utf-8"))
-    assert set(content["files"]) == {record.checkpoint, *(step.checkpoint for step in record.steps)}
+    assert record.checkpoint is not None
+    final_files = {record.checkpoint, str(sidecar_path(Path(record.checkpoint)))}
+    assert set(content["files"]) == {*final_files, *(step.checkpoint for step in record.steps)}
     assert all(len(value) == 64 for value in (content["key"], *content["files"].values()))
 
 
@@ -299,14 +316,3 @@ def test_a_second_run_in_the_same_thread_is_told_to_wait_for_the_first() -> None
         next(iter(run(scenario_of(PLAIN))))
     first.close()  # type: ignore[attr-defined]
     assert finished(PLAIN).record.verdict == "safe"
-
-
-def test_a_file_that_could_not_be_used_elsewhere_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    text = PLAIN + "    execution: group\n"
-    with monkeypatch.context() as patch:
-        patch.setattr(finish, "deployed", lambda *_, **__: (Check("reload", False, None, "no answer"),))
-        failed = finished(text)
-        assert failed.record.failures == ("the saved file: reload: no answer",)
-    monkeypatch.setattr(finish, "deployed", lambda *_, **__: (Check("reload", True),))
-    again = finished(text)
-    assert (again.cached, again.record.passed) == (False, True)

@@ -10,12 +10,21 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.killed_run import FILE, WORKING_S, Moment, differences, end_group, is_torn, ran_until, write_scenario
-from yolo_prune_check.errors import UserError
+from benchmarks.killed_run import (
+    FILE,
+    WORKING_S,
+    Moment,
+    differences,
+    end_group,
+    finals,
+    is_torn,
+    ran_until,
+    sidecar_of,
+    write_scenario,
+)
 from yolo_prune_check.plugin.store import run_scenario
 from yolo_prune_check.progress import progress
 from yolo_prune_check.report import save_records
-from yolo_prune_check.run.sidecar import verify_sidecar
 from yolo_prune_check.spec import load_spec
 
 PLACES = {"mask": ["step 2"], "group": ["step 1", FILE]}
@@ -28,22 +37,31 @@ scenarios:
 """
 KILLED_AT = """\
 import os, signal, sys
+from pathlib import Path
 from yolo_prune_check import cli
-from yolo_prune_check.run import finish
+from yolo_prune_check.run import final
 
 def die(*_args, **_options):
     os.kill(os.getpid(), signal.SIGKILL)
 
-write = finish.write_sidecar
+write, replace = final.write_sidecar, Path.replace
 
 def write_aside(*args, **options):
     os.fsync = die
     write(*args, **options)
 
-finish.write_sidecar = {"before": die, "within": write_aside}[sys.argv.pop(1)]
+def replace_unless_final(path, target):
+    return die() if path.name == "final.pt" else replace(path, target)
+
+moment = sys.argv.pop(1)
+if moment == "between":
+    Path.replace = replace_unless_final
+else:
+    final.write_sidecar = {"before": die, "within": write_aside}[moment]
 cli.main()
 """
-"""The command line, in a process that kills itself before it writes the final model's sidecar, or within that."""
+"""The command line, in a process that kills itself before it writes the final model's sidecar, within that, or when
+that is in its place and the model is not."""
 
 
 def run_undisturbed() -> None:
@@ -79,7 +97,7 @@ def test_killed_runs_end_with_the_record_of_an_undisturbed_one(
 
 
 @pytest.mark.slow
-def test_a_final_model_gets_its_sidecar_wherever_the_process_was_killed(
+def test_a_final_model_is_never_without_its_sidecar_wherever_the_process_was_killed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     undisturbed, folder = tmp_path / "undisturbed", tmp_path / "killed"
@@ -89,19 +107,18 @@ def test_a_final_model_gets_its_sidecar_wherever_the_process_was_killed(
         Path("x.prune.yaml").write_text(SAVED.replace("KEEP", keep), encoding="utf-8")
         run_undisturbed()
     Path("x.prune.yaml").write_text(SAVED.replace("KEEP", "0-15"), encoding="utf-8")
-    (final,) = Path().rglob("final.pt")
+    (final,) = finals(folder)
 
     def kill(moment: str) -> list[str]:
         command = [sys.executable, "-c", KILLED_AT, moment, "run", "x.prune.yaml", "--report-dir", "out"]
         assert subprocess.run(command, capture_output=True, check=False).returncode == -signal.SIGKILL
-        return [path.name for path in Path().rglob("*.tmp")]
+        assert (finals(folder), is_torn(folder)) == ([], False)  # nor is the model of the other plan there any more
+        (aside,) = folder.rglob("deploy-*")
+        return sorted(path.name.partition(".json.")[0] for path in [*aside.iterdir(), *final.parent.glob("final.*")])
 
-    assert kill("before") == []
-    with pytest.raises(UserError, match="not the checkpoint that"):
-        verify_sidecar(final)
-    (temporary,) = kill("within")
-    assert temporary.startswith(".final.json.")
-    assert is_torn(folder)
+    assert kill("before") == ["final.pt"]
+    assert kill("within") == [".final", "final.pt"]
+    assert kill("between") == ["final.json", "final.pt"]
     run_undisturbed()
-    assert verify_sidecar(final)["plan"]["steps"] == [{"layer": "model.1.conv", "keep": "0-15"}]
+    assert sidecar_of(final)["plan"]["steps"] == [{"layer": "model.1.conv", "keep": "0-15"}]
     assert list(differences(folder, undisturbed)) == []

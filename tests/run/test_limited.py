@@ -132,13 +132,15 @@ def test_limits_that_hold_change_nothing_and_a_process_that_dies_is_told_and_goe
     assert cached == [ScenarioFinished(record_of(free[-1]), cached=True)]
 
 
-def test_errors_of_the_process_are_raised_here(tmp_path: Path) -> None:
+def test_errors_of_the_process_are_raised_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plain = RUNAWAY.replace("1280", "32").replace("[1, 2, 3, 4, 5, 6, 7, 8]", "[1]") + "    limits: {seconds: 300}\n"
     with pytest.raises(UserError, match=r"^x\.prune\.yaml:4: unknown block: got 99\."):
         events_of(plain.replace("[1]", "[99]"))
-    (tmp_path / "file").write_text("in the way")
-    with pytest.raises(RuntimeError, match=r"(?s)the scenario's process failed:.*NotADirectoryError"):
-        events_of(plain, work_dir=tmp_path / "file", keep=False)
+    (tmp_path / "ultralytics").mkdir()  # found before the real one, in the other process
+    (tmp_path / "ultralytics/__init__.py").write_text("raise OSError('a broken installation')\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(RuntimeError, match=r"(?s)the scenario's process failed:.*OSError: a broken installation"):
+        events_of(plain, keep=False)
     assert own_processes() == []
 
 
@@ -164,9 +166,13 @@ def test_what_the_process_started_ends_with_it_when_it_is_killed() -> None:
     try:
         record = record_of(events_of(DEPLOYED, progress=AtFileCheck(kill))[-1])
         assert record.reasons[0].startswith("stopped as its process died, after step 1 of 1 (use the saved file ")
+        (file,) = Path().rglob("final.pt")  # aside, as it is being checked
+        assert file.parent.name.startswith("deploy-")
         assert wait_for(lambda: has_ended(started[0]), 10)
     finally:
         end(started)
+    next(iter(run(scenario_of(DEPLOYED.replace("seconds: 300", "seconds: 0.01")))))
+    assert [path for path in Path().rglob("*") if path.name.startswith(("deploy-", "final."))] == []
 
 
 def test_what_the_process_started_ends_when_their_starter_is_killed() -> None:

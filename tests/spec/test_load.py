@@ -41,7 +41,7 @@ def test_every_default_is_filled_in(tmp_path: Path) -> None:
         "model": "yolov8n.yaml",
         "trust_checkpoint": False,
         "data": "digits",
-        "imgsz": 128,
+        "imgsz": None,
         "device": "cpu",
         "blocks": (1,),
         "layers": "first",

@@ -13,7 +13,7 @@ from yolo_prune_check.spec import load_spec
 from yolo_prune_check.spec.fields import HAZARD_CODES
 
 RATIO = "Fraction of the channels that is removed, between 0 and 1. Without it separability chooses by Kneedle."
-SIZE = "Image size in pixels, a multiple of 32 from 32 to 1280."
+SIZE = "Image size in pixels, a multiple of 32 from 32 to 1280; null for what the model was trained at."
 LAYERS = (
     "Write first, all, widest:N, or a list of indices within each block, addresses such as 2.0 and qualified names "
     "such as model.2.cv1.conv."
@@ -24,9 +24,10 @@ KEYS = (
 )
 AXES = (
     "activations, blocks, data, device, execution, extend, fine_tune, fine_tune.amp, fine_tune.batch, "
-    "fine_tune.enforce_masks, fine_tune.epochs, fine_tune.fraction, fine_tune.lr, fuzz, fuzz.blocks, fuzz.examples, "
-    "fuzz.executions, fuzz.max_steps, fuzz.seed, imgsz, layers, mask, model, on_mismatch, order, round_to, schedule, "
-    "seed, select, select.criterion, select.max_images, select.perplexity, select.ratio, select.seed, steps"
+    "fine_tune.enforce_masks, fine_tune.epochs, fine_tune.fraction, fine_tune.lr, fine_tune.workers, "
+    "fuzz, fuzz.blocks, fuzz.examples, fuzz.executions, fuzz.max_steps, fuzz.seed, imgsz, layers, mask, model, "
+    "on_mismatch, order, round_to, schedule, seed, select, select.criterion, select.max_images, "
+    "select.perplexity, select.ratio, select.seed, steps"
 )
 STEPS = "The steps already say what is pruned, and in which order: remove one of the two."
 FUZZ = "Random plans are drawn and carried out as `fuzz` says"

@@ -25,6 +25,7 @@ from yolo_prune_check.prune.mask import LayerMask, MaskSet
 from yolo_prune_check.spec.schema import FineTune
 from yolo_prune_check.train import finetune, worker
 from yolo_prune_check.train.devices import placed, require_devices
+from yolo_prune_check.train.failure import TrainingError
 from yolo_prune_check.train.finetune import fine_tune
 from yolo_prune_check.train.isolation import isolated
 from yolo_prune_check.train.widths import RebuiltError, widths_of
@@ -176,7 +177,7 @@ def test_what_a_user_did_wrong_comes_back_from_a_process(network: Any, job_folde
     torch.save({"model": network}, job_folder / worker.MODEL)
     assert worker.main(job_folder) == worker.FAILED
     error = _failure(job_folder / worker.ERROR, 1, io.StringIO())
-    assert type(error) is UserError
+    assert type(error) is TrainingError
     assert str(error).startswith("fine-tuning diverged in batch 1: the loss is nan. Choose a smaller learning rate")
 
 
@@ -214,7 +215,7 @@ def test_one_gpu_is_used_and_pytorchs_own_choice_stays(
 ) -> None:
     expected = tune(network, tiny, tmp_path, settings={"epochs": 1}, resume_dir=None)
     gpus = StandIn(monkeypatch, "H200", "H200")
-    tuned = tune(network, tiny, tmp_path, settings={"epochs": 1}, resume_dir=None, devices=[1])
+    tuned = tune(network, tiny, tmp_path, settings={"epochs": 1, "workers": 0}, resume_dir=None, devices=[1])
     assert gpus.trained == ["1"]
     assert gpus.current == 0
     assert same(tuned, expected)

@@ -22,6 +22,8 @@ from yolo_prune_check.model.load import load_model
 from yolo_prune_check.progress import progress
 from yolo_prune_check.prune.mask import MaskSet, weight_norm_count
 from yolo_prune_check.spec.schema import FineTune
+from yolo_prune_check.train.evaluate import evaluate
+from yolo_prune_check.train.failure import TrainingError
 from yolo_prune_check.train.finetune import FineTuneResult, fine_tune
 
 QUIET = progress(quiet=True)
@@ -351,6 +353,23 @@ def test_smaller_batches_are_reported_where_memory_runs_out(
         network, data=tiny, imgsz=SIZE, settings=settings, seed=0, masks=None, work_dir=tmp_path, progress=recorder
     )
     assert recorder.lines == ["the device is out of memory: batches of 2 instead of 4 images"]
+
+
+def test_memory_that_is_never_enough_is_told(
+    network: Any, tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ultralytics.nn.tasks import BaseModel
+
+    def never(*_: Any, **__: Any) -> Any:
+        raise RuntimeError("CUDA out of memory. Tried 2 GiB\nmore")
+
+    monkeypatch.setattr(BaseModel, "loss", never)
+    told = r"^fine-tuning ran out of memory \(CUDA out of memory\. Tried 2 GiB\)\. Choose a smaller batch or"
+    with pytest.raises(TrainingError, match=told):
+        tune(network, tiny, tmp_path)
+    monkeypatch.setattr(BaseModel, "forward", never)
+    with pytest.raises(TrainingError, match=r"^an evaluation ran out of memory \(CUDA out of memory\."):
+        evaluate(network, data=tiny, imgsz=SIZE, progress=Recorder())
 
 
 def test_unreadable_images_are_reported_and_left_out(

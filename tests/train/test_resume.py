@@ -14,10 +14,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
+from tests.test_atomic import small_files
 from tests.train.tasks import build, write_task_data
 from tests.train.tiny import SIZE, Recorder, same, state
 from yolo_prune_check.data.resolve import read_data
@@ -275,6 +277,28 @@ def test_other_data_make_another_training(network: Any, fresh_data: Callable[[],
     path = data.parent / file
     path.write_bytes(path.read_bytes().replace(b"dark", b"gray"))
     assert fingerprint(network, data) != before
+
+
+def test_an_array_that_is_read_in_the_place_of_an_image_makes_another_training(
+    network: Any, fresh_data: Callable[[], Path]
+) -> None:
+    data = fresh_data()
+    before = fingerprint(network, data)
+    np.save(data.parent / "images/train/03.npy", np.zeros((SIZE, SIZE, 3), np.uint8))
+    assert fingerprint(network, data) != before
+
+
+def test_a_state_that_cannot_be_kept_is_told_once_and_ends_no_training(
+    network: Any, tiny: str, tmp_path: Path, undisturbed: dict[str, torch.Tensor]
+) -> None:
+    recorder = Recorder()
+    with small_files(100_000):
+        trained = tune(network, tiny, tmp_path, recorder, masks=MASKS)
+    assert same(trained, undisturbed)
+    (told,) = recorder.lines
+    assert told.startswith(f"{tmp_path / 'kept' / NAME}: the file cannot be written (File too large). ")
+    assert told.endswith("The training goes on; if it is interrupted, it cannot go on from here.")
+    assert kept(tmp_path) == []
 
 
 def test_a_training_that_cannot_end_well_leaves_no_state(

@@ -12,7 +12,7 @@ import typer
 from yolo_prune_check.cli.compact_words import tables
 from yolo_prune_check.cli.exits import Exit
 from yolo_prune_check.cli.explain import explain
-from yolo_prune_check.cli.image_size import is_image_size
+from yolo_prune_check.cli.image_size import OWN_SIZE, is_image_size
 from yolo_prune_check.cli.output import WIDTH, complain, say, say_json, wrapped
 from yolo_prune_check.errors import UserError
 from yolo_prune_check.plugin.names import DEVICE
@@ -20,9 +20,13 @@ from yolo_prune_check.plugin.places import check_device
 from yolo_prune_check.progress import progress
 
 if TYPE_CHECKING:
+    from torch import nn
+
+    from yolo_prune_check.channels.graph import ChannelGraph
     from yolo_prune_check.channels.plan import Plan
     from yolo_prune_check.channels.prediction import Prediction
     from yolo_prune_check.run.compact import Compacted
+    from yolo_prune_check.spec.schema import FineTune
 
 
 class Criterion(StrEnum):
@@ -55,12 +59,18 @@ def compact(
         int,
         typer.Option("--fine-tune", metavar="EPOCHS", min=0, max=1000, help="Train so long on that data afterwards."),
     ] = 0,
-    imgsz: Annotated[
-        int,
-        typer.Option("--imgsz", callback=is_image_size, help="Image size in pixels, a multiple of 32 from 32 to 1280."),
-    ] = 128,
+    imgsz: Annotated[int | None, typer.Option("--imgsz", callback=is_image_size, help=OWN_SIZE)] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the criterion random, and of the training.")] = 0,
     device: Annotated[str, typer.Option("--device", metavar="DEVICE", help=DEVICE)] = "cpu",
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            "--workers",
+            min=0,
+            max=64,
+            help="Processes that read images; by default none, on a GPU one a core, 8 at most.",
+        ),
+    ] = None,
     trust_checkpoint: Annotated[
         bool, typer.Option("--trust-checkpoint", help="Load a checkpoint that holds code, and run that code.")
     ] = False,
@@ -77,6 +87,9 @@ def compact(
     _check(ratio, data, epochs, plan=plan)
     _check_out(out, model, plan)
     device = check_device(device, where="--device")
+    training = _training(epochs, workers, device)
+    if data is not None:
+        _check_images(data, trains=training is not None)
     from yolo_prune_check.channels.graph import ChannelGraph
     from yolo_prune_check.channels.predict import predict
     from yolo_prune_check.confirm.latency import latency as measure_latency
@@ -86,23 +99,25 @@ def compact(
     from yolo_prune_check.run.output import making
     from yolo_prune_check.run.proving import recorded
     from yolo_prune_check.run.trusted import trusted_names
-    from yolo_prune_check.spec.schema import FineTune
     from yolo_prune_check.train.devices import placed
 
     loaded = load_model(model, trust=trust_checkpoint)
-    graph = ChannelGraph.trace(loaded, imgsz=imgsz)
+    if data is not None:
+        _check_fit(loaded, model, data, trains=training is not None)
+    graph = ChannelGraph.trace(loaded, imgsz=_size(imgsz, loaded))
     wanted = _from_file(plan, loaded, round_to) if plan is not None else None
     if wanted is None:
         from yolo_prune_check.select.everywhere import plan_everywhere
 
         wanted = plan_everywhere(loaded, graph, criterion.value, ratio or 0.0, seed=seed, round_to=round_to)
     prediction = predict(graph, wanted)
-    _tell_hazards(prediction)  # first: nothing is begun for a plan that is unsafe
-    training = FineTune(epochs=epochs) if epochs else None
+    _tell_hazards(prediction)
+    if prediction.verdict != "safe":  # nothing is begun for it
+        _refuse(model, graph, prediction, as_json=as_json)
     key = compact_key(
         wanted,
         source=model,
-        imgsz=imgsz,
+        imgsz=graph.imgsz,
         data=data,
         training=training,
         seed=seed,
@@ -115,16 +130,17 @@ def compact(
             loaded,
             graph,
             prediction,
-            imgsz=imgsz,
+            imgsz=graph.imgsz,
             data=data,
             training=training,
             seed=seed,
             work_dir=kept.path,
             progress=shown,
             device=device,
+            workers=workers,
             trusted=trusted_names(model, trust=trust_checkpoint),
         )
-        latency = measure_latency(placed(loaded, device), placed(done.model, device), imgsz)
+        latency = measure_latency(placed(loaded, device), placed(done.model, device), graph.imgsz)
         if done.usable:
             save(done, out, graph, source=model, work_dir=kept.path)
         if done.usable or not (training and done.proven):
@@ -135,6 +151,8 @@ def compact(
             {
                 "model": model,
                 "out": str(out) if done.usable else None,
+                "imgsz": graph.imgsz,
+                "verdict": prediction.verdict,
                 "params": [whole.params, done.prediction.params],
                 "macs": [whole.macs, done.prediction.macs],
                 "latency": latency,
@@ -145,22 +163,28 @@ def compact(
             }
         )
     else:
-        say(tables(done, (whole.params, whole.macs), latency))
+        say(tables(done, (whole.params, whole.macs), latency, imgsz=graph.imgsz))
     if not done.usable:
         _refute(done, kept.path)
     complain(f"saved {out}")
 
 
 def _tell_hazards(prediction: Prediction) -> None:
-    """Tell what is to be known of a plan, and end if it is unsafe."""
-    lines = explain(prediction)
-    for line in lines:
+    """Tell what is to be known of a plan."""
+    for line in explain(prediction):
         if line.startswith("warning") and "unaligned" not in line:
             complain(wrapped(line, WIDTH))
-    if prediction.verdict != "safe":
-        say("\n".join(wrapped(line, WIDTH) for line in lines))
-        complain(f"nothing was written: the plan is {prediction.verdict}")
-        raise typer.Exit(Exit.DIFFERS)
+
+
+def _refuse(model: str, graph: ChannelGraph, prediction: Prediction, *, as_json: bool) -> NoReturn:
+    """Tell why a plan is not carried out, and end."""
+    if as_json:
+        told = {"model": model, "out": None, "imgsz": graph.imgsz, "verdict": prediction.verdict}
+        say_json({**told, "prediction": prediction.to_dict()})
+    else:
+        say("\n".join(wrapped(line, WIDTH) for line in explain(prediction)))
+    complain(f"nothing was written: the plan is {prediction.verdict}")
+    raise typer.Exit(Exit.DIFFERS)
 
 
 def _refute(done: Compacted, kept: Path) -> NoReturn:
@@ -187,6 +211,52 @@ def _check(ratio: float | None, data: str | None, epochs: int, *, plan: Path | N
         raise UserError("training needs data", where="--fine-tune", hint="Name a data set with `--data`.")
 
 
+def _training(epochs: int, workers: int | None, device: str) -> FineTune | None:
+    """How to train; None for not at all.
+
+    Raises:
+        UserError: The device cannot.
+    """
+    if not epochs:
+        return None
+    from yolo_prune_check.spec.schema import FineTune
+    from yolo_prune_check.train.devices import require_training
+
+    training = FineTune(epochs=epochs, workers=workers)
+    require_training(training, device, where="--device")
+    return training
+
+
+def _check_images(data: str, *, trains: bool) -> None:
+    """Tell mistakes in a data set before a model is loaded."""
+    from yolo_prune_check.data.resolve import read_data
+
+    found = read_data(data)
+    for split in ("train", "val") if trains else ("val",):
+        found.images(split)
+
+
+def _check_fit(loaded: nn.Module, model: str, data: str, *, trains: bool) -> None:
+    """Tell that a model cannot be measured on a data set, or trained with it, before hours go into anything else."""
+    from yolo_prune_check.model.tasks import require_trainable, require_yolo
+    from yolo_prune_check.run.resolve import require_labels
+
+    require_yolo(loaded, where="--data", hint="Leave out --data: the small model is proven without.")
+    if trains:
+        require_trainable(loaded, where="--fine-tune", hint="Leave out --fine-tune.")
+    require_labels(loaded, data, source=model, where="--data")
+
+
+def _size(asked: int | None, loaded: nn.Module) -> int:
+    """The image size to take; one that is not what the model was trained at is told."""
+    from yolo_prune_check.model.image_size import image_size, trained_size
+
+    trained = trained_size(loaded)
+    if asked is not None and trained is not None and asked != trained:
+        complain(f"note: the model was trained at {trained} px, and is proven, measured and saved at {asked} px")
+    return asked or image_size(loaded)
+
+
 def _check_out(out: Path, model: str, plan: Path | None) -> None:
     """Tell that a file cannot be written, or would take the place of what it is made from, before hours go into it."""
     if out.suffix != ".pt":
@@ -208,15 +278,11 @@ def _check_out(out: Path, model: str, plan: Path | None) -> None:
         raise UserError(what, where="--out", value=str(out), hint="Name another folder.") from error
 
 
-def _from_file(file: Path, loaded: object, round_to: int | None) -> Plan:
-    from torch import nn
-
+def _from_file(file: Path, loaded: nn.Module, round_to: int | None) -> Plan:
     from yolo_prune_check.channels.plan import Plan, Step
     from yolo_prune_check.model.addresses import find_layer
     from yolo_prune_check.spec.plan_file import load_plan
 
-    if not isinstance(loaded, nn.Module):
-        raise TypeError("load_model gives a module")
     read = load_plan(file)
     steps, written = list[Step](), dict[str, str]()
     for step in read.steps:

@@ -15,16 +15,17 @@ if TYPE_CHECKING:
     from yolo_prune_check.run.compact import Compacted
 
 
-def tables(done: Compacted, before: tuple[int, int | None], latency: Latency) -> str:
+def tables(done: Compacted, before: tuple[int, int | None], latency: Latency, *, imgsz: int) -> str:
     """All of it, as titled tables.
 
     Args:
         done: What came of it.
         before: Parameters and multiply-accumulates of the untouched model.
         latency: Of both models.
+        imgsz: Image size in pixels, of all of it.
     """
     parts = [
-        heading("Before and after", _costs(before, done, latency)),
+        heading(f"Before and after, at {imgsz} px", _costs(before, done, latency)),
         heading("Proof", _checks("computes what the masked model does", done.proof)),
     ]
     if done.deploy:

@@ -9,7 +9,7 @@ import typer
 from yolo_prune_check.channels.plan import Execution, MaskKind, Plan
 from yolo_prune_check.cli.exits import Exit
 from yolo_prune_check.cli.explain import explain
-from yolo_prune_check.cli.image_size import is_image_size
+from yolo_prune_check.cli.image_size import OWN_SIZE, is_image_size
 from yolo_prune_check.cli.output import WIDTH, heading, say, say_json, table, wrapped
 from yolo_prune_check.cli.steps import parse_step, resolve_steps
 from yolo_prune_check.plugin.names import TRUST
@@ -39,10 +39,7 @@ def predict(
     no_extend: Annotated[
         bool, typer.Option("--no-extend", help="With group: call it unsafe if channels go that the plan does not name.")
     ] = False,
-    imgsz: Annotated[
-        int,
-        typer.Option("--imgsz", callback=is_image_size, help="Image size in pixels, a multiple of 32 from 32 to 1280."),
-    ] = 64,
+    imgsz: Annotated[int | None, typer.Option("--imgsz", callback=is_image_size, help=OWN_SIZE)] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the criterion random.")] = 0,
     trust_checkpoint: Annotated[bool, typer.Option("--trust-checkpoint", help=TRUST)] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
@@ -54,15 +51,16 @@ def predict(
     wanted = [parse_step(text) for text in steps]  # before the model is loaded: a typing error is told at once
     from yolo_prune_check.channels.graph import ChannelGraph
     from yolo_prune_check.channels.predict import predict as predict_plan
+    from yolo_prune_check.model.image_size import image_size
     from yolo_prune_check.model.load import load_model
 
     loaded = load_model(model, trust=trust_checkpoint)
     steps_there = resolve_steps(wanted, loaded, seed=seed)
     plan = Plan(steps_there, execution=execution, mask=mask, extend=not no_extend, round_to=round_to)
-    graph = ChannelGraph.trace(loaded, imgsz=imgsz)
+    graph = ChannelGraph.trace(loaded, imgsz=imgsz or image_size(loaded))
     prediction = predict_plan(graph, plan)
     if as_json:
-        say_json({"model": model, "imgsz": imgsz, "plan": plan, "prediction": prediction.to_dict()})
+        say_json({"model": model, "imgsz": graph.imgsz, "plan": plan, "prediction": prediction.to_dict()})
     else:
         say(_describe(graph, plan, prediction))
     if prediction.verdict != "safe":

@@ -45,6 +45,7 @@ def deploy_checks(
     imgsz: int,
     onnx: bool | None = None,
     trusted: Collection[str] = (),
+    work_dir: Path | None = None,
 ) -> tuple[Check, ...]:
     """Check a pruned Ultralytics model and the file that it was saved to.
 
@@ -58,6 +59,7 @@ def deploy_checks(
         onnx: Export to ONNX and check that: always, never, or (None) where the extra ``onnx`` is installed; a row says
             so where it is not.
         trusted: Names beyond stock classes that the untouched model's own file asks for, and that were accepted.
+        work_dir: Where a temporary folder `deploy-…` is made; where the system makes them by default.
 
     Returns:
         One check for each property, always in the same order.
@@ -72,7 +74,7 @@ def deploy_checks(
     stock = _stock(file, trusted)  # first: a file that is not there is no failed check
     absent = onnx_file.missing()
     exports = onnx if onnx is not None else absent is None
-    with tempfile.TemporaryDirectory(prefix="deploy-") as folder, quietly():
+    with tempfile.TemporaryDirectory(prefix="deploy-", dir=work_dir) as folder, quietly():
         elsewhere = used_elsewhere(file, image, Path(folder), onnx=exports and absent is None)
         checks = [
             stock,

@@ -85,6 +85,15 @@ def label_file(image: Path) -> Path:
     return Path(*parts).with_suffix(".txt")
 
 
+def array_file(image: Path) -> Path:
+    """Where Ultralytics looks for an image as it was decoded once (`cache=disk`), and reads that in its place.
+
+    >>> array_file(Path("/set/images/train/7.png")).as_posix()
+    '/set/images/train/7.npy'
+    """
+    return image.with_suffix(".npy")
+
+
 def resolve_data(name: str) -> Path:
     """The dataset YAML that `name` stands for, after checking it as `read_data` does.
 

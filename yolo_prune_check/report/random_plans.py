@@ -10,6 +10,7 @@ from tabulate import tabulate
 
 from yolo_prune_check.report.figures import count, many, of
 from yolo_prune_check.report.markdown import NONE, block, code, table, text
+from yolo_prune_check.report.setting import pixels
 from yolo_prune_check.run.fuzz_record import FuzzPlan, FuzzRecord
 from yolo_prune_check.run.record import Record
 
@@ -68,7 +69,7 @@ def random_how(record: Record, fuzz: FuzzRecord, model: str) -> str:
     blocks = f"blocks {', '.join(map(str, record.blocks))}" if record.blocks else "all blocks"
     facts = [
         f"model {model}",
-        f"{record.imgsz} px",
+        *pixels(record),
         f"{count(fuzz.examples)} random plans of up to {many(fuzz.max_steps, 'step')}",
         f"drawn from {many(fuzz.layers, 'layer')} of {blocks}",
         f"seed {fuzz.seed}",

@@ -12,7 +12,12 @@ from yolo_prune_check.run.record import Record
 def setting(record: Record) -> str:
     """Model, data, image size and device in one cell. Markdown."""
     data = code(shown_path(record.data)) if record.data else "no data"
-    return " · ".join([shown_model(record), data, f"{record.imgsz} px", *gpus(record)])
+    return " · ".join([shown_model(record), data, *pixels(record), *gpus(record)])
+
+
+def pixels(record: Record) -> list[str]:
+    """The image size in words; nothing where none was named and the model, whose own it is, was never loaded."""
+    return [] if record.imgsz is None else [f"{record.imgsz} px"]
 
 
 def gpus(record: Record) -> list[str]:

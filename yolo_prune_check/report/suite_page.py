@@ -11,7 +11,7 @@ from yolo_prune_check.report.markdown import NONE, block, code, columns, fold, l
 from yolo_prune_check.report.measures import measure_of
 from yolo_prune_check.report.random_plans import random_how, random_part
 from yolo_prune_check.report.safety import path_line, repair_line, repair_of_plan
-from yolo_prune_check.report.setting import absolute, gpus, shown_model, shown_path
+from yolo_prune_check.report.setting import absolute, gpus, pixels, shown_model, shown_path
 from yolo_prune_check.report.site import CLAIMS, INDEX, Site, Suite, relative
 from yolo_prune_check.report.tally import Tally, phantoms
 from yolo_prune_check.report.wording import advice, explanation, headline, outcome, reason, step_name, verdict_name
@@ -113,7 +113,7 @@ def _how(record: Record) -> str:
     facts = [
         f"model {shown_model(record)}",
         f"data {code(shown_path(record.data))}" if record.data else "no data",
-        f"{record.imgsz} px",
+        *pixels(record),
         *gpus(record),
         blocks,
         asked,

@@ -11,7 +11,7 @@ from tabulate import tabulate
 from yolo_prune_check.report import figures
 from yolo_prune_check.report.markdown import NONE
 from yolo_prune_check.report.random_plans import random_text
-from yolo_prune_check.report.setting import gpus
+from yolo_prune_check.report.setting import gpus, pixels
 from yolo_prune_check.report.tally import Tally
 from yolo_prune_check.report.wording import reason, verdict_name
 from yolo_prune_check.run.record import MismatchRecord, Record, StepRecord
@@ -74,7 +74,8 @@ def scenario_failure_text(record: Record, source_text: str) -> str:
     if record.fuzz is None:
         parts.append(_titled("resolved plan", _plan(record)))
     else:
-        parts.append(_titled("random plans", f"model {record.model}, {record.imgsz} px\n{random_text(record.fuzz)}"))
+        on = ", ".join([f"model {record.model}", *pixels(record)])
+        parts.append(_titled("random plans", f"{on}\n{random_text(record.fuzz)}"))
         if record.fuzz.counterexample is not None:
             parts.append(_titled("the refuted plan as a spec", record.fuzz.counterexample.spec))
     if record.steps:
@@ -112,7 +113,7 @@ def _plan(record: Record) -> str:
     if record.execution == "mask":
         how += f" ({record.mask})"
     head = (
-        f"model {record.model}, {', '.join([f'{record.imgsz} px', *gpus(record)])}, execution {how}, "
+        f"{', '.join([f'model {record.model}', *pixels(record), *gpus(record)])}, execution {how}, "
         f"order {record.order}, "
         f"schedule {record.schedule}, channels by {record.selected}, seed {record.seed}"
     )

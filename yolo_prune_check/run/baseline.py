@@ -9,6 +9,7 @@ from pathlib import Path
 from torch import nn
 
 from yolo_prune_check.channels.graph import ChannelGraph
+from yolo_prune_check.model.image_size import image_size
 from yolo_prune_check.model.load import load_model
 from yolo_prune_check.progress import Progress, progress
 from yolo_prune_check.prune.copied import copied
@@ -32,9 +33,20 @@ class Baseline:
         return copied(self.model)
 
 
-def load_baseline(source: str, imgsz: int, *, trust: bool = False) -> Baseline:
-    """Load and trace a model; ``trust`` runs the code that a checkpoint asks for."""
-    return _load(source, imgsz, trust, _state_of(source))
+def load_baseline(source: str, imgsz: int | None, *, trust: bool = False) -> Baseline:
+    """Load and trace a model; ``trust`` runs the code that a checkpoint asks for.
+
+    Args:
+        source: As ``load_model`` takes it.
+        imgsz: Image size in pixels; the model's own if None. ``graph.imgsz`` is what was taken.
+        trust: Whether code in a checkpoint is accepted.
+    """
+    return _load(source, imgsz or own_size(source, trust=trust), trust, _state_of(source))
+
+
+def own_size(source: str, *, trust: bool = False) -> int:
+    """The image size in pixels that a model is used at where none is named, see ``image_size``."""
+    return image_size(_model(source, trust, _state_of(source)))
 
 
 def _state_of(source: str) -> tuple[int, int] | None:
@@ -44,8 +56,13 @@ def _state_of(source: str) -> tuple[int, int] | None:
 
 
 @lru_cache(maxsize=4)
+def _model(source: str, trust: bool, _state: tuple[int, int] | None) -> nn.Module:
+    return load_model(source, trust=trust)
+
+
+@lru_cache(maxsize=4)
 def _load(source: str, imgsz: int, trust: bool, state: tuple[int, int] | None) -> Baseline:
-    model = load_model(source, trust=trust)
+    model = _model(source, trust, state)
     graph = ChannelGraph.trace(model, imgsz=imgsz)
     return Baseline(model, graph, facts_of(model, graph))
 
@@ -54,11 +71,19 @@ _MEASURED: dict[tuple[str, str, int, bool, str, tuple[int, int] | None], Scores]
 
 
 def baseline_scores(
-    source: str, data: str, imgsz: int, shown: Progress | None = None, *, trust: bool = False, device: str = "cpu"
+    source: str,
+    data: str,
+    imgsz: int,
+    shown: Progress | None = None,
+    *,
+    trust: bool = False,
+    device: str = "cpu",
+    workers: int | None = None,
 ) -> Scores:
     """Evaluate the untouched model on the val split, on the first of the devices named."""
     key = (source, data, imgsz, trust, device, _state_of(source))
     if key not in _MEASURED:
         model = placed(load_baseline(source, imgsz, trust=trust).model, device)
-        _MEASURED[key] = evaluate(model, data=data, imgsz=imgsz, progress=shown or progress(quiet=True))
+        shown = shown or progress(quiet=True)
+        _MEASURED[key] = evaluate(model, data=data, imgsz=imgsz, progress=shown, workers=workers)
     return _MEASURED[key]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,9 @@ def save_checkpoint(model: nn.Module, path: Path, *, imgsz: int | None = None, d
         imgsz: Image size in pixels that `YOLO(path)` takes by default; as the model was trained if None.
         data: Data set that `YOLO(path).val()` takes by default: a shipped name or an Ultralytics dataset YAML; as the
             model was trained if None.
+
+    Raises:
+        UserError: The file cannot be written.
     """
     prepare_ultralytics()
     from ultralytics import __version__
@@ -39,16 +43,19 @@ def save_checkpoint(model: nn.Module, path: Path, *, imgsz: int | None = None, d
         saved.criterion = None  # the loss, which training makes anew
     if hasattr(saved, "pt_path"):
         del saved.pt_path  # where the untouched model lay; Ultralytics sets it when it loads
+    saved.args = _train_args(model, imgsz, data)
     content = {
         "epoch": -1,  # a finished training, for Ultralytics: nothing to resume
         "optimizer": None,
         "model": saved,
         "ema": None,
-        "train_args": _train_args(model, imgsz, data),
+        "train_args": saved.args,
         "version": __version__,
     }
+    buffer = io.BytesIO()  # on a full disk PyTorch speaks of positions in its archive
+    torch.save(content, buffer, pickle_module=pickled)
     with written_whole(path) as file:
-        torch.save(content, file, pickle_module=pickled)
+        file.write(buffer.getbuffer())
 
 
 def _train_args(model: nn.Module, imgsz: int | None, data: str | None) -> dict[str, Any]:

@@ -36,7 +36,7 @@ def choose(state: State, target: Target) -> Choice:
         select,
         activations=scenario.activations,
         data=scenario.data or "",
-        imgsz=scenario.imgsz,
+        imgsz=state.baseline.graph.imgsz,
         seed=scenario.seed,
         progress=state.progress,
     )
@@ -59,7 +59,7 @@ def choose_without_data(state: State, target: Target) -> Choice:
         select,
         activations="hooked",
         data="",
-        imgsz=state.scenario.imgsz,
+        imgsz=state.baseline.graph.imgsz,
         seed=state.scenario.seed,
         progress=state.progress,
     )

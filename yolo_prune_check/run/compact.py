@@ -21,11 +21,9 @@ from yolo_prune_check.confirm.compare import compare
 from yolo_prune_check.confirm.observe import observe
 from yolo_prune_check.confirm.proof import prove
 from yolo_prune_check.data.photographs import photographs
-from yolo_prune_check.data.resolve import read_data
 from yolo_prune_check.errors import UserError
 from yolo_prune_check.images import image_channels
 from yolo_prune_check.model.checkpoint import read_checkpoint
-from yolo_prune_check.model.tasks import require_trainable
 from yolo_prune_check.progress import Progress
 from yolo_prune_check.prune.apply import carry_out, cuts_of, meant_by
 from yolo_prune_check.prune.reference import Reference
@@ -39,10 +37,9 @@ from yolo_prune_check.run.record import write_atomically
 from yolo_prune_check.run.sidecar import write_sidecar
 from yolo_prune_check.scores import Scores
 from yolo_prune_check.spec.schema import FineTune
-from yolo_prune_check.train.devices import gpus_of, placed, require_training
+from yolo_prune_check.train.devices import gpus_of, placed, require_training, workers_of
 from yolo_prune_check.train.evaluate import evaluate
 from yolo_prune_check.train.finetune import fine_tune
-from yolo_prune_check.train.network import as_network
 
 FILE: Final = "small.pt"
 """Name of the small model's file until it is known to be usable."""
@@ -114,6 +111,7 @@ def compact_key(
         "seed": seed,
         "trust": trust,
         "device": device,
+        "workers": None if training is None else workers_of(training.workers, device),
         "data": data,  # its name, which the file takes by default
     }
     return key_of(asked, model=source, data=data, device=device)
@@ -131,6 +129,7 @@ def compact(
     work_dir: Path,
     progress: Progress,
     device: str = "cpu",
+    workers: int | None = None,
     trusted: Collection[str] = (),
 ) -> Compacted:
     """Carry a safe plan by ``group`` out, prove it, save it as ``FILE`` in the work folder, and try that elsewhere.
@@ -147,6 +146,7 @@ def compact(
             that is trained already is taken.
         progress: Where long work is shown.
         device: Where it is trained and measured: `cpu`, or GPUs such as `0,1`. All else is done on the CPU.
+        workers: Processes that read images to measure; see `workers_of`. Those of the training are in `training`.
         trusted: Names beyond stock classes that were accepted in the model's file.
 
     Raises:
@@ -155,9 +155,6 @@ def compact(
     """
     if training is not None:
         require_training(training, device)
-        require_trainable(model)
-    if data is not None:
-        as_network(model, read_data(data))
     if prediction.verdict != "safe":
         raise ValueError(f"the plan is {prediction.verdict}")
     plan = prediction.plan
@@ -168,11 +165,12 @@ def compact(
         return done
     file, metrics = work_dir / FILE, list[Scores]()
     if data is not None:
-        measure = partial(evaluate, data=data, imgsz=imgsz, progress=progress)
+        measure = partial(evaluate, data=data, imgsz=imgsz, progress=progress, workers=workers)
         metrics = [measure(placed(model, device)), measure(placed(small, device))]
     if data is not None and training is not None:
         earlier = _trained_earlier(file, progress, trust=bool(trusted))
         if earlier is None:
+            save_checkpoint(small, file, imgsz=imgsz, data=data)  # a full disk is to be told before hours of training
             result = fine_tune(
                 small,
                 data=data,
@@ -195,7 +193,7 @@ def compact(
             return done
     else:
         save_checkpoint(small, file, imgsz=imgsz, data=data)
-    deploy = deployed(model, small, file, imgsz=imgsz, trusted=trusted, progress=progress)
+    deploy = deployed(model, small, file, imgsz=imgsz, trusted=trusted, work_dir=work_dir, progress=progress)
     return replace(done, metrics=tuple(metrics), deploy=deploy)
 
 
@@ -234,16 +232,24 @@ def save(done: Compacted, path: Path, graph: ChannelGraph, *, source: str, work_
         graph: Graph of the untouched model.
         source: That model as ``load_model`` took it.
         work_dir: The folder that ``compact`` was given.
+
+    Raises:
+        UserError: A file cannot be written; the message says where the model is kept.
     """
     if not done.usable:
         raise ValueError("a model that is not proven and usable is not to be saved")
     kept = find_removal(graph, done.prediction.plan).kept
     whole = Plan([Step(layer, keep) for layer, keep in kept.items()], "group")
     record = {
+        "imgsz": graph.imgsz,
         "proof": [asdict(row) for row in recorded(done.proof)],
         "deploy": [asdict(row) for row in recorded(done.deploy)],
         "metrics": [asdict(metrics) for metrics in done.metrics],
     }
-    with (work_dir / FILE).open("rb") as made, written_whole(path) as target:
-        shutil.copyfileobj(made, target)
-    write_sidecar(path, plan=whole, source=source, record=record)
+    try:
+        with (work_dir / FILE).open("rb") as made, written_whole(path) as target:
+            shutil.copyfileobj(made, target)
+        write_sidecar(path, plan=whole, source=source, record=record)
+    except UserError as error:
+        hint = f"The small model is kept as {work_dir / FILE}; once there is room, the same command goes on from there."
+        raise UserError(error.what, where=error.where, hint=hint) from error

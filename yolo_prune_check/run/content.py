@@ -13,11 +13,12 @@ import torch
 
 from yolo_prune_check.data import SHIPPED_DATA, SHIPPED_MODELS, shipped_model
 from yolo_prune_check.data.digits import VERSION
-from yolo_prune_check.data.resolve import label_file, read_data
+from yolo_prune_check.data.resolve import array_file, label_file, read_data
 from yolo_prune_check.errors import UserError
 from yolo_prune_check.model.architecture import read_architecture
+from yolo_prune_check.run.timed import is_timed, processor
 from yolo_prune_check.spec.schema import Scenario
-from yolo_prune_check.train.devices import names_of
+from yolo_prune_check.train.devices import names_of, workers_of
 from yolo_prune_check.versions import versions
 
 _PACKAGE = Path(__file__).parents[1]
@@ -26,18 +27,27 @@ _PACKAGE = Path(__file__).parents[1]
 def content_key(scenario: Scenario, *, predict_only: bool) -> str:
     """A SHA-256, in hexadecimal, of all that decides what comes out of a scenario.
 
-    That is what the scenario says (not where it is written), and what ``key_of`` adds.
+    That is what the scenario says (not where it is written), and what ``key_of`` adds; where its record is to hold a
+    latency, the processor, too.
     """
-    asked = {"scenario": scenario.model_dump(mode="json", exclude={"source"}), "predict_only": predict_only}
+    training = scenario.fine_tune
+    asked = {
+        "scenario": scenario.model_dump(mode="json", exclude={"source"}),
+        "predict_only": predict_only,
+        "workers": None if training is None else workers_of(training.workers, scenario.device),
+    }
+    if not predict_only and is_timed(scenario):
+        asked["processor"] = processor()
     return key_of(asked, model=scenario.model, data=scenario.data, device=scenario.device)
 
 
 def key_of(asked: Mapping[str, object], *, model: str, data: str | None, device: str) -> str:
     """A SHA-256, in hexadecimal, of what is asked for and of all else that decides what comes out.
 
-    That is the content of the model, the data (images and labels by path, size and time of change; a shipped set by its
-    version), the source of this package, the versions of the libraries and of Python, the kind of each GPU that is
-    named, and the number of threads, on which sums depend in the last digits.
+    That is the content of the model, the data (images, labels and arrays that are read in the place of images by path,
+    size and time of change; a shipped set by its version), the source of this package, the versions of the libraries
+    and of Python, the kind of each GPU that is named, and the number of threads, on which sums depend in the last
+    digits.
 
     What is not there, or cannot be read, is part of the key as such: whoever loads it says what is wrong.
 
@@ -101,7 +111,7 @@ def _data(name: str) -> object:
 
 
 def _state(image: Path) -> Iterator[object]:
-    for path in (image, label_file(image)):
+    for path in (image, label_file(image), array_file(image)):
         yield str(path)
         if path.is_file():
             state = path.stat()

@@ -27,6 +27,7 @@ def deployed(
     *,
     imgsz: int,
     trusted: Collection[str],
+    work_dir: Path,
     progress: Progress,
 ) -> tuple[Check, ...]:
     """Check a smaller model's file; a failed export that the untouched model's file fails as well has no verdict.
@@ -37,19 +38,23 @@ def deployed(
         file: Its checkpoint.
         imgsz: Image size in pixels.
         trusted: Names beyond stock classes that were accepted, see ``trusted_names``.
+        work_dir: An existing folder, for temporary ones.
         progress: Where long work is shown.
 
     Returns:
         The rows of ``deploy_checks``.
     """
     with progress.task("use the saved file where this package is not"):
-        rows = deploy_checks(small, file, imgsz=imgsz, trusted=trusted)
+        rows = deploy_checks(small, file, imgsz=imgsz, trusted=trusted, work_dir=work_dir)
     if not any(row.passed is False and row.name in EXPORTS for row in rows):
         return rows
-    with progress.task("try the same with the untouched model"), tempfile.TemporaryDirectory() as folder:
+    with (
+        progress.task("try the same with the untouched model"),
+        tempfile.TemporaryDirectory(prefix="deploy-", dir=work_dir) as folder,
+    ):
         other = Path(folder) / "untouched.pt"
         save_checkpoint(untouched, other, imgsz=imgsz)
-        theirs = deploy_checks(untouched, other, imgsz=imgsz, trusted=trusted)
+        theirs = deploy_checks(untouched, other, imgsz=imgsz, trusted=trusted, work_dir=work_dir)
     impossible = {row.name for row in theirs if row.passed is False} & EXPORTS
     return tuple(_excused(row) if row.passed is False and row.name in impossible else row for row in rows)
 

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from yolo_prune_check.data.resolve import read_data
 from yolo_prune_check.errors import UserError
 from yolo_prune_check.progress import Progress, progress
 from yolo_prune_check.run.baseline import baseline_scores, load_baseline
@@ -20,13 +21,15 @@ from yolo_prune_check.run.events import (
     StepFinished,
     StepStarted,
 )
+from yolo_prune_check.run.final import forget_final
 from yolo_prune_check.run.finish import blank_record, confirm_final, make_record, not_refused
 from yolo_prune_check.run.folder import only_here
 from yolo_prune_check.run.keyed import UNFINISHED
 from yolo_prune_check.run.limited import run_limited
 from yolo_prune_check.run.random_plans import run_fuzz
 from yolo_prune_check.run.resolve import Resolved, Target, refuse_data, refuse_device, resolve, where_of
-from yolo_prune_check.run.results import forget_record, keep_record, kept_record
+from yolo_prune_check.run.results import forget_record, keep_record, kept_record, may_end_otherwise
+from yolo_prune_check.run.sized import sized
 from yolo_prune_check.run.state import State
 from yolo_prune_check.run.step import add_hazard, predict_step, run_step
 from yolo_prune_check.run.unfinished import Unfinished
@@ -69,6 +72,7 @@ def run(
     Raises:
         UserError: The scenario does not fit the model or the data, and does not say that it expects so.
     """
+    scenario = sized(scenario)
     way = Way(_folder(scenario, work_dir), predict_only=predict_only, keep=keep, rerun=rerun)
     if scenario.limits is None:
         yield from run_here(scenario, way, progress or _quiet())
@@ -79,6 +83,7 @@ def run(
 def run_here(scenario: Scenario, way: Way, shown: Progress) -> Iterator[Event]:
     """Run one scenario in this process; see ``run``."""
     if not way.keep:
+        forget_final(way, None)
         yield from _judged(scenario, way, shown, None)
         return
     key, folder = content_key(scenario, predict_only=way.predict_only), way.folder
@@ -93,8 +98,9 @@ def run_here(scenario: Scenario, way: Way, shown: Progress) -> Iterator[Event]:
         if record is not None:
             yield ScenarioFinished(record, cached=True)
             return
+        forget_final(way, unfinished)
         for event in _judged(scenario, way, shown, unfinished):
-            if isinstance(event, ScenarioFinished):
+            if isinstance(event, ScenarioFinished) and not may_end_otherwise(event.record, scenario.expect):
                 keep_record(event.record, folder, key, predict_only=way.predict_only)
                 if unfinished is not None:
                     unfinished.forget()
@@ -123,6 +129,8 @@ def _judged(scenario: Scenario, way: Way, shown: Progress, unfinished: Unfinishe
 def _run(scenario: Scenario, way: Way, shown: Progress, unfinished: Unfinished | None) -> Iterator[Event]:
     if not way.predict_only:
         refuse_device(scenario)
+        if scenario.data is not None:
+            read_data(scenario.data)  # a mistake in it is told before anything takes time
     baseline = load_baseline(scenario.model, scenario.imgsz, trust=scenario.trust_checkpoint)
     if not way.predict_only:
         refuse_data(scenario, baseline.model)
@@ -130,7 +138,9 @@ def _run(scenario: Scenario, way: Way, shown: Progress, unfinished: Unfinished |
     state = State(scenario, baseline, baseline.fresh(), way.folder, shown)
     told = [] if unfinished is None else unfinished.restore(state)
     if told:
-        shown.line(f"    goes on after step {len(state.steps)} of {len(resolved.targets)}, where it was interrupted")
+        done, total = len(state.steps), len(resolved.targets)
+        rest = ": what follows the steps is done again" if done == total else ", where it was interrupted"
+        shown.line(f"    goes on after step {done} of {total}{rest}")
     if unfinished is not None:
         state.resume_dir = unfinished.folder
     yield from told
@@ -163,10 +173,11 @@ def _events(state: State, resolved: Resolved, way: Way, *, fresh: bool) -> Itera
             state.before = baseline_scores(
                 scenario.model,
                 scenario.data,
-                scenario.imgsz,
+                state.baseline.graph.imgsz,
                 state.progress,
                 trust=scenario.trust_checkpoint,
                 device=scenario.device,
+                workers=scenario.workers,
             )
             yield [BaselineMeasured(state.before)]
     for index in range(len(state.steps), len(targets)):

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
-from pathlib import Path
+from dataclasses import asdict, replace
 
 import torch
 
 from yolo_prune_check.channels.plan import Plan
 from yolo_prune_check.channels.predict import predict
-from yolo_prune_check.confirm.check import Check
 from yolo_prune_check.confirm.compare import Confirmation, compare
 from yolo_prune_check.confirm.latency import latency
 from yolo_prune_check.confirm.observe import observe
 from yolo_prune_check.prune.reference import Reference
-from yolo_prune_check.run.checkpoint import display_path, save_checkpoint
-from yolo_prune_check.run.deployed import deployed
+from yolo_prune_check.run.checkpoint import display_path
 from yolo_prune_check.run.expectations import describe_expectation, unjudged, unmet
+from yolo_prune_check.run.final import FILE, deploy_rows, is_usable, put_in_place, remove_final, saved_aside
 from yolo_prune_check.run.proving import STRUCTURAL, meant_by_final, prove_final, recorded
 from yolo_prune_check.run.record import (
     EdgeRecord,
@@ -29,11 +27,10 @@ from yolo_prune_check.run.record import (
     StepRecord,
 )
 from yolo_prune_check.run.selected import selected
-from yolo_prune_check.run.sidecar import write_sidecar
 from yolo_prune_check.run.state import Foretold, State
-from yolo_prune_check.run.trusted import trusted_names
+from yolo_prune_check.run.timed import is_timed
 from yolo_prune_check.spec.schema import FineTune, Scenario
-from yolo_prune_check.train.devices import placed
+from yolo_prune_check.train.devices import placed, workers_of
 
 
 def confirm_final(state: State) -> None:
@@ -70,12 +67,9 @@ def make_record(state: State, notes: tuple[str, ...], *, executed: bool) -> Reco
     failures = [f"a prediction was refuted, which is a defect of this tool: {text}" for text in state.disagreements]
     expect = state.scenario.expect
     failures += unmet(expect, verdict, state.steps, hazards, metrics, executed=executed)
-    saved = _saved(state) if executed else None
-    deploy = _deployed(state, saved) if saved is not None and verdict != "unsafe" else ()
-    failures += [f"the saved file: {row.name}: {row.detail}" for row in deploy if row.passed is False]
     left = () if executed else unjudged(expect)
     checked = any(step.agrees is not None for step in state.steps)
-    record = blank_record(
+    known = blank_record(
         state.scenario,
         verdict=verdict,
         reasons=reasons,
@@ -89,32 +83,26 @@ def make_record(state: State, notes: tuple[str, ...], *, executed: bool) -> Reco
         metrics=metrics,
         facts=state.baseline.facts,
         proof=recorded(proof),
-        deploy=recorded(deploy),
-        checkpoint=None if saved is None else display_path(saved),
     )
-    if saved is not None:
-        write_sidecar(saved, plan=_whole(state), source=state.scenario.model, record=asdict(record))
-    return record
+    if not executed:
+        return known
+    remove_final(state.folder)  # of a run that came to another end after the same steps
+    to_be_saved = bool(state.done) and verdict != "unsafe" and is_usable(proof)
+    return _with_file(state, known) if to_be_saved else known
 
 
-def _deployed(state: State, saved: Path) -> tuple[Check, ...]:
-    """What can be done with the file elsewhere; one with adapters needs this package, and says so when it is loaded."""
-    if state.scenario.execution != "group":
-        return ()
-    scenario = state.scenario
-    return deployed(
-        state.baseline.model,
-        state.model,
-        saved,
-        imgsz=scenario.imgsz,
-        trusted=trusted_names(scenario.model, trust=scenario.trust_checkpoint),
-        progress=state.progress,
-    )
-
-
-def _whole(state: State) -> Plan:
-    """All that was carried out, as one plan on the untouched model."""
-    return state.plan() if state.standing else Plan(state.done, state.scenario.execution, state.scenario.mask)
+def _with_file(state: State, known: Record) -> Record:
+    """Check the final model's file, put it in its place if it can be used, and say both."""
+    with saved_aside(state) as file:
+        rows = deploy_rows(state, file)
+        unusable = tuple(f"the saved file: {row.name}: {row.detail}" for row in rows if row.passed is False)
+        failures = (*known.failures, *unusable)
+        record = replace(known, deploy=recorded(rows), failures=failures, passed=not failures)
+        if unusable:
+            return record
+        record = replace(record, checkpoint=display_path(state.folder / FILE))
+        put_in_place(file, state, record)
+        return record
 
 
 def _is_structural(state: State) -> bool:
@@ -184,8 +172,10 @@ def _fine_tune(scenario: Scenario) -> str | None:
         for name, value in (("batch", settings.batch), ("lr", settings.lr))
         if value != getattr(usual, name)
     )
+    workers = workers_of(settings.workers, scenario.device)
+    reading = f", {workers} worker{'s' if workers > 1 else ''}" if workers else ""
     precision = ", mixed precision" if settings.amp else ""
-    return f"{settings.epochs} epoch{'s' if settings.epochs > 1 else ''}{share}{others}{precision}{kept}"
+    return f"{settings.epochs} epoch{'s' if settings.epochs > 1 else ''}{share}{others}{reading}{precision}{kept}"
 
 
 def _verdict(state: State) -> tuple[RecordVerdict, tuple[str, ...]]:
@@ -236,11 +226,10 @@ def _metrics(state: State, *, executed: bool) -> MetricsRecord:
     after = None if broken else state.after
     whole = predict(graph, Plan())
     pruned = {step.layer for step in state.done}
-    timed = state.scenario.expect.max_latency_ratio is not None or _is_structural(state)
     took = None
-    if executed and not broken and timed and state.done:
+    if executed and not broken and state.done and is_timed(state.scenario):
         dense, small = (placed(model, state.scenario.device) for model in (state.baseline.model, state.model))
-        took = latency(dense, small, state.scenario.imgsz)
+        took = latency(dense, small, graph.imgsz)
     return MetricsRecord(
         scores_before=state.before,
         scores_after=after,
@@ -289,11 +278,3 @@ def _edges(prediction: Foretold | None, confirmation: Confirmation | None) -> tu
             )
         )
     return tuple(records)
-
-
-def _saved(state: State) -> Path | None:
-    if not state.done or any(step.status == "failed" for step in state.steps):
-        return None
-    path = state.folder / "final.pt"
-    save_checkpoint(state.model, path, imgsz=state.scenario.imgsz, data=state.scenario.data)
-    return path

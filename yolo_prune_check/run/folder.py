@@ -60,8 +60,10 @@ def _acquire(lock: FileLock, folder: Path, shown: Progress, what: str) -> None:
 
 
 def _sweep(folder: Path) -> None:
-    """Remove what killed processes were writing: ``written_whole``'s files, and folders that training made."""
+    """Remove what killed processes were writing: ``written_whole``'s files, and folders of trainings and checks."""
     for path in folder.rglob(".*.tmp"):
         path.unlink()
-    for path in list(folder.rglob("fine-tune-*")):
-        shutil.rmtree(path)
+    for path in [*folder.rglob("fine-tune-*"), *folder.rglob("deploy-*")]:
+        # One may lie in another; and a process that checks a file outlives its starter by a moment, in which it may
+        # write: the next start removes that.
+        shutil.rmtree(path, ignore_errors=True)

@@ -27,11 +27,14 @@ class KeyedFolder:
 
     def claim(self) -> None:
         """Make the folder, and remove what is kept in it under another key."""
+        if not self.is_claimed():
+            self.forget()
+            write_atomically(self.path / _KEY, self._key)
+
+    def is_claimed(self) -> bool:
+        """Whether what is kept is kept under this key."""
         file = self.path / _KEY
-        if file.is_file() and file.read_text(encoding="utf-8") == self._key:
-            return
-        self.forget()
-        write_atomically(file, self._key)
+        return file.is_file() and file.read_text(encoding="utf-8") == self._key
 
     def is_empty(self) -> bool:
         """Whether nothing is kept."""

@@ -12,6 +12,7 @@ from yolo_prune_check.errors import UserError
 from yolo_prune_check.progress import Progress
 from yolo_prune_check.run.content import content_key
 from yolo_prune_check.run.events import Event, PlanTried, ScenarioFinished, ScenarioStarted, StepFinished, StepStarted
+from yolo_prune_check.run.final import forget_final
 from yolo_prune_check.run.finish import blank_record
 from yolo_prune_check.run.folder import only_here
 from yolo_prune_check.run.keyed import UNFINISHED
@@ -43,6 +44,8 @@ def run_limited(scenario: Scenario, limits: Limits, way: Way, shown: Progress) -
     if way.keep:
         with only_here(way.folder, shown):  # another process is waited for here, where time does not count yet
             kept = None if way.rerun else kept_record(way.folder, key, shown, predict_only=way.predict_only)
+            if kept is None:  # here, as a limit may end the process before it comes to that
+                forget_final(way, Unfinished(way.folder / UNFINISHED, key))
         if kept is not None:
             yield ScenarioFinished(kept, cached=True)
             return

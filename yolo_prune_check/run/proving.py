@@ -30,7 +30,7 @@ def prove_final(state: State) -> tuple[Check, ...]:
     """
     model, scenario = state.model, state.scenario
     real = partial(photographs, scenario.data) if image_channels(model) == 3 else None
-    rows = prove(meant_by_final(state), model, sizes_of(model, scenario.imgsz), real)
+    rows = prove(meant_by_final(state), model, sizes_of(model, state.baseline.graph.imgsz), real)
     return rows if state.confirmation is None else (*rows, *_totals(state.confirmation))
 
 

@@ -151,6 +151,11 @@ class StepRecord:
     selection: dict[str, Any] = field(default_factory=dict)
     checkpoint: str | None = None
 
+    @property
+    def untrained(self) -> bool:
+        """Whether the pruned model runs, and its training or measurement failed."""
+        return self.status == "failed" and self.weight_norm_count is not None and self.observed_failure is None
+
 
 @dataclass(frozen=True)
 class MetricsRecord:
@@ -244,6 +249,7 @@ class Record:
         fuzz: What came of random plans; None for a scenario that is a plan itself.
         deploy: What can be done with the saved file where this package is not; of execution ``group``.
         proof: Whether the final model computes what the masked one does, where layers were made narrower.
+        imgsz: Image size in pixels; None where none was named and the model, whose own it is, was never loaded.
         selected: How the channels of each step were chosen, in words; of a plan that is written out, the plan itself.
         device: Where the model was trained, measured and timed: ``cpu``, or the numbers of GPUs such as ``0,1``.
         rerun: Command that reproduces the record.
@@ -256,7 +262,7 @@ class Record:
     why: str
     model: str
     data: str | None
-    imgsz: int
+    imgsz: int | None
     execution: str
     mask: str
     schedule: str

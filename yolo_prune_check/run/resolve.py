@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from yolo_prune_check.data.resolve import read_data
+from yolo_prune_check.data.resolve import DataSet, read_data
 from yolo_prune_check.errors import UserError
 from yolo_prune_check.model.addresses import find_layer
 from yolo_prune_check.model.blocks import Block, blocks_of
@@ -16,7 +16,7 @@ from yolo_prune_check.model.layers import Layer
 from yolo_prune_check.model.tasks import require_boxes, require_detector, require_trainable, require_yolo
 from yolo_prune_check.spec.schema import Scenario
 from yolo_prune_check.train.devices import require_devices, require_training
-from yolo_prune_check.train.network import as_network, classes_of
+from yolo_prune_check.train.network import as_network, classes_of, names_of
 
 
 @dataclass(frozen=True)
@@ -78,13 +78,7 @@ def refuse_data(scenario: Scenario, model: nn.Module) -> None:
         require_detector(model, where=where, hint="Choose channels by l1, gamma or random.")
     if scenario.fine_tune is not None:
         require_trainable(model, where=where, hint="Leave out `fine_tune`.")
-    if not scenario.model.endswith((".yaml", ".yml")):  # what is built from a description was trained for nothing yet
-        _refuse_classes(scenario, scenario.data, model)
-    data_set = read_data(scenario.data)
-    try:
-        as_network(model, data_set)
-    except UserError as error:
-        raise UserError(f"{scenario.data}: {error.what}", where=where, value=error.value, hint=error.hint) from error
+    require_labels(model, scenario.data, source=scenario.model, where=where)
 
 
 def _refuse_budget(scenario: Scenario, model: nn.Module, task: str) -> None:
@@ -101,14 +95,39 @@ def _refuse_budget(scenario: Scenario, model: nn.Module, task: str) -> None:
         )
 
 
-def _refuse_classes(scenario: Scenario, data: str, model: nn.Module) -> None:
-    trained, there = classes_of(model), len(read_data(data).names)
-    if trained != there:
-        raise UserError(
-            f"{data}: {there} class{'' if there == 1 else 'es'}, but {scenario.model} was trained for {trained}",
-            where=where_of(scenario),
-            hint="Name the data set it was trained on.",
-        )
+def require_labels(model: nn.Module, data: str, *, source: str, where: str) -> None:
+    """Refuse data of other labels than a model was trained for.
+
+    Args:
+        model: One that `require_yolo` accepts.
+        data: The data set.
+        source: The model as `load_model` took it.
+        where: The place for the message.
+
+    Raises:
+        UserError: The data set is of another task, of another number of classes, of the same classes in another order,
+            or of other keypoints.
+    """
+    found = read_data(data)
+    try:
+        as_network(model, found)
+    except UserError as error:
+        raise UserError(f"{data}: {error.what}", where=where, value=error.value, hint=error.hint) from error
+    if not source.endswith((".yaml", ".yml")):  # what is built from a description was trained for nothing yet
+        _refuse_classes(model, data, found, source=source, where=where)
+
+
+def _refuse_classes(model: nn.Module, data: str, found: DataSet, *, source: str, where: str) -> None:
+    trained, there, hint = classes_of(model), found.names, "Name the data set it was trained on."
+    if trained != len(there):
+        what = f"{data}: {len(there)} class{'' if len(there) == 1 else 'es'}, but {source} was trained for {trained}"
+        raise UserError(what, where=where, hint=hint)
+    known = names_of(model)
+    if not found.by_folder and sorted(known.values()) == sorted(there.values()):  # folders go by their names
+        moved = [index for index in there if known.get(index) != there[index]]
+        if moved:
+            what = f"{data}: class {moved[0]} is {there[moved[0]]!r}, but {source} was trained to call it"
+            raise UserError(f"{what} {known.get(moved[0])!r}", where=where, hint=hint)
 
 
 def _resolved(scenario: Scenario, model: nn.Module) -> Resolved:

@@ -10,30 +10,30 @@ from yolo_prune_check.progress import Progress
 from yolo_prune_check.run.content import file_hash
 from yolo_prune_check.run.plain import from_plain, to_plain
 from yolo_prune_check.run.record import Record, write_atomically
+from yolo_prune_check.run.sidecar import sidecar_path
+from yolo_prune_check.spec.schema import Expect
 
 _SAYS_SOMETHING = frozenset({"safe", "unsafe", "partial"})
 """Verdicts of scenarios that ran to their end; the others take no time, or may end otherwise next time."""
 
 
 def keep_record(record: Record, folder: Path, key: str, *, predict_only: bool) -> None:
-    """Keep a record with the hashes of the checkpoints that it names, unless it is one to be tried again.
+    """Keep a record with the hashes of the files that it vouches for, unless it is one to be tried again.
 
-    That is one that did not run to its end, or of which a prediction was refuted: a defect should not look old; or one
-    whose file could not be used elsewhere: that other process may have run out of time.
+    That is one that did not run to its end, or of which a prediction was refuted: a defect should not look old.
     """
-    unusable = any(row.passed is False for row in record.deploy)
-    if record.verdict not in _SAYS_SOMETHING or record.agrees is False or unusable:
+    if record.verdict not in _SAYS_SOMETHING or record.agrees is False:
         return
     content = {
         "key": key,
-        "files": {name: file_hash(Path(name)) for name in _checkpoints(record)},
+        "files": {name: file_hash(Path(name)) for name in _files(record)},
         "record": to_plain(record),
     }
     write_atomically(_path(folder, predict_only), json.dumps(content, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def kept_record(folder: Path, key: str, shown: Progress, *, predict_only: bool) -> Record | None:
-    """The record that is kept under this key; None if there is none, or its checkpoints are not what they were."""
+    """The record that is kept under this key; None if there is none, or its files are not what they were."""
     path = _path(folder, predict_only)
     if not path.is_file():
         return None
@@ -57,9 +57,21 @@ def _path(folder: Path, predict_only: bool) -> Path:
     return folder / ("prediction.json" if predict_only else "record.json")
 
 
-def _checkpoints(record: Record) -> list[str]:
-    named = [record.checkpoint, *(step.checkpoint for step in record.steps)]
-    return list(dict.fromkeys(name for name in named if name is not None))
+def may_end_otherwise(record: Record, expect: Expect) -> bool:
+    """Whether the same steps may come to another end the next time: then they are kept, and the record is not.
+
+    A latency that was judged is another each time, and a budget must neither be missed nor met for ever by chance. A
+    training may have run out of memory, and the other process that could not use the file out of time.
+    """
+    judged = expect.max_latency_ratio is not None and record.metrics.latency is not None
+    unusable = any(row.passed is False for row in record.deploy)
+    return record.agrees is True and (judged or unusable or any(step.untrained for step in record.steps))
+
+
+def _files(record: Record) -> list[str]:
+    """Its checkpoints, and the final one's sidecar."""
+    final = [] if record.checkpoint is None else [record.checkpoint, str(sidecar_path(Path(record.checkpoint)))]
+    return list(dict.fromkeys([*final, *(step.checkpoint for step in record.steps if step.checkpoint is not None)]))
 
 
 def _is_so(path: Path, content: str) -> bool:

@@ -16,13 +16,12 @@ import platform
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from yolo_prune_check import __version__
 from yolo_prune_check.atomic import written_whole
 from yolo_prune_check.channels.plan import Plan
 from yolo_prune_check.data import SHIPPED_MODELS, shipped_model
-from yolo_prune_check.errors import UserError
 from yolo_prune_check.run.counterexample import as_ranges
 
 FORMAT: Final = 1
@@ -69,50 +68,6 @@ def write_sidecar(checkpoint: Path, *, plan: Plan, source: str, record: Mapping[
     with written_whole(path) as file:
         file.write(json.dumps(content, indent=2, ensure_ascii=False).encode("utf-8") + b"\n")
     return path
-
-
-def verify_sidecar(checkpoint: Path) -> dict[str, Any]:
-    """Check a saved model against its sidecar.
-
-    Args:
-        checkpoint: The saved model; its sidecar lies beside it.
-
-    Returns:
-        The sidecar's content.
-
-    Raises:
-        UserError: Either file is missing or cannot be read, the sidecar is none, or the checkpoint is not the one of
-            which it speaks.
-    """
-    path = sidecar_path(checkpoint)
-    content = _read(path)
-    try:
-        found = _sha256(checkpoint)
-    except OSError as error:
-        raise UserError(f"the checkpoint cannot be read ({error.strerror})", where=str(checkpoint)) from error
-    if found != content["sha256"]:
-        raise UserError(
-            f"not the checkpoint that {path.name} describes: its SHA-256 is {found}, not {content['sha256']}",
-            where=str(checkpoint),
-            hint="It was changed or replaced after it was saved: prune again, or get both files from where they are.",
-        )
-    return content
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        hint = "It is written beside every pruned model; copy it along."
-        raise UserError(f"the sidecar cannot be read ({error.strerror})", where=str(path), hint=hint) from error
-    except ValueError as error:  # no UTF-8, or no JSON
-        raise UserError("the sidecar is no JSON", where=str(path)) from error
-    if not isinstance(content, dict) or not isinstance(content.get("sha256"), str):
-        raise UserError("not the sidecar of a pruned model", where=str(path))
-    if content.get("format") != FORMAT:
-        what = f"the sidecar has a format that this version does not know, which reads {FORMAT}"
-        raise UserError(what, where=str(path), value=content.get("format"))
-    return content
 
 
 def _source_hash(source: str) -> str | None:

@@ -28,6 +28,7 @@ from yolo_prune_check.run.trained import trained_graph
 from yolo_prune_check.scores import Scores
 from yolo_prune_check.train.devices import gpus_of, placed
 from yolo_prune_check.train.evaluate import evaluate
+from yolo_prune_check.train.failure import TrainingError
 from yolo_prune_check.train.finetune import fine_tune
 from yolo_prune_check.train.widths import RebuiltError
 
@@ -49,7 +50,7 @@ def run_step(state: State, index: int, target: Target) -> StepRecord:
     record = replace(record, keep=keep, kept=len(keep), criterion=_criterion(state, target), selection=choice.details)
     prediction = predict(state.graph, state.plan(step))
     pruned, meant = carry_step(state, step)
-    observation = observe(meant, pruned, state.scenario.imgsz)
+    observation = observe(meant, pruned, state.baseline.graph.imgsz)
     confirmation = compare(prediction, observation)
     record = _judged(state, record, prediction, confirmation)
     broken = confirmation.failure or prediction.failure
@@ -235,12 +236,15 @@ def _saw(confirmation: Confirmation, layer: str) -> str:
 
 
 def _measured(state: State, record: StepRecord, index: int) -> StepRecord:
-    pruned = _evaluate(state)
+    try:
+        pruned = _evaluate(state)
+    except TrainingError as error:
+        return _failed(record, error)
     state.after = pruned or state.after
     record = replace(record, scores_pruned=pruned)
     if state.scenario.fine_tune is not None:
         record = _tuned(state, record)
-    if state.scenario.schedule == "sessions":
+    if state.scenario.schedule == "sessions" and record.status != "failed":
         path = state.folder / f"session-{index + 1}.pt"
         save_checkpoint(state.model, path)
         state.model = load_model(path, trust=state.scenario.trust_checkpoint)
@@ -257,7 +261,7 @@ def _tuned(state: State, record: StepRecord) -> StepRecord:
         result = fine_tune(
             state.model,
             data=state.scenario.data,
-            imgsz=state.scenario.imgsz,
+            imgsz=state.baseline.graph.imgsz,
             settings=settings,
             seed=state.scenario.seed,
             masks=_masks(state),
@@ -269,7 +273,9 @@ def _tuned(state: State, record: StepRecord) -> StepRecord:
         )
     except RebuiltError as error:
         add_hazard(state, "rebuilt-by-trainer", error.where or record.layer, error.what, observed=True)
-        return record
+        return _failed(record, error)
+    except TrainingError as error:
+        return _failed(record, error)
     state.model = result.model
     state.tuned_since = True
     regrown = {layer: count for layer, count in result.regrown.items() if count}
@@ -285,9 +291,18 @@ def _tuned(state: State, record: StepRecord) -> StepRecord:
         state.found += [hazard for hazard in state.predicted if hazard not in state.found]  # of a plan that is no more
         state.predicted = ()
     state.graph = trained_graph(state)
-    tuned = _evaluate(state)
+    record = replace(record, regrown=sum(regrown.values()))
+    try:
+        tuned = _evaluate(state)
+    except TrainingError as error:
+        return _failed(record, error)
     state.after = tuned or state.after
-    return replace(record, scores_tuned=tuned, regrown=sum(regrown.values()))
+    return replace(record, scores_tuned=tuned)
+
+
+def _failed(record: StepRecord, error: TrainingError) -> StepRecord:
+    """A step that was carried out, and whose training or measurement failed: what comes after would build on it."""
+    return replace(record, status="failed", reason=str(error))
 
 
 def _masks(state: State) -> MaskSet | None:
@@ -301,7 +316,13 @@ def _evaluate(state: State) -> Scores | None:
     if state.scenario.data is None:
         return None
     model = placed(state.model, state.scenario.device)
-    return evaluate(model, data=state.scenario.data, imgsz=state.scenario.imgsz, progress=state.progress)
+    return evaluate(
+        model,
+        data=state.scenario.data,
+        imgsz=state.baseline.graph.imgsz,
+        progress=state.progress,
+        workers=state.scenario.workers,
+    )
 
 
 def _mismatch(failure: Mismatch | None) -> MismatchRecord | None:

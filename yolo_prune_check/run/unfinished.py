@@ -60,6 +60,10 @@ class Unfinished:
             if older != model:
                 older.unlink()
 
+    def is_begun(self) -> bool:
+        """Whether steps are kept under this very key."""
+        return self._keyed.is_claimed() and self._file.is_file()
+
     def restore(self, state: State) -> list[Event]:
         """Bring a new state to where the killed run was after its last step.
 

@@ -51,6 +51,8 @@ class FineTune(Strict):
     """Re-apply masks after every optimizer step and in the EMA. Without it masked filters grow back."""
     amp: bool = False
     """Train in mixed precision (AMP); only on a GPU, see device."""
+    workers: Annotated[int, Field(ge=0, le=64)] | None = None
+    """Processes that read images; null for none on the CPU, and on a GPU one for each core, 8 at most."""
 
 
 class Fuzz(Strict):
@@ -128,8 +130,8 @@ class ScenarioFields(Strict):
     """Load a checkpoint that asks for code beyond network classes of PyTorch and Ultralytics, which runs that code."""
     data: f.Text | None = None
     """Shipped name such as digits, an Ultralytics dataset YAML, or a folder; null: no mAP, accuracy or fine-tuning."""
-    imgsz: f.ImageSize = 128
-    """Image size in pixels, a multiple of 32 from 32 to 1280."""
+    imgsz: f.ImageSize | None = None
+    """Image size in pixels, a multiple of 32 from 32 to 1280; null for what the model was trained at."""
     device: f.Device = "cpu"
     """Where training, mAP, accuracy and latency are computed: cpu, the number of a GPU, or several such as [0, 1]."""
     blocks: f.Blocks | None = None
@@ -211,6 +213,11 @@ class Scenario(ScenarioFields):
     model: f.Text
     layers: f.Layers
 
+    @property
+    def workers(self) -> int | None:
+        """How many processes read images, where the scenario says it; of mAP as of training."""
+        return None if self.fine_tune is None else self.fine_tune.workers
+
 
 class SpecFile(Strict):
     """A plan of channel pruning for a YOLO model, with what is expected of it: a `*.prune.yaml` file."""
@@ -223,8 +230,8 @@ class SpecFile(Strict):
     """Load a checkpoint that asks for code beyond network classes of PyTorch and Ultralytics, which runs that code."""
     data: f.Text | None = None
     """Shipped name such as digits, an Ultralytics dataset YAML, or a folder; null: no mAP, accuracy or fine-tuning."""
-    imgsz: f.ImageSize = 128
-    """Image size in pixels, a multiple of 32 from 32 to 1280."""
+    imgsz: f.ImageSize | None = None
+    """Image size in pixels, a multiple of 32 from 32 to 1280; null for what the model was trained at."""
     defaults: ScenarioFields = ScenarioFields()
     """Fields that every scenario has unless it has its own."""
     scenarios: list[ScenarioInput] = Field(default_factory=list)

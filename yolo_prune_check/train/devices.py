@@ -5,7 +5,8 @@ A device is named as `spec.device.read_device` gives it: `cpu`, `0`, `0,1`. The 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+import os
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import torch
 from torch import nn
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from yolo_prune_check.spec.schema import FineTune
 
 Model = TypeVar("Model", bound=nn.Module)
+
+_USUAL_WORKERS: Final = 8
 
 
 def gpus_of(device: str) -> tuple[int, ...]:
@@ -89,6 +92,26 @@ def require_training(settings: FineTune, device: str, *, where: str | None = Non
             value=settings.batch,
             hint="Make `fine_tune.batch` a multiple of their number.",
         )
+
+
+def workers_of(asked: int | None, device: str) -> int:
+    """How many processes read the images of each process that trains or measures; 0: it reads them itself.
+
+    Which images an augmentation falls on depends on this number, so that it belongs to what a training is.
+
+    Args:
+        asked: What the user wants; None for none on the CPU, where reading is no bottleneck, and for eight on a GPU.
+        device: As `read_device` gives it.
+
+    Returns:
+        Never more than there are cores for each GPU of the machine, which is Ultralytics' own limit.
+
+    >>> workers_of(None, "cpu"), workers_of(1, "cpu")
+    (0, 1)
+    """
+    usual = 0 if device == CPU else _USUAL_WORKERS
+    gpus = 1 if device == CPU else max(_count(), 1)
+    return min(usual if asked is None else asked, (os.cpu_count() or 1) // gpus)
 
 
 def _count() -> int:

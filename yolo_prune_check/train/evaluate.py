@@ -14,6 +14,8 @@ from yolo_prune_check.model.quiet import prepare_ultralytics, quietly
 from yolo_prune_check.model.tasks import require_yolo
 from yolo_prune_check.progress import Progress
 from yolo_prune_check.scores import Accuracy, MeanAveragePrecision, Scores
+from yolo_prune_check.train.devices import workers_of
+from yolo_prune_check.train.failure import memory_told
 from yolo_prune_check.train.isolation import isolated
 from yolo_prune_check.train.network import Network, as_network
 
@@ -21,7 +23,9 @@ _OWN: Final = {"detect": "B", "segment": "M", "pose": "P", "obb": "B"}
 """Ultralytics' letter for the mAP that is the task's own: of boxes (oriented ones for `obb`), masks, keypoints."""
 
 
-def evaluate(model: nn.Module, *, data: str, imgsz: int, progress: Progress, batch: int = 32) -> Scores:
+def evaluate(
+    model: nn.Module, *, data: str, imgsz: int, progress: Progress, batch: int = 32, workers: int | None = None
+) -> Scores:
     """Measure, on the `val` images, the mAP that is the task's own, or a classifier's accuracy.
 
     The same numbers as `YOLO.val()` gives, but for rounding: the model is neither fused nor otherwise changed, and no
@@ -34,18 +38,22 @@ def evaluate(model: nn.Module, *, data: str, imgsz: int, progress: Progress, bat
         imgsz: Longer side of the images, px; for a classifier the side of the square that it is shown of them.
         progress: Told of every image.
         batch: Images at a time.
+        workers: Processes that read images, on which the result does not depend; see `workers_of`.
 
     Raises:
         UserError: The data set or model cannot be used.
+        TrainingError: Memory ran out.
     """
     task = require_yolo(model)
-    results = _measure(model, data, imgsz, progress, batch)
+    results = _measure(model, data, imgsz, progress, batch, workers)
     if task == "classify":
         return Accuracy(results["metrics/accuracy_top1"], results["metrics/accuracy_top5"], results["majority"])
     return MeanAveragePrecision(results[f"metrics/mAP50({_OWN[task]})"], results[f"metrics/mAP50-95({_OWN[task]})"])
 
 
-def _measure(model: nn.Module, data: str, imgsz: int, progress: Progress, batch: int) -> dict[str, float]:
+def _measure(
+    model: nn.Module, data: str, imgsz: int, progress: Progress, batch: int, workers: int | None
+) -> dict[str, float]:
     prepare_ultralytics()
     from yolo_prune_check.train.validator import VALIDATORS
 
@@ -61,10 +69,13 @@ def _measure(model: nn.Module, data: str, imgsz: int, progress: Progress, batch:
         progress.task(f"evaluate on {count} images", count) as advance,
     ):
         size = -(-imgsz // network.stride) * network.stride
-        validator = VALIDATORS[network.task](folder, task=network.task, imgsz=size, batch=batch)
+        validator = VALIDATORS[network.task](
+            folder, task=network.task, imgsz=size, batch=batch, workers=workers_of(workers, network.device_argument)
+        )
         labelled = _labelled(data_set, network, validator.args, batch, progress)
         measured = copy.deepcopy(model).float().eval()
-        return validator.measure(measured, labelled, data_set, network.device, advance)
+        with memory_told("an evaluation"):
+            return validator.measure(measured, labelled, data_set, network.device, advance)
 
 
 def _labelled(data_set: DataSet, network: Network, arguments: object, batch: int, progress: Progress) -> object:

@@ -22,6 +22,7 @@ from yolo_prune_check.progress import Progress
 from yolo_prune_check.prune.mask import MaskSet
 from yolo_prune_check.spec.device import read_device
 from yolo_prune_check.train.devices import require_devices, require_training
+from yolo_prune_check.train.failure import TrainingError
 from yolo_prune_check.train.isolation import isolated
 from yolo_prune_check.train.network import as_network
 from yolo_prune_check.train.resume import NAME, KeptState, fingerprint_of
@@ -68,8 +69,8 @@ def fine_tune(
     AdamW at a constant learning rate after a short warm-up (a tenth of all batches, at most 100), one step per batch,
     no mosaic and no flips, float32 unless mixed precision is asked for. Ultralytics' defaults are made for hundreds of
     epochs: in one epoch their warm-up and their decay would leave next to nothing. On the CPU the same arguments,
-    library versions and number of threads give the same weights, whether or not the training was interrupted; the
-    state of global random generators neither matters nor changes.
+    library versions and numbers of threads and workers give the same weights, whether or not the training was
+    interrupted; the state of global random generators neither matters nor changes.
 
     Args:
         model: An Ultralytics model that detects, segments, finds poses or oriented boxes, or classifies; not modified.
@@ -78,7 +79,7 @@ def fine_tune(
             images are used.
         imgsz: Side of the square images, px.
         settings: `epochs`, `fraction` (share of the training images, evenly spread), `batch`, `lr`, `enforce_masks`,
-            `amp` (mixed precision; only on GPUs).
+            `amp` (mixed precision; only on GPUs), `workers` (that read images; see `workers_of`).
         seed: Seed of everything random.
         masks: Pruned channels. Kept at zero after every step if `settings.enforce_masks`; counted when they came back
             in either case.
@@ -92,7 +93,8 @@ def fine_tune(
             own device all the same.
 
     Raises:
-        UserError: The data set or model cannot be used, the loss is not finite, or nothing changed.
+        UserError: The data set or model cannot be used.
+        TrainingError: The loss is not finite, nothing changed, or memory ran out.
         RebuiltError: A network of other widths than the given one was trained, or written to a checkpoint.
     """
     prepare_ultralytics()
@@ -119,7 +121,7 @@ def fine_tune(
     start = {name: value.detach().clone() for name, value in trained.named_parameters()}
     kept = None
     if resume_dir is not None:
-        fingerprint = fingerprint_of(trained, images, data_set, job.told())
+        fingerprint = fingerprint_of(trained, images, data_set, {**job.told(), "workers": job.workers})
         kept = KeptState(resume_dir / NAME, fingerprint, progress.line)
     work_dir.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="fine-tune-", dir=work_dir))
@@ -155,10 +157,10 @@ def _end(kept: KeptState | None) -> None:
 def _check_outcome(start: dict[str, torch.Tensor], tuned: nn.Module) -> None:
     values = dict(tuned.named_parameters())
     if all(torch.equal(value, values[name]) for name, value in start.items()):
-        raise UserError(
+        raise TrainingError(
             "fine-tuning changed nothing: every parameter is what it was",
             hint="Check the learning rate and that not everything is masked.",
         )
     broken = [name for name, value in tuned.state_dict().items() if not bool(torch.isfinite(value).all())]
     if broken:
-        raise UserError(f"fine-tuning diverged: {broken[0]} is not finite", hint="Choose a smaller learning rate.")
+        raise TrainingError(f"fine-tuning diverged: {broken[0]} is not finite", hint="Choose a smaller learning rate.")

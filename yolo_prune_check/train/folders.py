@@ -51,6 +51,7 @@ class FolderImages(ClassificationDataset):
         super().__init__(str(root), hyp, augment=split == "train", prefix=split, names=dict(names))
         if not self.samples:
             raise UserError("no image is of a class of the data set", where=str(root))
+        del self._report  # workers that are not forked are sent what is left, and no stream can be
 
     def verify_images(self) -> list[tuple[str, int]]:
         """Those of the given images that can be read, each with the number of its folder."""

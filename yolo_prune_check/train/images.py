@@ -79,6 +79,7 @@ class LabelledImages(YOLODataset):
             data=as_ultralytics(data),
             task=task,
         )
+        del self._report  # workers that are not forked are sent what is left, and no stream can be
 
     def get_img_files(self, img_path: str | list[str]) -> list[str]:
         """The given images, whatever lies in the folder."""

@@ -17,6 +17,8 @@ from torch import nn
 from yolo_prune_check.data.resolve import DataSet, read_data
 from yolo_prune_check.errors import UserError
 from yolo_prune_check.prune.mask import LayerMask, MaskSet
+from yolo_prune_check.train.devices import workers_of
+from yolo_prune_check.train.failure import memory_told
 from yolo_prune_check.train.images import spread
 from yolo_prune_check.train.network import Network, as_network
 from yolo_prune_check.train.resume import KeptState
@@ -73,6 +75,11 @@ class Job:
     def processes(self) -> int:
         """How many train together."""
         return len(self.device.split(","))
+
+    @property
+    def workers(self) -> int:
+        """How many more read the images of each."""
+        return workers_of(self.settings.workers, self.device)
 
     def told(self) -> dict[str, Any]:
         """All of it as JSON knows it; `Job.read` is the way back."""
@@ -137,7 +144,8 @@ def carry_out(
         The moving average (EMA) of the weights, as a `state_dict`.
 
     Raises:
-        UserError: The data set or model cannot be used, or the loss is not finite.
+        UserError: The data set or model cannot be used.
+        TrainingError: The loss is not finite, or memory ran out.
         RebuiltError: What was trained is another network than the given one.
     """
     settings = job.settings
@@ -171,7 +179,7 @@ def carry_out(
             "patience": 0,
             "channels_last": False,
             "device": job.device,
-            "workers": 0,
+            "workers": job.workers,
             "seed": job.seed % 2**32,
             "deterministic": True,
             "val": False,
@@ -183,7 +191,8 @@ def carry_out(
             "exist_ok": True,
         },
     )
-    trainer.train()
+    with memory_told("fine-tuning"):
+        trainer.train()
     average: nn.Module = trainer.ema.ema
     require_widths(widths, widths_of(model), "the trained network")
     require_widths(widths, widths_of(average), "the moving average (EMA)")

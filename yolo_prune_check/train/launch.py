@@ -13,13 +13,14 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Final
 
 import torch
 from torch import nn
 
 from yolo_prune_check.errors import UNSET, UserError
 from yolo_prune_check.train import worker
+from yolo_prune_check.train.failure import TrainingError
 from yolo_prune_check.train.job import Job
 from yolo_prune_check.train.resume import KeptState
 from yolo_prune_check.train.widths import RebuiltError, widths_of
@@ -27,6 +28,7 @@ from yolo_prune_check.train.widths import RebuiltError, widths_of
 WORKER = worker.__name__
 """The module that each process runs."""
 _TAIL = 20
+_KINDS: Final = {kind.__name__: kind for kind in (UserError, TrainingError, RebuiltError)}
 
 
 def train_together(
@@ -114,7 +116,7 @@ def _tell(happened: IO[str], advance: Callable[[int], None], report: Callable[[s
 def _failure(file: Path, code: int, said: IO[str]) -> Exception:
     if file.is_file():
         told: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-        kind = RebuiltError if told["kind"] == RebuiltError.__name__ else UserError
+        kind = _KINDS[told["kind"]]
         return kind(told["what"], where=told["where"], value=told.get("value", UNSET), hint=told["hint"])
     said.seek(0)
     last = "".join(said.readlines()[-_TAIL:])

@@ -62,7 +62,7 @@ def as_network(model: nn.Module, data_set: DataSet) -> Network:
             where=str(data_set.yaml),
             hint="Use a model that was trained on this data set.",
         )
-    names = _names_of(model)
+    names = names_of(model)
     if task == "classify":
         _refuse_folders(names, data_set)
     stride = max(int(torch.as_tensor(network.stride).max()), 32)
@@ -76,7 +76,7 @@ def classes_of(model: nn.Module) -> int:
     return int(head.linear.out_features if hasattr(head, "linear") else head.nc)
 
 
-def _names_of(model: nn.Module) -> dict[int, str]:
+def names_of(model: nn.Module) -> dict[int, str]:
     """What a model calls its classes; those of old checkpoints are lists."""
     names: Any = getattr(model, "names", {})
     pairs = names.items() if isinstance(names, Mapping) else enumerate(names)

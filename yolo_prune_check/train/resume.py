@@ -6,7 +6,8 @@ import hashlib
 import io
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any, Final
@@ -16,14 +17,15 @@ from torch import nn
 
 from yolo_prune_check import __version__
 from yolo_prune_check.atomic import written_whole
-from yolo_prune_check.data.resolve import DataSet, label_file
+from yolo_prune_check.data.resolve import DataSet, array_file, label_file
+from yolo_prune_check.errors import UserError
 from yolo_prune_check.versions import versions
 
 NAME: Final = "fine-tune.state"
 """The one file that a folder for such states holds."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class KeptState:
     """Where the state of one training is kept.
 
@@ -39,18 +41,27 @@ class KeptState:
     file: Path
     fingerprint: str
     report: Callable[[str], None]
+    _told: bool = field(default=False, init=False)
 
     def write(self, state: Mapping[str, Any]) -> None:
         """Keep a state in the place of the last one, whole or not at all.
+
+        Where it cannot be written, that is reported, the first time, and the training goes on: it may well be that
+        nothing ever interrupts it.
 
         Args:
             state: Tensors, numbers and texts, in dicts and lists.
         """
         buffer = io.BytesIO()
         torch.save({**state, "fingerprint": self.fingerprint}, buffer)
-        with written_whole(self.file) as file:
-            file.write(hashlib.sha256(buffer.getbuffer()).digest())
-            file.write(buffer.getbuffer())
+        try:
+            with written_whole(self.file) as file:
+                file.write(hashlib.sha256(buffer.getbuffer()).digest())
+                file.write(buffer.getbuffer())
+        except UserError as error:
+            if not self._told:
+                self.report(f"{error} The training goes on; if it is interrupted, it cannot go on from here.")
+            self._told = True
 
     def read(self) -> dict[str, Any] | None:
         """The state of this very training, on the CPU; None if there is none, or only that of another one."""
@@ -76,7 +87,8 @@ class KeptState:
 
     def remove(self) -> None:
         """The training is over."""
-        self.file.unlink(missing_ok=True)
+        with suppress(OSError):  # from a state that stays, this very training ends as it did
+            self.file.unlink(missing_ok=True)
 
     def _damaged(self, why: str) -> None:
         self.report(f"{self.file}: the state of a fine-tuning cannot be used ({why}); it starts anew")
@@ -87,7 +99,8 @@ def fingerprint_of(model: nn.Module, images: Sequence[Path], data: DataSet, argu
 
     Args:
         model: With the weights it starts from.
-        images: The images it is trained on, in order; they and their labels count by size and time of change.
+        images: The images it is trained on, in order; they, their labels, and the arrays that Ultralytics reads in
+            their place count by size and time of change.
         data: Their data set.
         arguments: Every other argument, as JSON knows it; the machine's GPU and the number of threads count, too.
     """
@@ -96,11 +109,11 @@ def fingerprint_of(model: nn.Module, images: Sequence[Path], data: DataSet, argu
     for name, value in model.state_dict().items():
         digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
         digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
-    labels = () if data.by_folder else tuple(label_file(image) for image in images)
+    beside = () if data.by_folder else tuple(of(image) for of in (label_file, array_file) for image in images)
     told = {
         "arguments": dict(arguments),
         "data": [str(data.yaml), list(data.names.items()), data.channels, data.kpt_shape, data.kpt_oks_sigmas],
-        "files": [_listed(file) for file in (*images, *labels)],
+        "files": [_listed(file) for file in (*images, *beside)],
         # Another version of one of these may compute, or draw, something else.
         "versions": {"yolo-prune-check": __version__, **versions()},
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
@@ -113,6 +126,6 @@ def fingerprint_of(model: nn.Module, images: Sequence[Path], data: DataSet, argu
 def _listed(file: Path) -> tuple[str, int, int] | None:
     try:
         status = file.stat()
-    except FileNotFoundError:  # an image without objects needs no label
+    except FileNotFoundError:  # an image without objects needs no label, and hardly any has an array
         return None
     return str(file), status.st_size, status.st_mtime_ns

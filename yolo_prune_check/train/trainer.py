@@ -26,8 +26,8 @@ from ultralytics.utils import RANK
 from ultralytics.utils.torch_utils import unwrap_model
 
 from yolo_prune_check.data.resolve import DataSet
-from yolo_prune_check.errors import UserError
 from yolo_prune_check.prune.mask import MaskSet
+from yolo_prune_check.train.failure import TrainingError
 from yolo_prune_check.train.folders import FolderImages
 from yolo_prune_check.train.images import LabelledImages, as_ultralytics
 from yolo_prune_check.train.isolation import pin_threads
@@ -95,6 +95,7 @@ class GivenModelTrainer(BaseTrainer):
         given = {"model": "given", "data": str(data.yaml), "mode": "train", "amp": False}
         with pin_threads():
             super().__init__(overrides={**overrides, **given})
+        self.args.workers = overrides["workers"]  # Ultralytics forgets them on the CPU
         self.model = model
 
     def get_dataset(self) -> dict[str, Any]:
@@ -215,13 +216,14 @@ class GivenModelTrainer(BaseTrainer):
     def _seed_epoch(self) -> None:
         """What an epoch draws depends on the seed and its number, not on the epochs that this process has seen.
 
-        The first is seeded as Ultralytics does.
+        Workers are seeded from the loader's generator when they start, which they do anew. Without any, the first epoch
+        is seeded as Ultralytics does.
         """
         seed = self.args.seed + 1 + RANK + _EPOCH_STRIDE * self.epoch
         random.seed(seed)
         np.random.seed(seed % 2**32)
         torch.manual_seed(seed)
-        if self.epoch:
+        if self.epoch or self.train_loader.num_workers:
             self.train_loader.generator.manual_seed(seed)
             self.train_loader.reset()
 
@@ -251,7 +253,7 @@ class GivenModelTrainer(BaseTrainer):
     def _check_loss(self) -> None:
         # Ultralytics would load its last checkpoint and try again; a result must not depend on such luck.
         if not bool(torch.isfinite(self.loss)):
-            raise UserError(
+            raise TrainingError(
                 f"fine-tuning diverged in batch {self._batches}: the loss is {self.loss.item()}",
                 hint=f"Choose a smaller learning rate than {self.args.lr0:g}, or prune less.",
             )

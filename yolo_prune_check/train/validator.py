@@ -36,6 +36,7 @@ class GivenModelValidator(BaseValidator):
         task: The model's task.
         imgsz: Longer side of the images, px, a multiple of the model's stride.
         batch: Images at a time.
+        workers: Processes that read them; 0 for this one. The result does not depend on it.
     """
 
     # Ultralytics sets these to None first, which is all a type checker sees.
@@ -44,7 +45,7 @@ class GivenModelValidator(BaseValidator):
     data: Any
     dataloader: Any
 
-    def __init__(self, folder: str, *, task: str, imgsz: int, batch: int) -> None:
+    def __init__(self, folder: str, *, task: str, imgsz: int, batch: int, workers: int) -> None:
         arguments = {
             "task": task,
             "mode": "val",
@@ -55,7 +56,7 @@ class GivenModelValidator(BaseValidator):
             "rect": True,
             "plots": False,
             "verbose": False,
-            "workers": 0,
+            "workers": workers,
         }
         super().__init__(save_dir=Path(folder), args=arguments)
 
@@ -79,7 +80,7 @@ class GivenModelValidator(BaseValidator):
         # The place of the images is left out: some names of folders make Ultralytics write files for a server.
         self.data = {**as_ultralytics(data), "val": ""}
         self.dataloader = build_dataloader(
-            images, self.args.batch, workers=0, shuffle=False, rank=-1, pin_memory=False, device=device
+            images, self.args.batch, workers=self.args.workers, shuffle=False, rank=-1, pin_memory=False, device=device
         )
         if hasattr(model, "end2end"):
             model.end2end = False  # as the stock validator: heads of both kinds are measured with NMS

@@ -18,6 +18,7 @@ from torch import nn
 
 from yolo_prune_check.errors import UserError
 from yolo_prune_check.model.checkpoint import read_checkpoint
+from yolo_prune_check.train.failure import TrainingError
 
 Widths = Mapping[str, tuple[int, ...]]
 """Shape of each parameter and buffer by its qualified name; each width attribute as a shape of one number."""
@@ -39,7 +40,7 @@ ATTRIBUTES: Final = (
 """Attributes by which stock modules cut, reshape or check channels."""
 
 
-class RebuiltError(UserError):
+class RebuiltError(TrainingError):
     """A training gave back another network than it was given: `where` names the module, `what` both widths.
 
     The hazard `rebuilt-by-trainer`.
