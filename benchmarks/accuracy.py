@@ -23,9 +23,10 @@ from yolo_prune_check.confirm.latency import Latency, latency
 from yolo_prune_check.model.load import load_model
 from yolo_prune_check.progress import Progress, progress
 from yolo_prune_check.run.compact import compact
+from yolo_prune_check.scores import Scores
 from yolo_prune_check.select.everywhere import plan_everywhere
 from yolo_prune_check.spec.schema import FineTune
-from yolo_prune_check.train.evaluate import Metrics, evaluate
+from yolo_prune_check.train.evaluate import evaluate
 from yolo_prune_check.train.finetune import fine_tune
 
 MODEL, DATA, IMGSZ = "yolov8n-digits", "digits", 128
@@ -37,8 +38,8 @@ class Row:
     """One model, for one seed."""
 
     name: str
-    before: Metrics
-    after: Metrics
+    before: Scores
+    after: Scores
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -78,7 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _trained(model: nn.Module, epochs: int, seed: int, shown: Progress) -> tuple[Metrics, Metrics]:
+def _trained(model: nn.Module, epochs: int, seed: int, shown: Progress) -> tuple[Scores, Scores]:
     before = evaluate(model, data=DATA, imgsz=IMGSZ, progress=shown)
     with tempfile.TemporaryDirectory() as folder:
         settings = FineTune(epochs=epochs)
@@ -108,12 +109,12 @@ def _page(
     cells = []
     for name in names:
         own = [row for row in rows if row.name == name]
-        scores = [row.after.map50_95 for row in own]
+        scores = [row.after.budgeted for row in own]
         cells.append(
             [
                 name,
-                f"{own[0].before.map50:.3f} / {own[0].before.map50_95:.3f}",
-                f"{mean(row.after.map50 for row in own):.3f} / {mean(scores):.3f}",
+                f"{own[0].before.first:.3f} / {own[0].before.budgeted:.3f}",
+                f"{mean(row.after.first for row in own):.3f} / {mean(scores):.3f}",
                 f"{min(scores):.3f} – {max(scores):.3f}",
             ]
         )

@@ -131,14 +131,15 @@ CASES = (
         "missing-data",
         _spec(f"{LAYERS}\n    data: nothing.yaml", model="yolov8n-digits"),
         "{at}bad.prune.yaml:4: no such data set: got 'nothing.yaml'. "
-        "Give a dataset YAML in Ultralytics' format, or a shipped set: digits.",
+        "Give a dataset YAML in Ultralytics' format, for a classifier a folder with train/CLASS/ and val/CLASS/, or a "
+        "shipped set: digits.",
         needs_model=True,
     ),
     BadInput(
         "data-for-another-task",
         _spec(f"{LAYERS}\n    data: digits", model="yolov8n-cls.yaml"),
-        "{at}bad.prune.yaml:4: a classifier has no mAP: got 'ClassificationModel'. "
-        "Leave out `data`: plans for it are predicted and confirmed without.",
+        "{at}bad.prune.yaml:4: digits: a model for classify needs another kind of data set. "
+        "Give a folder with train/CLASS/ and val/CLASS/.",
         needs_model=True,
     ),
     BadInput(

@@ -52,7 +52,7 @@ def not_traced(monkeypatch: pytest.MonkeyPatch) -> None:
             [],
             "class 0 is '1', but yolov8n-digits was trained to call it '0'",
         ),
-        ("yolov8n-cls.yaml", DIGITS, [], "a classifier has no mAP"),
+        ("yolov8n-cls.yaml", DIGITS, [], "a model for classify needs another kind of data set"),
         ("yolov8n-worldv2.yaml", DIGITS, ["--fine-tune", "1"], "an open-vocabulary detector is trained with texts"),
         ("yolov8n-pose.yaml", DIGITS, [], "the model finds keypoints of shape [17, 3], the data set has others"),
     ],

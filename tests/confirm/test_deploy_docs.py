@@ -16,13 +16,17 @@ from PIL import Image
 
 from tests.confirm.test_deploy import NAMES
 from tests.small import SIZE, dense_digits, small_digits
+from tests.train.tasks import build, write_task_data
 from tests.train.tiny import write_data
+from yolo_prune_check.channels.graph import ChannelGraph
 from yolo_prune_check.model.quiet import prepare_ultralytics
+from yolo_prune_check.prune.apply import prune
 from yolo_prune_check.run.checkpoint import save_checkpoint
 from yolo_prune_check.run.sidecar import FORMAT
+from yolo_prune_check.select.everywhere import plan_everywhere
 
 PAGE = (Path(__file__).parents[2] / "docs/deploy.md").read_text(encoding="utf-8")
-USING, TRAINING = re.findall(r"^```python\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
+USING, TRAINING, CLASSIFYING = re.findall(r"^```python\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
 
 NOT_INSTALLED = """
 import sys
@@ -42,6 +46,14 @@ STOCK = f"""
 stock = YOLO("final.pt")
 stock.train(data="my.yaml", {SETTINGS})
 Path("files.json").write_text(json.dumps([str(model.trainer.best), str(model.trainer.last), str(stock.trainer.best)]))
+"""
+
+OF_MORE_CLASSES = f"""
+try:
+    Path("my-folder/train/third").mkdir()
+    YOLO("final.pt").train(trainer=SmallTrainer, data="my-folder", {SETTINGS})
+except ValueError as error:
+    Path("files.json").write_text(json.dumps([str(model.trainer.best), str(model.trainer.last), str(error)]))
 """
 
 Shapes = dict[str, tuple[int, ...]]
@@ -87,6 +99,31 @@ def test_the_trainer_keeps_the_small_network_and_the_stock_one_does_not(folder: 
     start = small_digits().state_dict()["model.0.conv.weight"]
     assert not torch.equal(best.state_dict()["model.0.conv.weight"].float(), start.half().float()), "it has learned"
     assert (best.state_dict()["model.0.conv.weight"].float() - start).abs().max() < 0.1, "from where it was"
+
+
+@pytest.fixture
+def classes(tmp_path: Path) -> Path:
+    """With a small classifier and a folder of its two classes."""
+    model = build("classify")
+    graph = ChannelGraph.trace(model, imgsz=SIZE)
+    plan = plan_everywhere(model, graph, "l1", 0.5, seed=0, round_to=None)
+    save_checkpoint(prune(model, plan, graph=graph), tmp_path / "final.pt", imgsz=SIZE)
+    write_task_data(tmp_path / "my-folder", "classify")
+    return tmp_path
+
+
+@pytest.mark.slow
+def test_so_does_that_of_a_classifier(classes: Path) -> None:
+    code = CLASSIFYING.replace("epochs=50, imgsz=224", SETTINGS)
+    assert code != CLASSIFYING
+    run(code + OF_MORE_CLASSES, classes)
+    best, last, refused = json.loads((classes / "files.json").read_text("utf-8"))
+    assert refused == "the network tells 2 classes apart, not 3"
+    small, best, last = (torch.load(path, weights_only=False)["model"] for path in (classes / "final.pt", best, last))
+    assert shapes(best) == shapes(last) == shapes(small) != shapes(build("classify"))
+    learned, start = (model.state_dict()["model.9.linear.weight"].float() for model in (best, small))
+    assert not torch.equal(learned, start.half().float()), "it has learned"
+    assert (learned - start).abs().max() < 0.1, "from where it was"
 
 
 def test_predicting_validating_and_exporting(folder: Path) -> None:

@@ -120,12 +120,13 @@ def test_a_name_that_is_nothing_names_the_shipped_sets() -> None:
     with pytest.raises(UserError) as caught:
         read_data("coco8.yaml")
     assert str(caught.value) == (
-        "no such data set: got 'coco8.yaml'. Give a dataset YAML in Ultralytics' format, or a shipped set: digits."
+        "no such data set: got 'coco8.yaml'. Give a dataset YAML in Ultralytics' format, for a classifier a folder "
+        "with train/CLASS/ and val/CLASS/, or a shipped set: digits."
     )
 
 
 def test_a_folder_is_no_yaml(root: Path) -> None:
-    with pytest.raises(UserError, match="the data set is a folder, not a YAML file"):
+    with pytest.raises(UserError, match="the data set is a folder without train/CLASS/, and no YAML file"):
         read_data(str(root))
 
 

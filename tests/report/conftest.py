@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.report.scored import precision
 from yolo_prune_check.run.record import (
     BlockFacts,
     EdgeRecord,
@@ -165,10 +166,8 @@ class Build:
             "layers": "first",
             "steps": steps,
             "metrics": MetricsRecord(
-                map50_before=0.951,
-                map50_95_before=0.803,
-                map50_after=0.94,
-                map50_95_after=0.79,
+                scores_before=precision(0.951, 0.803),
+                scores_after=precision(0.94, 0.79),
                 params_before=3_012_798,
                 params_after=3_012_798,
                 macs_before=164_000_000,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.report.scored import precision
 from yolo_prune_check.report import write_reports
 from yolo_prune_check.report.claims import CLAIMS, Evidence, Verdict, count_verdicts, decide_all
 from yolo_prune_check.report.claims.evidence import Tried, block_of, sources
@@ -98,8 +99,8 @@ class Lab:
     def removed(self, execution: str, params: int = 900, macs: int = 900, **more: Any) -> Record:
         """A plan that ran, with what it saved, and its proof where it changed shapes."""
         metrics = MetricsRecord(
-            map50_before=0.9,
-            map50_after=more.pop("map50_after", 0.9),
+            scores_before=precision(0.9),
+            scores_after=precision(more.pop("map50_after", 0.9)),
             params_before=1000,
             params_after=params,
             macs_before=1000,
@@ -120,7 +121,7 @@ class Lab:
 
     def tuned(self, before: float = 0.8, after: float = 0.9, regrown: int = 0, **more: Any) -> Record:
         """A fine-tuned masked plan."""
-        step = self.build.step(map50_pruned=before, map50_tuned=after, regrown=regrown)
+        step = self.build.step(scores_pruned=precision(before), scores_tuned=precision(after), regrown=regrown)
         return self.build.record(self._id(), fine_tune="1 epoch", steps=(step,), **more)
 
     def counted(self, active: int, weights: int = 16, **more: Any) -> Record:
@@ -523,7 +524,7 @@ def test_an_order_that_changes_the_accuracy_alone_is_said_to(build: Build) -> No
     lab = Lab(build)
     pair = [lab.turned("mask", order, "safe") for order in ("front-to-back", "back-to-front")]
     assert "Accuracy" not in ruling_of("order-matters", pair).evidence
-    pair[1] = replace(pair[1], metrics=replace(pair[1].metrics, map50_after=0.9))
+    pair[1] = replace(pair[1], metrics=replace(pair[1].metrics, scores_after=precision(0.9)))
     ruling = ruling_of("order-matters", pair)
     assert ruling.verdict is NO
     assert "mAP50 differs by up to 0.040." in ruling.evidence

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.report.scored import precision
 from yolo_prune_check.report import write_reports
 from yolo_prune_check.report.executions_page import plan_title
 from yolo_prune_check.run.record import CheckRecord, LatencyRecord, MetricsRecord, Record
@@ -20,7 +21,13 @@ PAGE = "executions.md"
 
 
 def metrics(params: int, macs: int, took: float | None = None, **more: Any) -> MetricsRecord:
-    known = {"map50_before": 0.9, "map50_after": 0.8, "params_before": 1000, "macs_before": 4000, **more}
+    known = {
+        "scores_before": precision(0.9),
+        "scores_after": precision(0.8),
+        "params_before": 1000,
+        "macs_before": 4000,
+        **more,
+    }
     latency = None if took is None else LatencyRecord(20.0, took, 1, 20, 1, "cpu")
     return MetricsRecord(params_after=params, macs_after=macs, latency=latency, **known)
 
@@ -31,13 +38,14 @@ def proof(*errors: float | None, passed: bool = True) -> tuple[CheckRecord, ...]
 
 def four(build: Build, **more: Any) -> list[Record]:
     """One plan in each execution, measured and fine-tuned."""
-    step = build.step(map50_pruned=0.5, map50_tuned=0.8)
+    step = build.step(scores_pruned=precision(0.5), scores_tuned=precision(0.8))
     file = (CheckRecord("ONNX equals PyTorch", True, 1e-5), CheckRecord("loads elsewhere", True))
     spec = {"spec": "specs/ways.prune.yaml", "suite": "ways", "tags": (), "fine_tune": "1 epoch", "steps": (step,)}
     known = {**spec, **more}
+    broken = {**known, "steps": (build.broken(),), "metrics": MetricsRecord(scores_before=precision(0.9))}
     return [
         build.record("m", **{"metrics": metrics(1000, 4000), **known}),
-        build.unsafe("l", **{**known, "steps": (build.broken(),), "metrics": MetricsRecord(map50_before=0.9)}),
+        build.unsafe("l", **broken),
         build.record("g", execution="group", proof=proof(2e-7, 3e-8, None), deploy=file,
                      **{"metrics": metrics(800, 2000, 15.0), **known}),
         build.record("a", execution="adapter", proof=proof(0.0), **{"metrics": metrics(900, 3000, 24.0), **known}),
@@ -111,7 +119,7 @@ def test_what_follows_is_said(build: Build, tmp_path: Path) -> None:
 
 def test_other_records_let_other_things_follow(build: Build, tmp_path: Path) -> None:
     mask, _, group, adapter = four(build)
-    step = build.step(map50_pruned=0.4, map50_tuned=0.7)
+    step = build.step(scores_pruned=precision(0.4), scores_tuned=precision(0.7))
     wrong = replace(group, steps=(step,), proof=proof(0.3, passed=False), metrics=metrics(800, 2000, 20.5))
     assert sentences(written([mask, wrong], tmp_path / "a"))[1:] == [
         "Only `group` saves 20.0 % of the parameters and 50.0 % of the multiply-accumulates; `mask` does not make the "
@@ -180,7 +188,10 @@ def test_a_spec_of_the_name_of_the_page_gets_another_one(build: Build, tmp_path:
 def test_several_steps_that_were_tuned_are_explained(build: Build, tmp_path: Path) -> None:
     words = "*Pruned* is the mAP50 right after the last layer was pruned"
     assert words not in written(four(build), tmp_path / "one")
-    steps = tuple(build.step(i, f"model.{i}.conv", f"{i}.0", map50_pruned=0.5, map50_tuned=0.8) for i in (1, 3))
+    steps = tuple(
+        build.step(i, f"model.{i}.conv", f"{i}.0", scores_pruned=precision(0.5), scores_tuned=precision(0.8))
+        for i in (1, 3)
+    )
     assert words in written(four(build, steps=steps), tmp_path / "two")
 
 

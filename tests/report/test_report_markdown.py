@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from yolo_prune_check.report import figures, markdown
+from yolo_prune_check.scores import MeanAveragePrecision
 
 SIGNS = "`|\\*_[]()<>&;#-+!~:\"'. ab1"
 # what records hold: printable text; no line separators, which the reader of a record would have refused
@@ -99,7 +100,7 @@ def test_columns_without_content_are_left_out_unless_they_are_wanted() -> None:
         (figures.difference(0.94, 0.951), "+0.011"),
         (figures.difference(0.94, 0.9400001), "0.000"),
         (figures.count(3_012_798), "3,012,798"),
-        (figures.pair(0.951, 0.8), "0.951 / 0.800"),
+        (figures.pair(MeanAveragePrecision(0.951, 0.8)), "0.951 / 0.800"),
         (figures.many(1, "plan"), "1 plan"),
         (figures.many(0, "plan"), "no plans"),
         (figures.tick(None), markdown.NONE),

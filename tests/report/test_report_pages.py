@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.report.scored import precision
 from yolo_prune_check.errors import UserError
 from yolo_prune_check.report import (
     load_records,
@@ -24,6 +25,7 @@ from yolo_prune_check.report.site import page_of, relative, slug_of
 from yolo_prune_check.report.tally import Tally
 from yolo_prune_check.report.wording import advice, headline, reason
 from yolo_prune_check.run.record import MetricsRecord, Record, not_started
+from yolo_prune_check.scores import Accuracy
 
 if TYPE_CHECKING:
     from tests.report.conftest import Build
@@ -39,7 +41,7 @@ def sample(build: Build) -> list[Record]:
         build.record(
             "first[mask]",
             steps=tuple(
-                build.step(i, name, at, map50_pruned=0.93, map50_95_pruned=0.7, map50_tuned=0.945, map50_95_tuned=0.75)
+                build.step(i, name, at, scores_pruned=precision(0.93, 0.7), scores_tuned=precision(0.945, 0.75))
                 for i, (name, at) in enumerate(names)
             ),
             edges=(build.edge(), build.edge(operator="model.4:cat", observed=None, observed_active=None)),
@@ -177,7 +179,7 @@ def test_the_first_sentence_names_what_needs_attention(build: Build, tmp_path: P
 
 
 def test_a_plan_that_fits_but_ruins_the_detector_is_not_called_good(build: Build, tmp_path: Path) -> None:
-    ruined = MetricsRecord(map50_before=0.99, map50_after=0.0)
+    ruined = MetricsRecord(scores_before=precision(0.99), scores_after=precision(0.0))
     write_reports([build.record("ruin", metrics=ruined)], tmp_path)
     page = (tmp_path / "field_notes/sample.md").read_text()
     assert "**The plan fits, but it loses more than 0.10 mAP50.**" in page
@@ -505,7 +507,7 @@ def test_a_plan_whose_accuracy_was_not_measured_is_not_called_safe_to_use(build:
     assert "[`a`](#a): every operator fits, but accuracy was not measured; measure it" in page
     assert "1 layer masked, every operator fits, accuracy not measured" in page
     assert "safe to use" not in page
-    ruined = build.record("ruin", metrics=MetricsRecord(map50_before=0.99, map50_after=0.5))
+    ruined = build.record("ruin", metrics=MetricsRecord(scores_before=precision(0.99), scores_after=precision(0.5)))
     for records, words in (
         (blind, "Both plans fit, but neither of them was measured for accuracy."),
         ([blind[0], build.record()], "Both plans fit, but 1 of them was not measured for accuracy."),
@@ -525,7 +527,7 @@ def test_a_plan_whose_accuracy_was_not_measured_is_not_called_safe_to_use(build:
 
 
 def test_a_plan_is_not_called_safe_to_use_where_there_was_no_accuracy_to_lose(build: Build, tmp_path: Path) -> None:
-    nothing = MetricsRecord(map50_before=0.0004, map50_after=0.0004)
+    nothing = MetricsRecord(scores_before=precision(0.0004), scores_after=precision(0.0004))
     blind = [build.record(name, metrics=nothing) for name in ("a", "b")]
     write_reports(blind[:1], tmp_path)
     page = (tmp_path / "field_notes/sample.md").read_text()
@@ -546,7 +548,10 @@ def test_a_plan_is_not_called_safe_to_use_where_there_was_no_accuracy_to_lose(bu
 
 
 def test_safe_and_a_notable_loss_stand_in_one_sentence(build: Build, tmp_path: Path) -> None:
-    write_reports([build.record("ruin", metrics=MetricsRecord(map50_before=0.99, map50_after=0.87))], tmp_path)
+    write_reports(
+        [build.record("ruin", metrics=MetricsRecord(scores_before=precision(0.99), scores_after=precision(0.87)))],
+        tmp_path,
+    )
     page = (tmp_path / "field_notes/sample.md").read_text()
     assert "**Safe**, but mAP50 went from 0.990 to 0.870, a loss of more than 0.10." in page
     assert page.count("mAP50 went from") == 1
@@ -592,7 +597,7 @@ def test_a_plan_that_was_only_predicted_is_not_said_to_have_run(build: Build, tm
 def test_a_structural_plan_is_not_told_of_in_the_words_of_masks(build: Build, tmp_path: Path) -> None:
     """What is gone can neither emit nor grow back."""
     words = ("non-zero filters", "phantom channel", "grown back in fine-tuning")
-    step = build.step(regrown=0, active=16, map50_pruned=0.9, map50_tuned=0.9)
+    step = build.step(regrown=0, active=16, scores_pruned=precision(0.9), scores_tuned=precision(0.9))
     write_reports([build.record(steps=(step,))], tmp_path / "mask")
     masked = (tmp_path / "mask" / "field_notes/sample.md").read_text()
     assert all(word in masked for word in words)
@@ -615,3 +620,26 @@ def test_what_went_besides_is_told_by_layer(build: Build, tmp_path: Path) -> Non
 def test_how_channels_were_chosen_is_said_in_full(build: Build, tmp_path: Path) -> None:
     write_reports([build.record(selected="l1, ratio 0.125")], tmp_path)
     assert "channels chosen by l1, ratio 0.125, activations" in (tmp_path / "field_notes/sample.md").read_text()
+
+
+def test_each_plan_is_told_of_in_its_own_measure(build: Build, tmp_path: Path) -> None:
+    lost = MetricsRecord(scores_before=Accuracy(0.9, 1.0, 0.1), scores_after=Accuracy(0.5, 0.875, 0.1))
+    step = build.step(scores_pruned=Accuracy(0.5, 0.875, 0.1))
+    classifier = build.record("cls", metrics=lost, steps=(step,))
+    write_reports([classifier], tmp_path)
+    page = (tmp_path / "field_notes/sample.md").read_text()
+    assert "**The plan fits, but it loses more than 0.10 top-1 accuracy.**" in page
+    assert "**Safe**, but top-1 accuracy went from 0.900 to 0.500, a loss of more than 0.10." in page
+    assert "mAP" not in page
+    steps, costs = tables(page)[1:3]
+    assert steps[0][-2] == "top-1 / top-5 accuracy after pruning"
+    assert steps[1][-2] == "0.500 / 0.875"
+    assert [row[:4] for row in costs if "accuracy" in row[0]] == [
+        ["top-1 accuracy", "0.900", "0.500", "-0.400"],
+        ["top-5 accuracy", "1.000", "0.875", "-0.125"],
+    ]
+    write_reports([classifier, build.record("det")], tmp_path)
+    numbers = dict(row[:2] for row in tables((tmp_path / "index.md").read_text())[0])
+    assert numbers["safe, mAP50 or top-1 accuracy measured"] == "2"
+    assert numbers["safe, but at a notable loss of mAP50 or top-1 accuracy"] == "1"
+    assert "mAP50, mAP50-95" in (tmp_path / "index.md").read_text()

@@ -169,6 +169,6 @@ def test_on_a_gpu() -> None:
     assert (record.verdict, record.agrees) == ("safe", True)
     assert record.metrics.latency is not None
     assert record.metrics.latency.device == "cuda:0"
-    assert record.metrics.map50_after is not None
+    assert record.metrics.scores_after is not None
     assert record.checkpoint is not None
     assert {value.device.type for value in load_model(record.checkpoint).state_dict().values()} == {"cpu"}

@@ -128,13 +128,14 @@ def test_a_model_of_another_task_is_measured_and_trained_by_it(tmp_path: Path) -
     record = record_of(tmp_path, text + tuning)
     assert (record.verdict, record.passed, record.agrees) == ("safe", True, True)
     assert record.steps[0].regrown == 0
-    assert record.metrics.map50_before is not None
-    assert record.metrics.map50_after is not None
+    assert record.metrics.scores_before is not None
+    assert record.metrics.scores_after is not None
 
 
-def test_data_are_refused_for_a_classifier_before_anything_runs(tmp_path: Path) -> None:
-    text = PLAIN.replace("yolov8n.yaml", "yolov8n-cls.yaml") + "    blocks: [1]\n    layers: first\n    data: digits\n"
-    with pytest.raises(UserError, match=r"x\.prune\.yaml:4: a classifier has no mAP.*Leave out `data`"):
+def test_data_are_refused_for_rtdetr_before_anything_runs(tmp_path: Path) -> None:
+    text = PLAIN.replace("yolov8n.yaml", "yolov8n-rtdetr.yaml") + "    blocks: [1]\n    layers: first\n"
+    text += "    data: digits\n"
+    with pytest.raises(UserError, match=r"x\.prune\.yaml:4: only YOLO models that detect.*Leave out `data`"):
         events_of(tmp_path, text)
     assert record_of(tmp_path, text, predict_only=True).verdict == "safe"  # a prediction needs none
 
@@ -278,7 +279,7 @@ def test_the_same_spec_gives_the_same_record(tmp_path: Path) -> None:
     )
     first, second = record_of(tmp_path, text), record_of(tmp_path, text)
     assert first == second
-    assert first.metrics.map50_95_after is not None
+    assert first.metrics.scores_after is not None
     write_record(first, tmp_path / "record.json")
     assert read_record(tmp_path / "record.json") == first
 

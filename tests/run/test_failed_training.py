@@ -56,13 +56,13 @@ def test_a_training_that_diverges_in_the_second_step_fails_that_step(monkeypatch
     monkeypatch.setattr(step_module, "fine_tune", second_with_nan)
     record = recorded(Recorder())
     assert [step.status for step in record.steps] == ["pruned", "failed"]
-    assert record.steps[0].map50_tuned is not None
-    assert record.steps[1].map50_pruned is not None
+    assert record.steps[0].scores_tuned is not None
+    assert record.steps[1].scores_pruned is not None
     diverged = "fine-tuning diverged in batch 1: the loss is nan. Choose a smaller learning rate than 0.001, or prune"
     assert (record.steps[1].reason or "").startswith(diverged)
     assert record.reasons[0].startswith(f"{record.steps[1].layer}: {diverged}")
     assert (record.verdict, record.agrees, record.checkpoint) == ("unsafe", True, None)
-    assert (record.metrics.params_after, record.metrics.map50_after) == (None, None)
+    assert (record.metrics.params_after, record.metrics.scores_after) == (None, None)
     assert exit_code([record]) == 1
     shown = Recorder()
     again = recorded(shown)  # the third training is not disturbed: only what failed is tried again
@@ -98,8 +98,8 @@ def test_an_evaluation_that_runs_out_of_memory_fails_its_step(monkeypatch: pytes
     monkeypatch.setattr(step_module, "evaluate", second_needs_too_much)
     record = recorded(Recorder())
     (step,) = record.steps
-    assert (step.status, step.map50_tuned, step.regrown) == ("failed", None, 0)
-    assert step.map50_pruned is not None
+    assert (step.status, step.scores_tuned, step.regrown) == ("failed", None, 0)
+    assert step.scores_pruned is not None
     assert record.reasons == (
         "model.1.conv: an evaluation ran out of memory (CUDA out of memory). Choose a smaller batch.",
     )

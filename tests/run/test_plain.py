@@ -18,6 +18,7 @@ from yolo_prune_check.confirm.meant import Difference
 from yolo_prune_check.confirm.observe import Observation
 from yolo_prune_check.run.plain import from_plain, to_plain
 from yolo_prune_check.run.state import State
+from yolo_prune_check.scores import Accuracy, MeanAveragePrecision, Scores
 
 FAILURE = Mismatch("model.2", "direct", "32", "16", "Given groups=1", ("a", "b"))
 SEEN = Observation(
@@ -42,6 +43,8 @@ SEEN = Observation(
         (dict[str, Any], {"k": [1, 2], "nested": {"x": None}}),
         (Mapping[tuple[str, str], int | list[int]], {("model.2", "c"): 16, ("model.2", "split"): [8, 8]}),
         (list[float], [float("-inf"), 0.1]),
+        (Scores | None, MeanAveragePrecision(0.5, 0.25)),
+        (Scores | None, Accuracy(0.5, 1.0, 0.25)),
     ],
 )
 def test_it_comes_back_as_it_was(kind: Any, value: object) -> None:
@@ -62,3 +65,8 @@ def test_what_json_cannot_hold_is_no_plain_data() -> None:
 
 def test_the_hints_of_a_state_can_be_resolved() -> None:
     assert get_type_hints(State)["confirmation"] == Confirmation | None
+
+
+def test_fields_of_none_of_several_types_are_refused() -> None:
+    with pytest.raises(ValueError, match="fields map50, top1 are those of none of 2 types"):
+        from_plain(Scores, {"map50": 0.5, "top1": 0.5})

@@ -10,7 +10,7 @@ import pytest
 
 from yolo_prune_check.errors import UserError
 from yolo_prune_check.run.finish import blank_record
-from yolo_prune_check.run.record import read_record, write_atomically, write_record
+from yolo_prune_check.run.record import FORMAT, read_record, write_atomically, write_record
 from yolo_prune_check.spec import load_spec
 
 ROOT = Path(__file__).parents[2]
@@ -32,10 +32,10 @@ def stored(tmp_path: Path) -> Path:
     [
         (lambda text: text[: len(text) // 2], "cannot read the record"),
         (lambda text: "[]", "record of another format: got 'list'. Run the scenario again."),
-        (lambda text: text.replace('"format": 2', '"format": 99'), "record of another format: got 99."),
+        (lambda text: text.replace(f'"format": {FORMAT}', '"format": 99'), "record of another format: got 99."),
         (lambda text: text.replace('"steps": []', '"steps": [7]'), "damaged record"),
         (lambda text: text.replace('"steps": []', '"steps": [{"layers": 7}]'), "damaged record"),
-        (lambda text: json.dumps({"format": 2}), "damaged record"),
+        (lambda text: json.dumps({"format": FORMAT}), "damaged record"),
     ],
 )
 def test_damaged_records_are_refused(stored: Path, damage: object, message: str) -> None:

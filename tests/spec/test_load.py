@@ -61,6 +61,7 @@ def test_every_default_is_filled_in(tmp_path: Path) -> None:
         "expect": {
             "verdict": "safe",
             "max_map_drop": None,
+            "max_accuracy_drop": None,
             "min_params_cut": None,
             "min_macs_cut": None,
             "max_latency_ratio": None,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tempfile
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,8 @@ import torch
 from PIL import Image
 
 from tests.train.tiny import SIZE
+from yolo_prune_check.progress import progress
+from yolo_prune_check.spec.schema import FineTune
 
 MODELS = {
     "detect": ("DetectionModel", "yolov8n.yaml"),
@@ -22,8 +26,8 @@ CLASSES = ("bright", "dark")
 KEYPOINTS = (4, 3)
 
 
-def build(task: str, cfg: str | None = None) -> Any:
-    """The smallest stock network of a task, for two classes."""
+def build(task: str, cfg: str | None = None, nc: int = 2) -> Any:
+    """The smallest stock network of a task, for two classes unless told otherwise."""
     from yolo_prune_check.model.quiet import prepare_ultralytics
 
     prepare_ultralytics()
@@ -33,7 +37,7 @@ def build(task: str, cfg: str | None = None) -> Any:
     more: dict[str, Any] = {"data_kpt_shape": KEYPOINTS} if task == "pose" else {}
     with torch.random.fork_rng():
         torch.manual_seed(11)
-        return getattr(tasks, kind)(cfg or yaml, nc=2, verbose=False, **more).eval()
+        return getattr(tasks, kind)(cfg or yaml, nc=nc, verbose=False, **more).eval()
 
 
 def write_task_data(root: Path, task: str, train: int = 6, val: int = 4) -> Path:
@@ -72,6 +76,31 @@ def _row(task: str, kind: int, x: float, y: float, side: float) -> str:
         "pose": (*box, *(v for corner in corners for v in (*corner, 2.0))),
     }[task]
     return " ".join([str(kind), *(f"{value:.6f}" for value in values)])
+
+
+def write_classifier(folder: Path) -> str:
+    """`cls.pt`, which tells bright squares from dark ones at `SIZE`, and `squares`, the folder of these."""
+    from yolo_prune_check.run.checkpoint import save_checkpoint
+
+    save_checkpoint(_classifier(), folder / "cls.pt", imgsz=SIZE)
+    write_task_data(folder / "squares", "classify", train=12, val=8)
+    return "cls.pt"
+
+
+@lru_cache
+def _classifier() -> Any:
+    """Trained in two seconds, once."""
+    from yolo_prune_check.train.finetune import fine_tune
+
+    with tempfile.TemporaryDirectory() as folder:
+        data = write_task_data(Path(folder) / "squares", "classify", train=12, val=8)
+        model = build("classify")
+        model.names = dict(enumerate(CLASSES))
+        settings = FineTune(epochs=16, batch=4, lr=2e-3)
+        shown, work = progress(quiet=True), Path(folder) / "work"
+        return fine_tune(
+            model, data=str(data), imgsz=SIZE, settings=settings, seed=0, masks=None, work_dir=work, progress=shown
+        ).model
 
 
 def sighted(model: Any) -> Any:

@@ -22,8 +22,9 @@ from yolo_prune_check.errors import UserError
 from yolo_prune_check.model.load import load_model
 from yolo_prune_check.progress import progress
 from yolo_prune_check.prune.mask import MaskSet
+from yolo_prune_check.scores import MeanAveragePrecision
 from yolo_prune_check.spec.schema import FineTune
-from yolo_prune_check.train.evaluate import Metrics, evaluate
+from yolo_prune_check.train.evaluate import evaluate
 from yolo_prune_check.train.finetune import fine_tune
 
 QUIET = progress(quiet=True)
@@ -85,7 +86,7 @@ def test_a_model_that_detects_nothing_has_zero(network: Any, tiny: str, value: f
     for branch in network.model[-1].cv3:
         nn.init.zeros_(branch[-1].weight)
         nn.init.constant_(branch[-1].bias, value)
-    assert evaluate(network, data=tiny, imgsz=SIZE, progress=QUIET) == Metrics(0.0, 0.0)
+    assert evaluate(network, data=tiny, imgsz=SIZE, progress=QUIET) == MeanAveragePrecision(0.0, 0.0)
 
 
 def test_a_half_precision_model_is_measured_in_float32(network: Any, tiny: str) -> None:
@@ -161,7 +162,7 @@ def test_every_kind_of_yolo_detector_can_be_measured(name: str, tiny: str) -> No
 @pytest.mark.parametrize(
     ("name", "says"),
     [
-        ("yolov8n-cls.yaml", "a classifier has no mAP: got 'ClassificationModel'"),
+        ("yolov8n-cls.yaml", "a model for classify needs another kind of data set"),
         (
             "yolov8n-rtdetr.yaml",
             "only YOLO models that detect, .*: got 'RTDETRDetectionModel for detect'",

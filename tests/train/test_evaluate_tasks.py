@@ -14,7 +14,8 @@ from yolo_prune_check.data.resolve import read_data
 from yolo_prune_check.errors import UserError
 from yolo_prune_check.model.load import load_model
 from yolo_prune_check.progress import progress
-from yolo_prune_check.train.evaluate import Accuracy, evaluate, evaluate_classifier
+from yolo_prune_check.scores import Accuracy
+from yolo_prune_check.train.evaluate import evaluate
 
 QUIET = progress(quiet=True)
 
@@ -73,10 +74,27 @@ def test_a_classifier_is_measured_by_its_accuracy(tmp_path: Path, monkeypatch: p
     model = build("classify")
     with torch.no_grad():
         model.model[-1].linear.bias.copy_(torch.tensor([0.0, 9.0]))  # all of them are dark
-    ours = evaluate_classifier(model, data=str(data), imgsz=SIZE, progress=QUIET)
+    ours = evaluate(model, data=str(data), imgsz=SIZE, progress=QUIET)
     theirs = stock(model, "classify", data, tmp_path, monkeypatch)
-    assert ours == Accuracy(top1=pytest.approx(0.4), top5=1.0)
+    assert ours == Accuracy(top1=pytest.approx(0.4), top5=1.0, majority=0.6)
     assert ours.top1 == pytest.approx(theirs["metrics/accuracy_top1"])
+
+
+@pytest.mark.parametrize("names", [("dark", "bright"), ("on", "off"), ("bright", "grey", "dark")])
+def test_folders_are_the_classes_that_the_model_calls_so(
+    names: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A model that was trained on folders in another order, on others, or on more, always says "dark" or its like."""
+    data = write_task_data(tmp_path / "set", "classify", train=2, val=5)
+    model = build("classify", nc=len(names))
+    model.names = list(names)  # as old checkpoints have them
+    said = names.index("dark") if "dark" in names else 1
+    with torch.no_grad():
+        model.model[-1].linear.bias[said] = 9.0
+    ours = evaluate(model, data=str(data), imgsz=SIZE, progress=QUIET)
+    assert ours == Accuracy(top1=pytest.approx(0.4), top5=1.0, majority=0.6)
+    model.names = dict(enumerate(names))
+    assert ours.top1 == pytest.approx(stock(model, "classify", data, tmp_path, monkeypatch)["metrics/accuracy_top1"])
 
 
 @pytest.mark.parametrize(("name", "task"), [("yolo26n-seg.yaml", "segment"), ("yolo11n-obb.yaml", "obb")])

@@ -259,13 +259,15 @@ def test_every_argument_makes_another_training(network: Any, tiny: str, other: d
     assert fingerprint(network, Path(tiny), **other) != fingerprint(network, Path(tiny))
 
 
-def test_other_weights_and_other_layers_make_another_training(network: Any, tiny: str) -> None:
+def test_other_weights_layers_and_names_make_another_training(network: Any, tiny: str) -> None:
     before = fingerprint(network, Path(tiny))
     network.model[1].act = nn.ReLU()
     between = fingerprint(network, Path(tiny))
     with torch.no_grad():
         network.model[0].conv.weight[0, 0, 0, 0] += 1e-3
-    assert len({before, between, fingerprint(network, Path(tiny))}) == 3
+    after = fingerprint(network, Path(tiny))
+    network.names = {0: "dark", 1: "bright"}  # a classifier's folders are classes by these
+    assert len({before, between, after, fingerprint(network, Path(tiny))}) == 4
 
 
 @pytest.mark.parametrize("file", ["images/train/03.png", "labels/train/03.txt", "tiny.yaml"])

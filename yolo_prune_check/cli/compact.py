@@ -52,7 +52,8 @@ def compact(
         int | None, typer.Option("--round-to", min=2, max=256, help="Make every width a multiple of this, such as 8.")
     ] = None,
     data: Annotated[
-        str | None, typer.Option("--data", metavar="DATA", help="Measure mAP on this data set: a name or a YAML.")
+        str | None,
+        typer.Option("--data", metavar="DATA", help="Measure on this data set: a name, a YAML, a folder of classes."),
     ] = None,
     epochs: Annotated[
         int,
@@ -237,10 +238,10 @@ def _check_images(data: str, *, trains: bool) -> None:
 
 def _check_fit(loaded: nn.Module, model: str, data: str, *, trains: bool) -> None:
     """Tell that a model cannot be measured on a data set, or trained with it, before hours go into anything else."""
-    from yolo_prune_check.model.tasks import require_boxes, require_trainable
+    from yolo_prune_check.model.tasks import require_trainable, require_yolo
     from yolo_prune_check.run.resolve import require_labels
 
-    require_boxes(loaded, where="--data", hint="Leave out --data: the small model is proven without.")
+    require_yolo(loaded, where="--data", hint="Leave out --data: the small model is proven without.")
     if trains:
         require_trainable(loaded, where="--fine-tune", hint="Leave out --fine-tune.")
     require_labels(loaded, data, source=model, where="--data")

@@ -50,7 +50,8 @@ def _costs(before: tuple[int, int | None], done: Compacted, latency: Latency) ->
     if done.metrics:
         first, *rest = done.metrics
         for words, metrics in zip(("pruned", "pruned and trained"), rest, strict=False):
-            rows.append([f"mAP50-95, {words}", score(first.map50_95), score(metrics.map50_95), ""])
+            for name, one, other in zip(first.names, first.values, metrics.values, strict=True):
+                rows.append([f"{name}, {words}", score(one), score(other), ""])
     return table(["", "before", "after", "change"], rows)
 
 

@@ -23,7 +23,10 @@ IMAGE_SUFFIXES = frozenset(
     {".avif", ".bmp", ".dng", ".heic", ".heif", ".jp2", ".jpeg", ".jpg", ".mpo", ".png", ".tif", ".tiff", ".webp"}
 )
 _SPLITS = ("train", "val")
-_HINT = f"Give a dataset YAML in Ultralytics' format, or a shipped set: {', '.join(SHIPPED_DATA)}."
+_HINT = (
+    "Give a dataset YAML in Ultralytics' format, for a classifier a folder with train/CLASS/ and val/CLASS/, or a "
+    f"shipped set: {', '.join(SHIPPED_DATA)}."
+)
 
 
 @dataclass(frozen=True)
@@ -132,8 +135,7 @@ def _of_folders(root: Path, name: str) -> DataSet:
     train = root / "train"
     classes = sorted(folder.name for folder in train.iterdir() if folder.is_dir()) if train.is_dir() else []
     if not classes:
-        hint = f"{_HINT} For a classifier, give a folder with train/CLASS/ and val/CLASS/."
-        raise UserError("the data set is a folder, not a YAML file", value=name, hint=hint)
+        raise UserError("the data set is a folder without train/CLASS/, and no YAML file", value=name, hint=_HINT)
     val = next((root / other for other in ("val", "validation", "valid", "test") if (root / other).is_dir()), None)
     if val is None:
         raise UserError("the data set has no folder 'val'", where=str(root), hint="Add val/CLASS/.")

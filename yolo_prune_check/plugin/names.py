@@ -29,5 +29,5 @@ SCRATCH: Final = "yolo_prune_check_scratch"
 TRUST: Final = "Load a checkpoint that asks for code beyond network classes; that code runs. Only for files you trust."
 """What both fronts say of the option that trusts checkpoints."""
 
-DEVICE: Final = "Train, measure mAP and latency there: cpu, the number of a GPU such as 0, or several such as 0,1."
+DEVICE: Final = "Train, measure and time there: cpu, the number of a GPU such as 0, or several such as 0,1."
 """What all fronts say of the option that names devices."""

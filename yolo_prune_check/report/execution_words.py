@@ -9,13 +9,13 @@ from yolo_prune_check.report.checks import by_layer, error, largest_error
 from yolo_prune_check.report.markdown import code
 from yolo_prune_check.report.same_plan import SamePlan
 from yolo_prune_check.report.tally import last_scores
-from yolo_prune_check.report.wording import failed_step, listing
+from yolo_prune_check.report.wording import capital, failed_step, listing
 from yolo_prune_check.run.record import Record
 
 _NOISE = 0.10
 """Two measured times that differ by no more than this share are called alike: so much repeated runs differ by."""
 _ALIKE = 0.0005
-"""mAP that is not printed."""
+"""A difference of scores that is not printed."""
 
 
 def way(record: Record) -> str:
@@ -124,7 +124,7 @@ def _equal(running: Sequence[Record]) -> Iterator[str]:
 
 
 def _accuracy(running: Sequence[Record]) -> Iterator[str]:
-    before = next((record.metrics.map50_before for record in running if record.metrics.map50_before is not None), None)
+    before = next((known for record in running if (known := record.metrics.scores_before) is not None), None)
     if before is None:
         return
     for which, words in ((0, "right after pruning"), (1, "after fine-tuning")):
@@ -136,7 +136,7 @@ def _accuracy(running: Sequence[Record]) -> Iterator[str]:
             told = f"{figures.score(values[0])} under {_ways([record for record, _ in scores])}"
         else:
             told = ", ".join(f"{figures.score(score)} under {way(record)}" for record, score in scores)
-        yield f"mAP50 {words}: {told}; {figures.score(before)} before."
+        yield f"{capital(before.names[0])} {words}: {told}; {figures.score(before.first)} before."
 
 
 def _time(running: Sequence[Record]) -> Iterator[str]:

@@ -11,11 +11,12 @@ from yolo_prune_check.report.claims.deciding import listing
 from yolo_prune_check.report.execution_words import breaks_in, conclusions, fits, way
 from yolo_prune_check.report.glossary import glossary
 from yolo_prune_check.report.markdown import NO, NONE, YES, code, columns, link, page, table, text
+from yolo_prune_check.report.measures import first_names
 from yolo_prune_check.report.same_plan import SamePlan, same_plans
 from yolo_prune_check.report.setting import setting
 from yolo_prune_check.report.site import EXECUTIONS as PAGE
 from yolo_prune_check.report.site import INDEX, Site
-from yolo_prune_check.report.tally import last_scores
+from yolo_prune_check.report.tally import first, last_scores
 from yolo_prune_check.run.record import CheckRecord, Record
 
 _TITLE = "One plan, several executions"
@@ -23,7 +24,7 @@ _WHAT = """\
 Each part of this page is one plan: the same layers of the same model, and the same choice of channels. Its rows \
 differ in nothing but how the plan was carried out. Every sentence and number is computed from the records."""
 
-_NAMES = (
+_COLUMNS = (
     "execution",
     "fits",
     "equals the masked model (largest error)",
@@ -31,7 +32,7 @@ _NAMES = (
     "parameters",
     "MACs per image",
     "latency, ms",
-    "mAP50 before",
+    "{measure} before",
     "pruned",
     "fine-tuned",
     "hazards",
@@ -52,8 +53,9 @@ def executions_page(site: Site) -> str:
 
 
 def _part(plan: SamePlan, site: Site) -> str:
-    shown, rows = columns(_NAMES, [_row(record, site) for record in plan], always=_NAMES[:2])
-    parts = [f"## {plan_title(plan[0])}", _how(plan[0]), table(shown, rows, right=_NAMES[3:10])]
+    names = [name.format(measure=first_names(plan)) for name in _COLUMNS]
+    shown, rows = columns(names, [_row(record, site) for record in plan], always=names[:2])
+    parts = [f"## {plan_title(plan[0])}", _how(plan[0]), table(shown, rows, right=names[3:10])]
     notes = _notes(plan)
     if notes:
         parts.append(notes)
@@ -110,7 +112,7 @@ def _row(record: Record, site: Site) -> list[str]:
         _with_change(metrics.params_before, metrics.params_after),
         _with_change(metrics.macs_before, metrics.macs_after),
         NONE if took is None else f"{took.pruned_ms:.1f}, ×{took.ratio:.2f}",
-        figures.score(metrics.map50_before),
+        figures.score(first(metrics.scores_before)),
         figures.score(pruned),
         figures.score(tuned),
         ", ".join(code(name) for name in dict.fromkeys(hazard.code for hazard in record.hazards)) or "none",
@@ -138,11 +140,11 @@ def _with_change(before: int | None, after: int | None) -> str:
 
 def _notes(plan: SamePlan) -> str:
     lines = []
-    tuned = [record for record in plan if sum(step.map50_tuned is not None for step in record.steps) > 1]
+    tuned = [record for record in plan if sum(step.scores_tuned is not None for step in record.steps) > 1]
     if tuned:
         lines.append(
-            "*Pruned* is the mAP50 right after the last layer was pruned, the model having been fine-tuned after those "
-            "before it; *fine-tuned* the one at the end."
+            f"*Pruned* is the {first_names(plan)} right after the last layer was pruned, the model having been "
+            "fine-tuned after those before it; *fine-tuned* the one at the end."
         )
     if any(record.metrics.latency is not None for record in plan):
         lines.append(

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from yolo_prune_check.report.markdown import NO, NONE, YES
+from yolo_prune_check.scores import Scores
 
 
 def score(value: float | None) -> str:
-    """A mAP, three decimals."""
+    """A mAP or an accuracy, three decimals."""
     return NONE if value is None else _fixed(value, 3)
 
 
@@ -34,16 +35,16 @@ def change(before: float | None, after: float | None) -> str:
 
 
 def difference(before: float | None, after: float | None) -> str:
-    """Difference of two mAPs with its sign."""
+    """Difference of two of these with its sign."""
     if before is None or after is None:
         return NONE
     digits = _fixed(after - before, 3)
     return digits if digits.startswith("-") or float(digits) == 0 else f"+{digits}"
 
 
-def pair(first: float | None, second: float | None) -> str:
-    """mAP50 / mAP50-95 in one cell."""
-    return NONE if first is None and second is None else f"{score(first)} / {score(second)}"
+def pair(scores: Scores | None) -> str:
+    """Both numbers of a measure in one cell: mAP50 / mAP50-95."""
+    return NONE if scores is None else " / ".join(map(score, scores.values))
 
 
 def tick(value: bool | None) -> str:

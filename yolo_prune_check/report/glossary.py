@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from yolo_prune_check.report.markdown import fold
+from yolo_prune_check.report.measures import measure_of
 from yolo_prune_check.report.tally import phantoms
 from yolo_prune_check.run.record import Record
+from yolo_prune_check.scores import Accuracy, MeanAveragePrecision
 
 _Occurs = Callable[[Record], bool]
 
@@ -95,7 +97,16 @@ _WORDS: tuple[tuple[str, str, _Occurs], ...] = (
         "time or memory that a scenario may take, as its spec says; one that takes more is stopped",
         lambda record: record.verdict == "stopped",
     ),
-    ("mAP50, mAP50-95", "detection quality on the validation images, from 0 to 1, more is better", _always),
+    (
+        "mAP50, mAP50-95",
+        "detection quality on the validation images, from 0 to 1, more is better",
+        lambda record: measure_of(record) is MeanAveragePrecision,
+    ),
+    (
+        "top-1, top-5 accuracy",
+        "share of the validation images whose class is the classifier's first guess, or among its first five",
+        lambda record: measure_of(record) is Accuracy,
+    ),
     ("MACs", "multiply-accumulates for one image; FLOPs are about twice as many", _always),
 )
 

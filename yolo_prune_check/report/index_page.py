@@ -11,6 +11,7 @@ from yolo_prune_check.report.setting import settings
 from yolo_prune_check.report.site import CLAIMS, EXECUTIONS, INDEX, Site
 from yolo_prune_check.report.tally import Tally
 from yolo_prune_check.report.wording import headline, reason, verdict_name
+from yolo_prune_check.scores import MeanAveragePrecision
 
 _WHAT = """\
 Each scenario is a plan for pruning a YOLO model: which layers, in which order, how. yolo-prune-check predicts from \
@@ -62,11 +63,12 @@ def _counts(site: Site) -> str:
     rows = [["scenarios", figures.count(tally.scenarios)]]
     rows.extend([verdict_name(name), figures.count(number)] for name, number in tally.by_verdict())
     usable = tally.safe - tally.unmeasured - tally.blind - tally.fuzzed_safe - tally.fuzzed_unrun
-    rows.append(["safe, mAP50 measured", figures.count(usable)])
-    rows.append(["safe, but at a notable loss of mAP50", figures.count(tally.costly)])
+    rows.append([f"safe, {tally.measure} measured", figures.count(usable)])
+    rows.append([f"safe, but at a notable loss of {tally.measure}", figures.count(tally.costly)])
     rows.append(["safe, accuracy not measured", figures.count(tally.unmeasured)])
     if tally.blind:
-        rows.append(["safe, mAP50 of the untouched model about 0", figures.count(tally.blind)])
+        known = "about 0" if tally.measure == MeanAveragePrecision.names[0] else "about that of knowing nothing"
+        rows.append([f"safe, {tally.measure} of the untouched model {known}", figures.count(tally.blind)])
     if tally.fuzzed:
         rows.append(["safe, random plans that went as predicted", figures.count(tally.fuzzed_safe)])
     if tally.fuzzed_unrun:

@@ -8,6 +8,7 @@ from yolo_prune_check.report import figures
 from yolo_prune_check.report.checks import checks_part, group_lines, took_line
 from yolo_prune_check.report.glossary import glossary
 from yolo_prune_check.report.markdown import NONE, block, code, columns, fold, link, page, table, text
+from yolo_prune_check.report.measures import measure_of
 from yolo_prune_check.report.random_plans import random_how, random_part
 from yolo_prune_check.report.safety import path_line, repair_line, repair_of_plan
 from yolo_prune_check.report.setting import absolute, gpus, pixels, shown_model, shown_path
@@ -15,6 +16,7 @@ from yolo_prune_check.report.site import CLAIMS, INDEX, Site, Suite, relative
 from yolo_prune_check.report.tally import Tally, phantoms
 from yolo_prune_check.report.wording import advice, explanation, headline, outcome, reason, step_name, verdict_name
 from yolo_prune_check.run.record import EdgeRecord, HazardRecord, MismatchRecord, Record, StepRecord
+from yolo_prune_check.scores import Scores
 
 _MASK_SAVES_NOTHING = (
     "Masking makes the model neither smaller nor faster: it shows what removing these channels would cost in accuracy."
@@ -85,7 +87,8 @@ def scenario_part(record: Record) -> str:
     if record.fuzz is not None:
         parts.append(random_part(record.fuzz))
     if record.steps:
-        parts.append(f"**Steps**\n\n{steps_table(record.steps, masked=record.execution == 'mask')}")
+        steps = steps_table(record.steps, masked=record.execution == "mask", scores=measure_of(record).pair)
+        parts.append(f"**Steps**\n\n{steps}")
         parts.append(_messages(record.steps))
     if record.edges:
         parts.append(_edges(record.edges, executed=record.agrees is not None))
@@ -136,12 +139,13 @@ def _rounding(record: Record) -> str:
     return f" ({', '.join(parts)})" if parts else ""
 
 
-def steps_table(steps: Sequence[StepRecord], *, masked: bool) -> str:
+def steps_table(steps: Sequence[StepRecord], *, masked: bool, scores: str) -> str:
     """One row per step; columns without any content are left out.
 
     Args:
         steps: The steps.
         masked: Whether filters were zeroed, so that some may still emit, or grow back. None can that is gone.
+        scores: What the two numbers are called that were measured.
     """
     names = [
         "step",
@@ -155,8 +159,8 @@ def steps_table(steps: Sequence[StepRecord], *, masked: bool) -> str:
         "predicted",
         "observed",
         "agree",
-        "mAP50 / 50-95 after pruning",
-        "mAP50 / 50-95 after fine-tuning",
+        f"{scores} after pruning",
+        f"{scores} after fine-tuning",
         "grown back in fine-tuning",
         "status",
     ]
@@ -174,8 +178,8 @@ def steps_table(steps: Sequence[StepRecord], *, masked: bool) -> str:
             outcome(step.predicted, step.predicted_failure),
             outcome(step.observed, step.observed_failure),
             figures.tick(step.agrees),
-            figures.pair(step.map50_pruned, step.map50_95_pruned),
-            figures.pair(step.map50_tuned, step.map50_95_tuned),
+            figures.pair(step.scores_pruned),
+            figures.pair(step.scores_tuned),
             figures.count(step.regrown if masked else None),
             step.status,
         ]
@@ -295,7 +299,6 @@ def _costs(record: Record) -> str:
     metrics, took = record.metrics, record.metrics.latency
     active = {step.layer: step.predicted_active for step in record.steps if step.status in ("pruned", "predicted")}
     known = [number for number in active.values() if number is not None]
-    map50, map50_95 = (metrics.map50_after, metrics.map50_95_after) if active else (None, None)
     names = ["", "before", "after", "change", "predicted"]
     rows = [
         [
@@ -312,20 +315,7 @@ def _costs(record: Record) -> str:
             figures.change(metrics.macs_before, metrics.macs_after),
             figures.count(metrics.predicted_macs),
         ],
-        [
-            "mAP50",
-            figures.score(metrics.map50_before),
-            figures.score(map50),
-            figures.difference(metrics.map50_before, map50),
-            NONE,
-        ],
-        [
-            "mAP50-95",
-            figures.score(metrics.map50_95_before),
-            figures.score(map50_95),
-            figures.difference(metrics.map50_95_before, map50_95),
-            NONE,
-        ],
+        *_scores(metrics.scores_before, metrics.scores_after if active else None),
         [
             "active channels of the pruned layers",
             figures.count(metrics.channels or None),
@@ -360,3 +350,14 @@ def _costs(record: Record) -> str:
     if record.execution == "mask" and active and metrics.params_before == metrics.params_after:
         body += f"\n\n{_MASK_SAVES_NOTHING}"
     return body
+
+
+def _scores(before: Scores | None, after: Scores | None) -> list[list[str]]:
+    """A row for each number of the measure; none where nothing was measured before."""
+    if before is None:
+        return []
+    known: tuple[float | None, ...] = (None, None) if after is None else after.values
+    return [
+        [name, figures.score(one), figures.score(other), figures.difference(one, other), NONE]
+        for name, one, other in zip(before.names, before.values, known, strict=True)
+    ]

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from yolo_prune_check.report.measures import first_names
 from yolo_prune_check.run.record import Record, StepRecord
+from yolo_prune_check.scores import Scores
 
 NOTABLE_LOSS = 0.10
-"""Loss of mAP50 from which a plan that fits is called costly: a report must not call it good without saying so."""
+"""Loss of mAP50, or top-1 accuracy, from which a plan that fits is called costly: a report must say so."""
 
 VERDICTS = ("safe", "partial", "unsafe", "refused", "stopped", "not-started")
 """Verdicts in the order in which tables list them."""
@@ -25,10 +27,11 @@ class Tally:
     A random plan that was predicted and carried out counts among the ``predictions`` as a step does; ``fuzzed`` are the
     scenarios that try such plans, which are no plans themselves, ``fuzzed_safe`` those in which nothing was refuted,
     ``fuzzed_unrun`` those whose plans were only predicted.
+    ``measure`` names what the scenarios were measured by: ``mAP50``, ``top-1 accuracy``, or both.
     ``ran`` are the scenarios that were carried out or refused, ``passed`` those of them that ended as expected: one
-    that could not be started says nothing. ``costly`` are the safe ones that lose notably many
-    detections, ``unmeasured`` the safe ones whose accuracy is not known, ``blind`` those measured on data in which the
-    untouched model finds nothing that could be lost.
+    that could not be started says nothing. ``costly`` are the safe ones that lose notably much, ``unmeasured`` the safe
+    ones whose accuracy is not known, ``blind`` those measured on data of which the untouched model knows nothing that
+    could be lost.
     """
 
     scenarios: int = 0
@@ -50,6 +53,7 @@ class Tally:
     fuzzed: int = 0
     fuzzed_safe: int = 0
     fuzzed_unrun: int = 0
+    measure: str = ""
 
     @classmethod
     def of(cls, records: Iterable[Record]) -> Tally:
@@ -79,6 +83,7 @@ class Tally:
             fuzzed=sum(record.fuzz is not None for record in members),
             fuzzed_safe=sum(record.fuzz is not None and record.agrees is True for record in members),
             fuzzed_unrun=sum(record.fuzz is not None and record.agrees is None for record in members),
+            measure=first_names(members),
         )
 
     @property
@@ -93,22 +98,27 @@ class Tally:
 
 
 def measured(record: Record) -> bool:
-    """Whether mAP50 is known before and after; random plans have none that could be."""
+    """Whether scores are known before and after; random plans have none that could be."""
     metrics = record.metrics
-    return record.fuzz is not None or (metrics.map50_before is not None and metrics.map50_after is not None)
+    return record.fuzz is not None or (metrics.scores_before is not None and metrics.scores_after is not None)
 
 
 def costly(record: Record) -> bool:
-    """Whether a plan that was carried out loses more than ``NOTABLE_LOSS`` of mAP50."""
-    before, after = record.metrics.map50_before, record.metrics.map50_after
+    """Whether a plan that was carried out loses more than ``NOTABLE_LOSS`` of mAP50 or top-1 accuracy."""
+    before, after = record.metrics.scores_before, record.metrics.scores_after
     pruned = any(step.status == "pruned" for step in record.steps)
-    return pruned and before is not None and after is not None and before - after > NOTABLE_LOSS
+    return pruned and before is not None and after is not None and before.first - after.first > NOTABLE_LOSS
 
 
 def last_scores(record: Record) -> tuple[float | None, float | None]:
-    """mAP50 right after the last layer was pruned, and after its fine-tuning."""
+    """mAP50 or top-1 accuracy right after the last layer was pruned, and after its fine-tuning."""
     done = [step for step in record.steps if step.status == "pruned"]
-    return (done[-1].map50_pruned, done[-1].map50_tuned) if done else (None, None)
+    return (first(done[-1].scores_pruned), first(done[-1].scores_tuned)) if done else (None, None)
+
+
+def first(scores: Scores | None) -> float | None:
+    """The number that sentences tell; None where nothing was measured."""
+    return None if scores is None else scores.first
 
 
 def phantoms(step: StepRecord) -> int | None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
 from yolo_prune_check.report.figures import change, many, of, score
 from yolo_prune_check.report.markdown import NONE, code, text
+from yolo_prune_check.report.measures import first_names, measure_of
 from yolo_prune_check.report.random_plans import random_headline, random_reason
 from yolo_prune_check.report.tally import NOTABLE_LOSS, Tally, costly, measured, phantoms
 from yolo_prune_check.run.record import HazardRecord, MismatchRecord, Record, StepRecord
@@ -56,7 +58,7 @@ def _headline(records: Sequence[Record]) -> str:
 
 def _alone(record: Record) -> str:
     if record.verdict == "safe" and costly(record):
-        return f"The plan fits, but it loses more than {NOTABLE_LOSS:.2f} mAP50."
+        return f"The plan fits, but it loses more than {NOTABLE_LOSS:.2f} {first_names([record])}."
     if record.verdict == "safe" and not measured(record):
         return "The plan fits, but its accuracy was not measured."
     if record.verdict == "safe" and record.metrics.blind:
@@ -114,7 +116,7 @@ def _costly(tally: Tally) -> str:
         whom = "it loses" if tally.safe == 1 else "both lose" if tally.safe == 2 else "all of them lose"
     else:
         whom = f"{tally.costly} of them {'loses' if tally.costly == 1 else 'lose'}"
-    return f"{whom} more than {NOTABLE_LOSS:.2f} mAP50"
+    return f"{whom} more than {NOTABLE_LOSS:.2f} {tally.measure}"
 
 
 def _proof(tally: Tally) -> str:
@@ -189,9 +191,10 @@ def _safe(record: Record) -> str:
     metrics = record.metrics
     if metrics.params_before and metrics.params_after is not None and metrics.params_after != metrics.params_before:
         done += f", {change(metrics.params_before, metrics.params_after)} parameters"
-    if metrics.map50_before is not None and metrics.map50_after is not None:
-        done += f", mAP50 {score(metrics.map50_before)} → {score(metrics.map50_after)}"
-        done += ", which says nothing: there was none to lose" if metrics.blind else ""
+    before, after = metrics.scores_before, metrics.scores_after
+    if before is not None and after is not None:
+        done += f", {before.names[0]} {score(before.first)} → {score(after.first)}"
+        done += ", which says nothing: there was none to lose" if before.blind else ""
     else:
         done += ", accuracy not measured"
     return done
@@ -243,17 +246,19 @@ def explanation(record: Record) -> str:
         sentences.append(f"{many(still, 'phantom channel')} still {'emits' if still == 1 else 'emit'} after pruning.")
     metrics = record.metrics
     lost = record.verdict == "safe" and costly(record)
-    if pruned and not lost and metrics.map50_before is not None and metrics.map50_after is not None:
-        sentences.append(f"mAP50 went from {score(metrics.map50_before)} to {score(metrics.map50_after)}.")
+    before, after = metrics.scores_before, metrics.scores_after
+    if pruned and not lost and before is not None and after is not None:
+        sentences.append(f"{capital(before.names[0])} went from {score(before.first)} to {score(after.first)}.")
     return " ".join(sentences)
 
 
 def _provided(record: Record) -> str:
     """What must be said in the same sentence as the verdict, lest ``safe`` be read as good."""
     metrics = record.metrics
-    if record.verdict == "safe" and costly(record):
-        scores = f"from {score(metrics.map50_before)} to {score(metrics.map50_after)}"
-        return f", but mAP50 went {scores}, a loss of more than {NOTABLE_LOSS:.2f}"
+    before, after = metrics.scores_before, metrics.scores_after
+    if record.verdict == "safe" and before is not None and after is not None and costly(record):
+        told = f"{before.names[0]} went from {score(before.first)} to {score(after.first)}"
+        return f", but {told}, a loss of more than {NOTABLE_LOSS:.2f}"
     if record.verdict == "safe" and not measured(record):
         return ", but accuracy was not measured"
     if record.verdict == "safe" and metrics.blind:
@@ -275,9 +280,9 @@ def _all(number: int, noun: str) -> str:
 
 
 def capital(words: str) -> str:
-    """Words with a capital at the start, unless they start with a name such as ``model.1.conv``."""
-    first = words.partition(" ")[0]
-    return words[:1].upper() + words[1:] if first.rstrip(",;:").isalpha() else words
+    """Words with a capital at the start, unless they start with a name such as ``model.1.conv`` or ``mAP50``."""
+    first = words.partition(" ")[0].rstrip(",;:")
+    return words[:1].upper() + words[1:] if first.isalpha() or re.fullmatch(r"[a-z]+(-\w+)+", first) else words
 
 
 def _sentence(words: str) -> str:
@@ -302,14 +307,15 @@ def advice(record: Record) -> str:
     if record.verdict == "safe":
         warned = any(hazard.severity == "warning" for hazard in record.hazards)
         if costly(record):
-            return f"fits, but loses more than {NOTABLE_LOSS:.2f} mAP50; remove fewer channels or fine-tune longer"
+            much = f"{NOTABLE_LOSS:.2f} {first_names([record])}"
+            return f"fits, but loses more than {much}; remove fewer channels or fine-tune longer"
         if not measured(record):
             return (
                 "every operator fits, but accuracy was not measured; measure it on trained weights and data before use"
                 + ("; read its warnings" if warned else "")
             )
         if record.metrics.blind:
-            found = "the untouched model finds next to nothing in this data"
+            found = measure_of(record).blindness
             return f"fits, but {found}; measure it on data that the model was trained for"
         return "can be used as written" + ("; read its warnings" if warned else "")
     remedies = _remedies(record.hazards)

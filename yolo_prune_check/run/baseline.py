@@ -15,8 +15,9 @@ from yolo_prune_check.progress import Progress, progress
 from yolo_prune_check.prune.copied import copied
 from yolo_prune_check.run.facts import facts_of
 from yolo_prune_check.run.record import ModelFacts
+from yolo_prune_check.scores import Scores
 from yolo_prune_check.train.devices import placed
-from yolo_prune_check.train.evaluate import Metrics, evaluate
+from yolo_prune_check.train.evaluate import evaluate
 
 
 @dataclass(frozen=True)
@@ -66,10 +67,10 @@ def _load(source: str, imgsz: int, trust: bool, state: tuple[int, int] | None) -
     return Baseline(model, graph, facts_of(model, graph))
 
 
-_MEASURED: dict[tuple[str, str, int, bool, str, tuple[int, int] | None], Metrics] = {}
+_MEASURED: dict[tuple[str, str, int, bool, str, tuple[int, int] | None], Scores] = {}
 
 
-def baseline_metrics(
+def baseline_scores(
     source: str,
     data: str,
     imgsz: int,
@@ -78,8 +79,8 @@ def baseline_metrics(
     trust: bool = False,
     device: str = "cpu",
     workers: int | None = None,
-) -> Metrics:
-    """Evaluate the untouched model on the val split, on the first of the devices named: its mAP."""
+) -> Scores:
+    """Evaluate the untouched model on the val split, on the first of the devices named."""
     key = (source, data, imgsz, trust, device, _state_of(source))
     if key not in _MEASURED:
         model = placed(load_baseline(source, imgsz, trust=trust).model, device)

@@ -35,9 +35,10 @@ from yolo_prune_check.run.plain import to_plain
 from yolo_prune_check.run.proving import recorded, sizes_of
 from yolo_prune_check.run.record import write_atomically
 from yolo_prune_check.run.sidecar import write_sidecar
+from yolo_prune_check.scores import Scores
 from yolo_prune_check.spec.schema import FineTune
 from yolo_prune_check.train.devices import gpus_of, placed, require_training, workers_of
-from yolo_prune_check.train.evaluate import Metrics, evaluate
+from yolo_prune_check.train.evaluate import evaluate
 from yolo_prune_check.train.finetune import fine_tune
 
 FILE: Final = "small.pt"
@@ -54,7 +55,7 @@ class Compacted:
         prediction: What was predicted of the plan.
         proof: Whether it computes, as it is at the end, what the masked model with the same weights does.
         differences: Where it is not as predicted.
-        metrics: mAP of the model before, after pruning, and after training; of those that were asked for.
+        metrics: Scores of the model before, after pruning, and after training; of those that were asked for.
         deploy: What can be done with its file where this package is not; nothing is known where it is not proven.
     """
 
@@ -62,7 +63,7 @@ class Compacted:
     prediction: Prediction
     proof: tuple[Check, ...] = ()
     differences: tuple[str, ...] = ()
-    metrics: tuple[Metrics, ...] = ()
+    metrics: tuple[Scores, ...] = ()
     deploy: tuple[Check, ...] = ()
 
     @property
@@ -138,7 +139,7 @@ def compact(
         graph: Its graph.
         prediction: Of the plan, by execution ``group``.
         imgsz: Image size in pixels, of the proof and of what data is used for.
-        data: What to measure mAP on, and to train with; None for neither.
+        data: What to measure with, and to train with; None for neither.
         training: How to train; None for not at all.
         seed: Of the training.
         work_dir: A folder of this very run, see ``compact_key``: training goes on from what is in there, and a model
@@ -162,7 +163,7 @@ def compact(
     done = Compacted(small, prediction, _proven(reference, small, imgsz, data, progress), found.differences)
     if not done.proven:
         return done
-    file, metrics = work_dir / FILE, list[Metrics]()
+    file, metrics = work_dir / FILE, list[Scores]()
     if data is not None:
         measure = partial(evaluate, data=data, imgsz=imgsz, progress=progress, workers=workers)
         metrics = [measure(placed(model, device)), measure(placed(small, device))]

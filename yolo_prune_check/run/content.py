@@ -54,7 +54,7 @@ def key_of(asked: Mapping[str, object], *, model: str, data: str | None, device:
     Args:
         asked: Every argument, as JSON knows it.
         model: As ``load_model`` takes it.
-        data: A shipped data set or an Ultralytics dataset YAML; None for none.
+        data: A shipped data set an Ultralytics dataset YAML or a folder of classes; None for none.
         device: `cpu`, or GPUs such as `0,1`.
     """
     parts = {
@@ -103,7 +103,7 @@ def _data(name: str) -> object:
     try:
         data = read_data(name)
         return {
-            "yaml": file_hash(data.yaml) if data.yaml.is_file() else str(data.yaml),
+            "yaml": [str(data.yaml), list(data.names.values())] if data.by_folder else file_hash(data.yaml),
             **{split: [list(_state(path)) for path in data.images(split)] for split in data.places},
         }
     except (UserError, OSError) as error:

@@ -10,7 +10,7 @@ from pathlib import Path
 from yolo_prune_check.data.resolve import read_data
 from yolo_prune_check.errors import UserError
 from yolo_prune_check.progress import Progress, progress
-from yolo_prune_check.run.baseline import baseline_metrics, load_baseline
+from yolo_prune_check.run.baseline import baseline_scores, load_baseline
 from yolo_prune_check.run.content import content_key
 from yolo_prune_check.run.events import (
     BaselineMeasured,
@@ -170,7 +170,7 @@ def _events(state: State, resolved: Resolved, way: Way, *, fresh: bool) -> Itera
     if fresh:
         yield [ScenarioStarted(scenario.id, tuple(target.layer.name for target in targets))]
         if scenario.data is not None and not way.predict_only:
-            state.before = baseline_metrics(
+            state.before = baseline_scores(
                 scenario.model,
                 scenario.data,
                 state.baseline.graph.imgsz,
@@ -179,7 +179,7 @@ def _events(state: State, resolved: Resolved, way: Way, *, fresh: bool) -> Itera
                 device=scenario.device,
                 workers=scenario.workers,
             )
-            yield [BaselineMeasured(state.before.map50, state.before.map50_95)]
+            yield [BaselineMeasured(state.before)]
     for index in range(len(state.steps), len(targets)):
         yield [StepStarted(index, len(targets), targets[index].layer.name)]
         finished = _step(state, index, targets[index], way)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from yolo_prune_check.run.record import HazardRecord, Record, StepRecord
+from yolo_prune_check.scores import Scores
 
 
 @dataclass(frozen=True)
@@ -17,10 +18,9 @@ class ScenarioStarted:
 
 @dataclass(frozen=True)
 class BaselineMeasured:
-    """mAP of the untouched model."""
+    """What the untouched model is worth on the data."""
 
-    map50: float
-    map50_95: float
+    scores: Scores
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from yolo_prune_check.run.record import HazardRecord, MetricsRecord, StepRecord
 from yolo_prune_check.spec.schema import Expect
 
-_MEASURED = frozenset({"max_map_drop", "max_latency_ratio"})
+_MEASURED = frozenset({"max_map_drop", "max_accuracy_drop", "max_latency_ratio"})
 
 
 def describe_expectation(expect: Expect) -> str:
@@ -55,6 +55,7 @@ def unmet(
 def _budgets(expect: Expect) -> list[tuple[str, float | None]]:
     return [
         ("max_map_drop", expect.max_map_drop),
+        ("max_accuracy_drop", expect.max_accuracy_drop),
         ("min_params_cut", expect.min_params_cut),
         ("min_macs_cut", expect.min_macs_cut),
         ("max_latency_ratio", expect.max_latency_ratio),
@@ -71,7 +72,8 @@ def _over_budget(expect: Expect, metrics: MetricsRecord, *, executed: bool) -> I
         (metrics.params_after, metrics.macs_after) if executed else (metrics.predicted_params, metrics.predicted_macs)
     )
     checks = (
-        ("max_map_drop", expect.max_map_drop, _drop(metrics), False),
+        ("max_map_drop", expect.max_map_drop, _drop(metrics, "max_map_drop"), False),
+        ("max_accuracy_drop", expect.max_accuracy_drop, _drop(metrics, "max_accuracy_drop"), False),
         ("min_params_cut", expect.min_params_cut, _cut(metrics.params_before, params), True),
         ("min_macs_cut", expect.min_macs_cut, _cut(metrics.macs_before, macs), True),
         ("max_latency_ratio", expect.max_latency_ratio, metrics.latency.ratio if metrics.latency else None, False),
@@ -79,21 +81,21 @@ def _over_budget(expect: Expect, metrics: MetricsRecord, *, executed: bool) -> I
     for name, budget, value, at_least in checks:
         if budget is None or (not executed and name in _MEASURED):
             continue
-        if name == "max_map_drop" and metrics.blind:
-            yield (
-                f"{name} {budget:g} could not be judged, because the untouched model finds next to nothing in this "
-                f"data (mAP50 {metrics.map50_before:.3f})"
-            )
+        before = metrics.scores_before
+        if before is not None and before.blind and name == before.budget:
+            yield f"{name} {budget:g} could not be judged, because {before.blindness} ({before.basis})"
         elif value is None:
             yield f"{name} {budget:g} could not be checked, because the plan did not run"
         elif value < budget if at_least else value > budget:
             yield f"{name} is {budget:g}, but the plan gives {value:.4g}"
 
 
-def _drop(metrics: MetricsRecord) -> float | None:
-    if metrics.map50_95_before is None or metrics.map50_95_after is None:
+def _drop(metrics: MetricsRecord, budget: str) -> float | None:
+    """What is lost of that which this budget limits."""
+    before, after = metrics.scores_before, metrics.scores_after
+    if before is None or after is None or before.budget != budget:
         return None
-    return metrics.map50_95_before - metrics.map50_95_after
+    return before.budgeted - after.budgeted
 
 
 def _cut(before: int | None, after: int | None) -> float | None:

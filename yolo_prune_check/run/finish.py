@@ -193,13 +193,11 @@ def _verdict(state: State) -> tuple[RecordVerdict, tuple[str, ...]]:
 
 
 def _basis(metrics: MetricsRecord) -> tuple[str, ...]:
-    """What makes the mAP of this scenario say nothing."""
-    if not metrics.blind:
+    """What makes the scores of this scenario say nothing."""
+    before = metrics.scores_before
+    if before is None or not before.blind:
         return ()
-    return (
-        f"the untouched model finds next to nothing in this data (mAP50 {metrics.map50_before:.3f}): "
-        "what pruning costs cannot be seen here",
-    )
+    return (f"{before.blindness} ({before.basis}): what pruning costs cannot be seen here",)
 
 
 def _assumed(state: State) -> tuple[str, ...]:
@@ -233,10 +231,8 @@ def _metrics(state: State, *, executed: bool) -> MetricsRecord:
         dense, small = (placed(model, state.scenario.device) for model in (state.baseline.model, state.model))
         took = latency(dense, small, graph.imgsz)
     return MetricsRecord(
-        map50_before=state.before.map50 if state.before else None,
-        map50_95_before=state.before.map50_95 if state.before else None,
-        map50_after=after.map50 if after else None,
-        map50_95_after=after.map50_95 if after else None,
+        scores_before=state.before,
+        scores_after=after,
         params_before=whole.params,
         params_after=observation.params if observation else None,
         macs_before=whole.macs,

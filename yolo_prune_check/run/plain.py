@@ -38,7 +38,8 @@ def from_plain(kind: Any, value: Any) -> Any:
     """A value of this type from what ``to_plain`` made of it, or from JSON.
 
     Args:
-        kind: A dataclass, a tuple, list or mapping of such, an array, one of these or None, or what JSON itself holds.
+        kind: A dataclass, a tuple, list or mapping of such, an array, one of these or None, one of several
+            dataclasses with other fields each, or what JSON itself holds.
         value: The plain value.
 
     Raises:
@@ -52,6 +53,11 @@ def from_plain(kind: Any, value: Any) -> Any:
         if value is None:
             return None
         inner = [part for part in typing.get_args(kind) if part is not type(None)]
+        made = [part for part in inner if dataclasses.is_dataclass(part)]
+        if len(made) > 1 and len(made) == len(inner):  # the one that has these fields
+            inner = [part for part in made if {field.name for field in dataclasses.fields(part)} == value.keys()]
+            if not inner:
+                raise ValueError(f"fields {', '.join(value)} are those of none of {len(made)} types")
         return from_plain(inner[0], value) if len(inner) == 1 else value  # several: as JSON itself tells them apart
     if origin is tuple:
         parts = typing.get_args(kind)

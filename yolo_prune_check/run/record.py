@@ -13,10 +13,9 @@ from yolo_prune_check.atomic import written_whole
 from yolo_prune_check.errors import UserError
 from yolo_prune_check.run.fuzz_record import FuzzRecord
 from yolo_prune_check.run.plain import from_plain
+from yolo_prune_check.scores import Scores
 
-FORMAT = 2
-_BLIND = 0.05
-"""mAP50 of the untouched model below which pruning has next to nothing to lose."""
+FORMAT = 3
 _AGAIN = "Run the scenario again, or delete the file."
 
 RecordVerdict = Literal["safe", "unsafe", "partial", "refused", "not-started", "stopped"]
@@ -146,10 +145,8 @@ class StepRecord:
     returned: tuple[str, ...] = ()
     agrees: bool | None = None
     differences: tuple[str, ...] = ()
-    map50_pruned: float | None = None
-    map50_95_pruned: float | None = None
-    map50_tuned: float | None = None
-    map50_95_tuned: float | None = None
+    scores_pruned: Scores | None = None
+    scores_tuned: Scores | None = None
     regrown: int | None = None
     selection: dict[str, Any] = field(default_factory=dict)
     checkpoint: str | None = None
@@ -162,16 +159,14 @@ class StepRecord:
 
 @dataclass(frozen=True)
 class MetricsRecord:
-    """Cost and benefit of the whole plan. mAP on the val split, ``None`` when the scenario names no data.
+    """Cost and benefit of the whole plan. Scores on the val split, ``None`` when the scenario names no data.
 
     ``params`` are parameters; ``macs`` multiply-accumulates of one image at ``imgsz`` as torchinfo counts them.
     ``channels``/``active`` sum over the pruned layers.
     """
 
-    map50_before: float | None = None
-    map50_95_before: float | None = None
-    map50_after: float | None = None
-    map50_95_after: float | None = None
+    scores_before: Scores | None = None
+    scores_after: Scores | None = None
     params_before: int | None = None
     params_after: int | None = None
     macs_before: int | None = None
@@ -185,8 +180,8 @@ class MetricsRecord:
 
     @property
     def blind(self) -> bool:
-        """Whether the untouched model finds so little in the data that a loss of mAP means nothing."""
-        return self.map50_before is not None and self.map50_before < _BLIND
+        """Whether the untouched model knows so little of the data that a loss means nothing."""
+        return self.scores_before is not None and self.scores_before.blind
 
 
 @dataclass(frozen=True)

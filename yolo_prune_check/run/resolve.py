@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from torch import nn
 
-from yolo_prune_check.data.resolve import read_data
+from yolo_prune_check.data.resolve import DataSet, read_data
 from yolo_prune_check.errors import UserError
 from yolo_prune_check.model.addresses import find_layer
 from yolo_prune_check.model.blocks import Block, blocks_of
 from yolo_prune_check.model.layers import Layer
-from yolo_prune_check.model.tasks import require_boxes, require_trainable
+from yolo_prune_check.model.tasks import require_boxes, require_detector, require_trainable, require_yolo
 from yolo_prune_check.spec.schema import Scenario
 from yolo_prune_check.train.devices import require_devices, require_training
-from yolo_prune_check.train.network import as_network
+from yolo_prune_check.train.network import as_network, classes_of, names_of
 
 
 @dataclass(frozen=True)
@@ -65,17 +64,35 @@ def refuse_data(scenario: Scenario, model: nn.Module) -> None:
     """Refuse models that data say nothing about, and data of other labels, before hours go into anything else.
 
     Raises:
-        UserError: The scenario names data and the model has no mAP, is to be fine-tuned and cannot be, or was trained
-            for another number of classes or other keypoints.
+        UserError: The scenario names data and the model cannot be measured, or not by what a budget limits; it cannot
+            be read object by object, or fine-tuned, where the scenario wants that; or it was trained for another number
+            of classes, other ones, or other keypoints.
     """
     if scenario.data is None:
         return
     where = where_of(scenario)
     hint = "Leave out `data`: plans for it are predicted and confirmed without."
-    require_boxes(model, where=where, hint=hint)
+    task = require_yolo(model, where=where, hint=hint)
+    _refuse_budget(scenario, model, task)
+    if scenario.steps is None and scenario.select.criterion == "separability":
+        require_detector(model, where=where, hint="Choose channels by l1, gamma or random.")
     if scenario.fine_tune is not None:
         require_trainable(model, where=where, hint="Leave out `fine_tune`.")
     require_labels(model, scenario.data, source=scenario.model, where=where)
+
+
+def _refuse_budget(scenario: Scenario, model: nn.Module, task: str) -> None:
+    """A classifier has an accuracy and no mAP, all others have a mAP."""
+    where, expect = where_of(scenario), scenario.expect
+    if expect.max_map_drop is not None:
+        require_boxes(model, where=where, hint="Limit its loss by `max_accuracy_drop` instead of `max_map_drop`.")
+    if expect.max_accuracy_drop is not None and task != "classify":
+        raise UserError(
+            "only a classifier has an accuracy",
+            where=where,
+            value=f"{type(model).__name__} for {task}",
+            hint="Limit its loss by `max_map_drop` instead of `max_accuracy_drop`.",
+        )
 
 
 def require_labels(model: nn.Module, data: str, *, source: str, where: str) -> None:
@@ -92,20 +109,21 @@ def require_labels(model: nn.Module, data: str, *, source: str, where: str) -> N
             or of other keypoints.
     """
     found = read_data(data)
+    try:
+        as_network(model, found)
+    except UserError as error:
+        raise UserError(f"{data}: {error.what}", where=where, value=error.value, hint=error.hint) from error
     if not source.endswith((".yaml", ".yml")):  # what is built from a description was trained for nothing yet
-        _refuse_classes(model, data, found.names, source=source, where=where)
-    as_network(model, found)
+        _refuse_classes(model, data, found, source=source, where=where)
 
 
-def _refuse_classes(model: Any, data: str, there: Mapping[int, str], *, source: str, where: str) -> None:
-    trained, hint = int(model.model[-1].nc), "Name the data set it was trained on."
+def _refuse_classes(model: nn.Module, data: str, found: DataSet, *, source: str, where: str) -> None:
+    trained, there, hint = classes_of(model), found.names, "Name the data set it was trained on."
     if trained != len(there):
         what = f"{data}: {len(there)} class{'' if len(there) == 1 else 'es'}, but {source} was trained for {trained}"
         raise UserError(what, where=where, hint=hint)
-    written = getattr(model, "names", {})
-    numbered = dict(enumerate(written) if isinstance(written, list) else written)  # old checkpoints have a list
-    known = {index: str(name) for index, name in numbered.items()}
-    if sorted(known.values()) == sorted(there.values()):
+    known = names_of(model)
+    if not found.by_folder and sorted(known.values()) == sorted(there.values()):  # folders go by their names
         moved = [index for index in there if known.get(index) != there[index]]
         if moved:
             what = f"{data}: class {moved[0]} is {there[moved[0]]!r}, but {source} was trained to call it"

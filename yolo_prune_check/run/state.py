@@ -16,8 +16,8 @@ from yolo_prune_check.progress import Progress
 from yolo_prune_check.prune.cuts import Cuts
 from yolo_prune_check.run.baseline import Baseline
 from yolo_prune_check.run.record import HazardRecord, StepRecord
+from yolo_prune_check.scores import Scores
 from yolo_prune_check.spec.schema import Scenario
-from yolo_prune_check.train.evaluate import Metrics
 
 
 @dataclass(frozen=True)
@@ -67,8 +67,8 @@ class State:
     model: nn.Module
     folder: Path
     progress: Progress
-    before: Metrics | None = None
-    after: Metrics | None = None
+    before: Scores | None = None
+    after: Scores | None = None
     cuts: Cuts = field(default_factory=Cuts)
     standing: list[Step] = field(default_factory=list)
     done: list[Step] = field(default_factory=list)

@@ -25,8 +25,9 @@ from yolo_prune_check.run.repairs import repair_record
 from yolo_prune_check.run.resolve import Target
 from yolo_prune_check.run.state import Foretold, State
 from yolo_prune_check.run.trained import trained_graph
+from yolo_prune_check.scores import Scores
 from yolo_prune_check.train.devices import gpus_of, placed
-from yolo_prune_check.train.evaluate import Metrics, evaluate
+from yolo_prune_check.train.evaluate import evaluate
 from yolo_prune_check.train.failure import TrainingError
 from yolo_prune_check.train.finetune import fine_tune
 from yolo_prune_check.train.widths import RebuiltError
@@ -240,11 +241,7 @@ def _measured(state: State, record: StepRecord, index: int) -> StepRecord:
     except TrainingError as error:
         return _failed(record, error)
     state.after = pruned or state.after
-    record = replace(
-        record,
-        map50_pruned=pruned.map50 if pruned else None,
-        map50_95_pruned=pruned.map50_95 if pruned else None,
-    )
+    record = replace(record, scores_pruned=pruned)
     if state.scenario.fine_tune is not None:
         record = _tuned(state, record)
     if state.scenario.schedule == "sessions" and record.status != "failed":
@@ -300,11 +297,7 @@ def _tuned(state: State, record: StepRecord) -> StepRecord:
     except TrainingError as error:
         return _failed(record, error)
     state.after = tuned or state.after
-    return replace(
-        record,
-        map50_tuned=tuned.map50 if tuned else None,
-        map50_95_tuned=tuned.map50_95 if tuned else None,
-    )
+    return replace(record, scores_tuned=tuned)
 
 
 def _failed(record: StepRecord, error: TrainingError) -> StepRecord:
@@ -319,7 +312,7 @@ def _masks(state: State) -> MaskSet | None:
     return MaskSet.from_plan(Plan(state.done, "mask", state.scenario.mask), norms)
 
 
-def _evaluate(state: State) -> Metrics | None:
+def _evaluate(state: State) -> Scores | None:
     if state.scenario.data is None:
         return None
     model = placed(state.model, state.scenario.device)

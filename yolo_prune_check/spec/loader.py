@@ -12,7 +12,7 @@ from yolo_prune_check.spec.expand import Expanded, expand
 from yolo_prune_check.spec.located import Mapping, Place, place_of, plain
 from yolo_prune_check.spec.messages import problems_of
 from yolo_prune_check.spec.problems import Problem, as_error
-from yolo_prune_check.spec.reader import is_file, shown
+from yolo_prune_check.spec.reader import is_file, is_folder, shown
 from yolo_prune_check.spec.rules import broken_rules
 from yolo_prune_check.spec.schema import Scenario, ScenarioInput, Source
 from yolo_prune_check.spec.suite import Suite, suite_name
@@ -83,9 +83,11 @@ def _build(written: Mapping, expanded: Expanded, document: Document, path: Path)
 
 def _file(name: str, text: str, fields: Mapping, document: Document, *, must_exist: bool) -> str:
     place = place_of(fields, (name,))
+    beside = Path(place.file).parent / text
+    if name == "data" and is_folder(beside / "train"):  # of classes; a shipped name has no such folder beside it
+        return shown(beside)
     if not text.endswith(FILES):
         return text
-    beside = Path(place.file).parent / text
     if is_file(beside):
         return shown(beside)
     # A bare YAML name may be a stock one, which the model and data rooms know; a checkpoint is never downloaded.

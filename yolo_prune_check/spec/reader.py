@@ -77,6 +77,14 @@ def is_file(path: Path) -> bool:
         return False
 
 
+def is_folder(path: Path) -> bool:
+    """Whether a folder is there; a name that the file system refuses names none."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
+
+
 def _text(path: Path, file: Place) -> str:
     try:
         return path.read_text(encoding="utf-8-sig")

@@ -46,8 +46,9 @@ def broken_rules(scenario: ScenarioInput, written: Mapping) -> list[Problem]:
         if scenario.fuzz is None and scenario.data is None:
             if scenario.fine_tune is not None:
                 yield problem("fine_tune", "fine-tuning needs data", hint=NO_DATA)
-            if scenario.expect.max_map_drop is not None:
-                yield problem("expect.max_map_drop", "a budget for mAP needs data", hint=NO_DATA)
+            for key, measure in (("max_map_drop", "mAP"), ("max_accuracy_drop", "accuracy")):
+                if getattr(scenario.expect, key) is not None:
+                    yield problem(f"expect.{key}", f"a budget for {measure} needs data", hint=NO_DATA)
         others = sorted(scenario.expect.model_fields_set - {"error"})
         if scenario.expect.error is not None and others:
             hint = "A scenario that is refused has no other outcome: remove one of them."

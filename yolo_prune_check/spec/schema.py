@@ -86,6 +86,8 @@ class Expect(Strict):
     """safe, unsafe, partial (some steps were skipped) or stopped (by one of its limits)."""
     max_map_drop: f.Share | None = None
     """Largest accepted loss of mAP50-95, as a difference of two values between 0 and 1."""
+    max_accuracy_drop: f.Share | None = None
+    """Largest accepted loss of a classifier's top-1 accuracy, as a difference of two values between 0 and 1."""
     min_params_cut: f.Share | None = None
     """Smallest accepted share of parameters saved."""
     min_macs_cut: f.Share | None = None
@@ -127,11 +129,11 @@ class ScenarioFields(Strict):
     trust_checkpoint: bool = False
     """Load a checkpoint that asks for code beyond network classes of PyTorch and Ultralytics, which runs that code."""
     data: f.Text | None = None
-    """Shipped name such as digits, or an Ultralytics dataset YAML; null for none (no mAP, no fine-tuning)."""
+    """Shipped name such as digits, an Ultralytics dataset YAML, or a folder; null: no mAP, accuracy or fine-tuning."""
     imgsz: f.ImageSize | None = None
     """Image size in pixels, a multiple of 32 from 32 to 1280; null for what the model was trained at."""
     device: f.Device = "cpu"
-    """Where training, mAP and latency are computed: cpu, the number of a GPU, or several such as [0, 1]."""
+    """Where training, mAP, accuracy and latency are computed: cpu, the number of a GPU, or several such as [0, 1]."""
     blocks: f.Blocks | None = None
     """Blocks by index in the Ultralytics model list."""
     layers: f.Layers | None = None
@@ -227,7 +229,7 @@ class SpecFile(Strict):
     trust_checkpoint: bool = False
     """Load a checkpoint that asks for code beyond network classes of PyTorch and Ultralytics, which runs that code."""
     data: f.Text | None = None
-    """Shipped name such as digits, or an Ultralytics dataset YAML; null for none (no mAP, no fine-tuning)."""
+    """Shipped name such as digits, an Ultralytics dataset YAML, or a folder; null: no mAP, accuracy or fine-tuning."""
     imgsz: f.ImageSize | None = None
     """Image size in pixels, a multiple of 32 from 32 to 1280; null for what the model was trained at."""
     defaults: ScenarioFields = ScenarioFields()

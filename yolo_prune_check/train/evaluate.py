@@ -1,10 +1,9 @@
-"""Accuracy of a model on a data set's `val` images, as Ultralytics measures it."""
+"""Scores of a model on a data set's `val` images, as Ultralytics measures it."""
 
 from __future__ import annotations
 
 import copy
 import tempfile
-from dataclasses import dataclass
 from typing import Final
 
 from torch import nn
@@ -12,8 +11,9 @@ from torch import nn
 from yolo_prune_check.data.resolve import DataSet, read_data
 from yolo_prune_check.errors import UserError
 from yolo_prune_check.model.quiet import prepare_ultralytics, quietly
-from yolo_prune_check.model.tasks import require_boxes
+from yolo_prune_check.model.tasks import require_yolo
 from yolo_prune_check.progress import Progress
+from yolo_prune_check.scores import Accuracy, MeanAveragePrecision, Scores
 from yolo_prune_check.train.devices import workers_of
 from yolo_prune_check.train.failure import memory_told
 from yolo_prune_check.train.isolation import isolated
@@ -23,45 +23,19 @@ _OWN: Final = {"detect": "B", "segment": "M", "pose": "P", "obb": "B"}
 """Ultralytics' letter for the mAP that is the task's own: of boxes (oriented ones for `obb`), masks, keypoints."""
 
 
-@dataclass(frozen=True)
-class Metrics:
-    """Mean average precision over classes, between 0 and 1: of boxes, masks, keypoints or oriented boxes.
-
-    Attributes:
-        map50: At an IoU of 0.5; for keypoints, at a similarity (OKS) of 0.5.
-        map50_95: Averaged over 0.50, 0.55, … 0.95.
-    """
-
-    map50: float
-    map50_95: float
-
-
-@dataclass(frozen=True)
-class Accuracy:
-    """Share of the images that a classifier gets right, between 0 and 1.
-
-    Attributes:
-        top1: Its first guess is right.
-        top5: One of its first five is.
-    """
-
-    top1: float
-    top5: float
-
-
 def evaluate(
     model: nn.Module, *, data: str, imgsz: int, progress: Progress, batch: int = 32, workers: int | None = None
-) -> Metrics:
-    """Measure the mAP that is the task's own on the `val` images.
+) -> Scores:
+    """Measure, on the `val` images, the mAP that is the task's own, or a classifier's accuracy.
 
     The same numbers as `YOLO.val()` gives, but for rounding: the model is neither fused nor otherwise changed, and no
     time limit cuts non-maximum suppression short on a slow machine. A model that detects nothing has mAP 0.
 
     Args:
-        model: An Ultralytics model that detects, segments, or finds poses or oriented boxes; not modified. The
-            evaluation takes place on its device, in float32.
-        data: A shipped data set or an Ultralytics dataset YAML.
-        imgsz: Longer side of the images, px.
+        model: An Ultralytics model that detects, segments, finds poses or oriented boxes, or classifies; not modified.
+            The evaluation takes place on its device, in float32.
+        data: A shipped data set or an Ultralytics dataset YAML, for a classifier a folder of classes.
+        imgsz: Longer side of the images, px; for a classifier the side of the square that it is shown of them.
         progress: Told of every image.
         batch: Images at a time.
         workers: Processes that read images, on which the result does not depend; see `workers_of`.
@@ -70,21 +44,11 @@ def evaluate(
         UserError: The data set or model cannot be used.
         TrainingError: Memory ran out.
     """
-    task = require_boxes(model)
+    task = require_yolo(model)
     results = _measure(model, data, imgsz, progress, batch, workers)
-    return Metrics(results[f"metrics/mAP50({_OWN[task]})"], results[f"metrics/mAP50-95({_OWN[task]})"])
-
-
-def evaluate_classifier(
-    model: nn.Module, *, data: str, imgsz: int, progress: Progress, batch: int = 32, workers: int | None = None
-) -> Accuracy:
-    """Measure a classifier's accuracy on the `val` images; as `evaluate`, but `data` is a folder of classes.
-
-    Raises:
-        UserError: The data set or model cannot be used.
-    """
-    results = _measure(model, data, imgsz, progress, batch, workers)
-    return Accuracy(results["metrics/accuracy_top1"], results["metrics/accuracy_top5"])
+    if task == "classify":
+        return Accuracy(results["metrics/accuracy_top1"], results["metrics/accuracy_top5"], results["majority"])
+    return MeanAveragePrecision(results[f"metrics/mAP50({_OWN[task]})"], results[f"metrics/mAP50-95({_OWN[task]})"])
 
 
 def _measure(
@@ -120,7 +84,7 @@ def _labelled(data_set: DataSet, network: Network, arguments: object, batch: int
 
     images = data_set.images("val")
     if network.task == "classify":
-        return FolderImages(images, data_set, split="val", hyp=arguments, report=progress.line)
+        return FolderImages(images, data_set, split="val", names=network.names, hyp=arguments, report=progress.line)
     return LabelledImages(
         images,
         data_set,

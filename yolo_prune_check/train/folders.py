@@ -5,7 +5,7 @@ Imports Ultralytics: call `prepare_ultralytics` first.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,8 @@ class FolderImages(ClassificationDataset):
         images: Files to read.
         data: The set they belong to.
         split: `train`, whose images are augmented, or `val`.
+        names: What the model calls its classes: a folder of such a name is that class. If there is none, folders are
+            numbered in the order of their names. As in Ultralytics' own validation.
         hyp: Ultralytics' arguments, a namespace: image size and augmentation are read.
         report: Told, in a sentence, when images are left out.
 
@@ -33,13 +35,20 @@ class FolderImages(ClassificationDataset):
     samples: list[Any]
 
     def __init__(
-        self, images: Sequence[Path], data: DataSet, *, split: str, hyp: Any, report: Callable[[str], None]
+        self,
+        images: Sequence[Path],
+        data: DataSet,
+        *,
+        split: str,
+        names: Mapping[int, str],
+        hyp: Any,
+        report: Callable[[str], None],
     ) -> None:
         self._images = frozenset(str(image) for image in images)
         self._data_set = data
         self._report = report
         (root,) = data.places[split]
-        super().__init__(str(root), hyp, augment=split == "train", prefix=split, names=dict(data.names))
+        super().__init__(str(root), hyp, augment=split == "train", prefix=split, names=dict(names))
         if not self.samples:
             raise UserError("no image is of a class of the data set", where=str(root))
         del self._report  # workers that are not forked are sent what is left, and no stream can be

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,13 +20,13 @@ class Network:
 
     Attributes:
         task: `detect`, `segment`, `pose`, `obb` or `classify`.
-        classes: How many it tells apart.
+        names: What it calls the classes that it tells apart, by index.
         stride: Its largest stride, px, at least 32 (Ultralytics' own floor).
         device: Where its parameters are.
     """
 
     task: str
-    classes: int
+    names: Mapping[int, str]
     stride: int
     device: torch.device
 
@@ -48,21 +49,50 @@ def as_network(model: nn.Module, data_set: DataSet) -> Network:
 
     Raises:
         UserError: It is no YOLO model of the five tasks, or the data set has other labels than the model learns from,
-            more classes than the model, or other keypoints.
+            more classes than the model, a class that the model has no name for, or other keypoints.
     """
     task = require_yolo(model)
     network: Any = model
     head = network.model[-1]
     _refuse_labels(task, head, data_set)
-    classes = int(head.linear.out_features if task == "classify" else head.nc)
+    classes = classes_of(model)
     if len(data_set.names) > classes:
         raise UserError(
             f"the data set has {len(data_set.names)} classes, the model only {classes}",
             where=str(data_set.yaml),
             hint="Use a model that was trained on this data set.",
         )
+    names = names_of(model)
+    if task == "classify":
+        _refuse_folders(names, data_set)
     stride = max(int(torch.as_tensor(network.stride).max()), 32)
-    return Network(task, classes, stride, next(model.parameters()).device)
+    return Network(task, names, stride, next(model.parameters()).device)
+
+
+def classes_of(model: nn.Module) -> int:
+    """How many classes a model of the five tasks tells apart."""
+    network: Any = model
+    head = network.model[-1]
+    return int(head.linear.out_features if hasattr(head, "linear") else head.nc)
+
+
+def names_of(model: nn.Module) -> dict[int, str]:
+    """What a model calls its classes; those of old checkpoints are lists."""
+    names: Any = getattr(model, "names", {})
+    pairs = names.items() if isinstance(names, Mapping) else enumerate(names)
+    return {int(index): str(name) for index, name in pairs}
+
+
+def _refuse_folders(names: Mapping[int, str], data_set: DataSet) -> None:
+    """Folders are classes by their names; where the model has other names for all, by their order."""
+    known, given = set(names.values()), set(data_set.names.values())
+    unknown = sorted(given - known)
+    if unknown and known & given:
+        raise UserError(
+            f"the model knows no class {unknown[0]!r}",
+            where=str(data_set.yaml),
+            hint="Name the folders as the model names its classes, or use a model that was trained on this data set.",
+        )
 
 
 def _refuse_labels(task: str, head: Any, data_set: DataSet) -> None:

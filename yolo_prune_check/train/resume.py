@@ -104,7 +104,8 @@ def fingerprint_of(model: nn.Module, images: Sequence[Path], data: DataSet, argu
         data: Their data set.
         arguments: Every other argument, as JSON knows it; the machine's GPU and the number of threads count, too.
     """
-    digest = hashlib.sha256(repr(model).encode())
+    names = getattr(model, "names", None)  # which folder is which class of a classifier
+    digest = hashlib.sha256(f"{model!r} {names}".encode())
     for name, value in model.state_dict().items():
         digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
         digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())

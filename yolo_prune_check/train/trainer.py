@@ -31,6 +31,7 @@ from yolo_prune_check.train.failure import TrainingError
 from yolo_prune_check.train.folders import FolderImages
 from yolo_prune_check.train.images import LabelledImages, as_ultralytics
 from yolo_prune_check.train.isolation import pin_threads
+from yolo_prune_check.train.network import as_network
 from yolo_prune_check.train.resume import KeptState
 from yolo_prune_check.train.widths import RebuiltError, require_widths, widths_of
 
@@ -89,6 +90,7 @@ class GivenModelTrainer(BaseTrainer):
         self._advance = advance
         self._widths = widths_of(model)
         self._report = report
+        self._names = as_network(model, data).names  # before Ultralytics gives it the data set's
         self._mixed = mixed
         given = {"model": "given", "data": str(data.yaml), "mode": "train", "amp": False}
         with pin_threads():
@@ -278,7 +280,9 @@ class GivenClassifier(GivenModelTrainer, ClassificationTrainer):
 
     def build_dataset(self, img_path: str, mode: str = "train", batch: int | None = None) -> FolderImages:
         """The given images, augmented."""
-        return FolderImages(self._images, self._data_set, split="train", hyp=self.args, report=self._report)
+        return FolderImages(
+            self._images, self._data_set, split="train", names=self._names, hyp=self.args, report=self._report
+        )
 
 
 TRAINERS: Final[Mapping[str, type[GivenModelTrainer]]] = {

@@ -131,6 +131,11 @@ class _OBB(GivenModelValidator, OBBValidator, _Untimed):
 class _Classification(GivenModelValidator, ClassificationValidator):
     """Classes."""
 
+    def get_stats(self) -> dict[str, float]:
+        """The stock accuracies, and `majority`: the share of the images that are of the most frequent class."""
+        counts = torch.cat(self.targets).bincount()
+        return {**super().get_stats(), "majority": int(counts.max()) / int(counts.sum())}
+
 
 VALIDATORS: Final[Mapping[str, type[GivenModelValidator]]] = {
     "detect": _Detection,

@@ -27,6 +27,8 @@ from yolo_prune_check.report.claims.evidence import (
 from yolo_prune_check.report.claims.ruling import Claim, Ruling, Verdict, undecided
 from yolo_prune_check.report.figures import change, many, of, percent, score
 from yolo_prune_check.report.markdown import code, text
+from yolo_prune_check.report.measures import first_names
+from yolo_prune_check.report.tally import first
 from yolo_prune_check.report.wording import capital
 from yolo_prune_check.run.record import Record
 
@@ -224,7 +226,7 @@ def _order_matters(evidence: Evidence) -> Ruling:
     for pair in differ or pairs:
         ends = [
             f"{record.order} {record.verdict}"
-            + (f" (mAP50 {score(record.metrics.map50_after)})" if record.metrics.map50_after is not None else "")
+            + ("" if (after := record.metrics.scores_after) is None else f" ({after.names[0]} {score(after.first)})")
             for record in pair
         ]
         told.append(f"{code(pair[0].execution)}: {', '.join(ends)}")
@@ -238,11 +240,11 @@ def _order_matters(evidence: Evidence) -> Ruling:
 
 
 def _scores_differ(pairs: list[tuple[Record, Record]]) -> str:
-    scores = [(one.metrics.map50_after, other.metrics.map50_after) for one, other in pairs]
+    scores = [(first(one.metrics.scores_after), first(other.metrics.scores_after)) for one, other in pairs]
     apart = max((abs(one - other) for one, other in scores if one is not None and other is not None), default=0.0)
     if apart < 0.0005:  # below what is printed
         return ""
-    return f"Accuracy is not the same in both orders: mAP50 differs by up to {score(apart)}."
+    return f"Accuracy is not the same in both orders: {first_names(pairs[0])} differs by up to {score(apart)}."
 
 
 def _but_for_order(record: Record) -> tuple[object, ...]:

@@ -11,8 +11,9 @@ from yolo_prune_check.report.claims.evidence import Evidence, convs_in, pruned_b
 from yolo_prune_check.report.claims.ruling import Claim, Ruling, Verdict, undecided
 from yolo_prune_check.report.figures import change, many, of, percent, score
 from yolo_prune_check.report.markdown import code
+from yolo_prune_check.report.measures import first_names
 from yolo_prune_check.report.same_plan import plan_key
-from yolo_prune_check.report.tally import costly
+from yolo_prune_check.report.tally import costly, first
 from yolo_prune_check.report.wording import capital
 from yolo_prune_check.run.record import Record
 
@@ -165,19 +166,20 @@ def _performance(evidence: Evidence) -> Ruling:
     records = tuple(
         record
         for record in _carried_out(evidence, "adapter")
-        if record.metrics.map50_before is not None and record.metrics.map50_after is not None
+        if record.metrics.scores_before is not None and record.metrics.scores_after is not None
     )
     if not records:
         return undecided("mAP before and after a plan under `adapter`")
     twins = {plan_key(record): record for record in _group(evidence)}
     told = []
     for record in records:
-        ended = f"{code(record.id)} {score(record.metrics.map50_before)} to {score(record.metrics.map50_after)}"
+        before, after = first(record.metrics.scores_before), first(record.metrics.scores_after)
+        ended = f"{code(record.id)} {score(before)} to {score(after)}"
         twin = twins.get(plan_key(record))
-        known = None if twin is None else twin.metrics.map50_after
+        known = None if twin is None else first(twin.metrics.scores_after)
         told.append(ended if known is None else f"{ended} (the same plan under `group` {score(known)})")
     lossy = [record for record in records if costly(record)]
-    words = f"mAP50: {'; '.join(told)}. {_proven(records)}"
+    words = f"{first_names(records)}: {'; '.join(told)}. {_proven(records)}"
     if lossy and not any(_proof_fails(record) for record in records):
         words += " What is lost goes with the channels, not with the adapters."
     return Ruling(Verdict.CONFIRMED if lossy else Verdict.REFUTED, words, records)

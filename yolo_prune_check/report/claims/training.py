@@ -1,4 +1,4 @@
-"""Claims about zeroed weights and fine-tuning: decided by channel counts and mAP of plans that were carried out."""
+"""Claims about zeroed weights and fine-tuning: decided by channel counts and scores of plans that were carried out."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from yolo_prune_check.report.claims.deciding import fared
 from yolo_prune_check.report.claims.evidence import Evidence
 from yolo_prune_check.report.claims.ruling import Claim, Ruling, Verdict, undecided
 from yolo_prune_check.report.figures import count, difference, many, of, score
+from yolo_prune_check.report.measures import first_names
 from yolo_prune_check.report.tally import phantoms
 from yolo_prune_check.run.record import Record, StepRecord
 
@@ -72,13 +73,13 @@ def _accumulates(evidence: Evidence) -> Ruling:
 
 
 def _absorbed(evidence: Evidence) -> Ruling:
-    tuned = evidence.tried("mask", lambda record: any(step.map50_tuned is not None for step in record.steps))
+    tuned = evidence.tried("mask", lambda record: any(step.scores_tuned is not None for step in record.steps))
     known = [record for record in tuned.records if record.metrics.params_before is not None]
     local = evidence.tried("local")
     if not known or not local.records:
         return undecided("a fine-tuned masked plan beside a local one")
     changed = [record for record in known if record.metrics.params_before != record.metrics.params_after]
-    through = [record for record in local.records if any(step.map50_tuned is not None for step in record.steps)]
+    through = [record for record in local.records if any(step.scores_tuned is not None for step in record.steps)]
     words = (
         f"Masking changed the architecture in {of(len(changed), len(known))} fine-tuned plans, so there was "
         f"{'something' if changed else 'nothing'} to absorb; {fared('local', local)}, and fine-tuning could start in "
@@ -91,13 +92,13 @@ def _absorbed(evidence: Evidence) -> Ruling:
 def _helps(evidence: Evidence) -> Ruling:
     records = evidence.tried(
         "mask",
-        lambda record: any(step.map50_pruned is not None and step.map50_tuned is not None for step in record.steps),
+        lambda record: any(step.scores_pruned is not None and step.scores_tuned is not None for step in record.steps),
     ).records
     pairs = [
-        (step.map50_pruned, step.map50_tuned)
+        (step.scores_pruned.first, step.scores_tuned.first)
         for record in records
         for step in record.steps
-        if step.map50_pruned is not None and step.map50_tuned is not None
+        if step.scores_pruned is not None and step.scores_tuned is not None
     ]
     if not pairs:
         return undecided("mAP right after pruning beside mAP after fine-tuning")
@@ -105,8 +106,9 @@ def _helps(evidence: Evidence) -> Ruling:
     after = sum(pair[1] for pair in pairs) / len(pairs)
     better = sum(pair[1] > pair[0] for pair in pairs)
     words = (
-        f"Mean mAP50 over {many(len(pairs), 'masked step')} went from {score(before)} to {score(after)} "
-        f"({difference(before, after)}); {better} became better. Widths did not change: it adapts to silent channels."
+        f"Mean {first_names(records)} over {many(len(pairs), 'masked step')} went from {score(before)} to "
+        f"{score(after)} ({difference(before, after)}); {better} became better. Widths did not change: it adapts to "
+        "silent channels."
     )
     return Ruling(Verdict.CONFIRMED if after > before else Verdict.REFUTED, words, records)
 
