@@ -15,6 +15,7 @@ from torch import nn
 
 from yolo_prune_check.channels.plan import Plan, Step
 from yolo_prune_check.errors import UserError
+from yolo_prune_check.model.image_size import trained_size
 from yolo_prune_check.model.load import load_model
 from yolo_prune_check.prune.apply import prune
 from yolo_prune_check.prune.scatter import adapters_in
@@ -231,3 +232,16 @@ def test_a_checkpoint_whose_activations_write_in_place(nano: Any, tmp_path: Path
     assert adapters_in(small) == ("model.4.cv1.act",)
     fused: Any = small
     assert fused.fuse(verbose=False)(image)[0].shape == (1, 84, 84)
+
+
+@pytest.mark.parametrize(("own", "size"), [(None, 96), ({"imgsz": 160}, 160)])
+def test_a_model_remembers_its_training_where_only_the_file_does(
+    own: dict[str, int] | None, size: int, nano: Any, tmp_path: Path
+) -> None:
+    """As that of a classifier, to which Ultralytics' trainer gives no arguments."""
+    if own is None:
+        vars(nano).pop("args", None)
+    else:
+        nano.args = own
+    torch.save({"model": nano, "train_args": {"imgsz": 96, "batch": 4}}, tmp_path / "x.pt")
+    assert trained_size(load_model(tmp_path / "x.pt")) == size

@@ -56,7 +56,8 @@ def read_checkpoint(file: Path, *, trust: bool = False) -> nn.Module:
             and Ultralytics. Nothing of this is remembered: the next call decides anew.
 
     Returns:
-        The module as stored: precision, mode and `requires_grad` unchanged.
+        The module as stored: precision, mode and `requires_grad` unchanged. It has the arguments of its training in
+        `args`, where the file tells them.
 
     Raises:
         UserError: The file cannot be read, holds no network, or asks for code and is not trusted.
@@ -69,6 +70,8 @@ def read_checkpoint(file: Path, *, trust: bool = False) -> nn.Module:
     for candidate in candidates:
         if isinstance(candidate, nn.Module):
             _require_whole(candidate, file)
+            if isinstance(content, Mapping):
+                _remember_training(candidate, content)
             return candidate
     raise UserError(f"the checkpoint holds no network but {_describe(content)}", where=str(file), hint=_HINT)
 
@@ -81,6 +84,16 @@ def foreign_names(file: Path) -> tuple[str, ...]:
     """
     prepare_ultralytics()
     return tuple(sorted(name for name in _wanted(file) if _allowed(name) is None))
+
+
+def _remember_training(network: nn.Module, content: Mapping[str, Any]) -> None:
+    """Give a network the arguments of its training where only the file has them, as for classifiers.
+
+    Ultralytics does so whenever it loads one; the size of the images is among them.
+    """
+    arguments = content.get("train_args")
+    if isinstance(arguments, Mapping) and getattr(network, "args", None) is None:
+        network.args = dict(arguments)  # type: ignore[assignment]  # a plain attribute, no module
 
 
 def _require_whole(network: nn.Module, file: Path) -> None:
