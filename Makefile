@@ -1,5 +1,6 @@
 # make demo   install, run every spec in specs/ on the shipped model and data, write Markdown reports
 # make test   the test suite            make lint   style, types, import direction
+# make stress long tests, most of which kill processes in the midst of work: make test leaves them out
 # make bench  speed, peers, predictions, pruned against masked: writes docs/          make clean  remove what these made
 PYTHON ?= python3
 JOBS ?= 2
@@ -10,7 +11,7 @@ BIN := $(VENV)/bin
 # One thread per process: with several processes more threads only wait for each other, and sums come out alike.
 export OMP_NUM_THREADS := 1
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test stress lint bench clean
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -23,7 +24,10 @@ demo: $(VENV)/.installed
 	exit $$status
 
 test: $(VENV)/.installed
-	$(BIN)/python -m pytest tests yolo_prune_check --doctest-modules -n $(JOBS) -q
+	$(BIN)/python -m pytest tests yolo_prune_check --doctest-modules -n $(JOBS) -q -m "not stress"
+
+stress: $(VENV)/.installed
+	$(BIN)/python -m pytest tests -n $(JOBS) -q -m stress
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .

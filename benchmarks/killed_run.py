@@ -85,17 +85,24 @@ class Outcome:
     files: set[str]
 
 
-def write_scenario(
-    folder: Path, *, execution: str = "mask", schedule: str = "sequential", images: int = 8, epochs: int = 2
-) -> None:
-    """A spec of three steps, each with fine-tuning on a few images of the shipped data set."""
+def write_few(folder: Path, images: int) -> Path:
+    """A data set of so many images of the shipped one in each split; returns its YAML."""
     folder.mkdir(parents=True, exist_ok=True)
     root = shipped_data("digits").parent
     for split in ("train", "val"):
         chosen = sorted((root / "images" / split).glob("*.png"))[:images]
         (folder / f"{split}.txt").write_text("".join(f"{path}\n" for path in chosen), encoding="utf-8")
     names = ", ".join(f"'{digit}'" for digit in range(10))
-    (folder / "few.yaml").write_text(f"train: train.txt\nval: val.txt\nnames: [{names}]\n", encoding="utf-8")
+    yaml = folder / "few.yaml"
+    yaml.write_text(f"train: train.txt\nval: val.txt\nnames: [{names}]\n", encoding="utf-8")
+    return yaml
+
+
+def write_scenario(
+    folder: Path, *, execution: str = "mask", schedule: str = "sequential", images: int = 8, epochs: int = 2
+) -> None:
+    """A spec of three steps, each with fine-tuning on a few images of the shipped data set."""
+    write_few(folder, images)
     spec = SPEC.replace("EXECUTION", execution).replace("SCHEDULE", schedule).replace("EPOCHS", str(epochs))
     (folder / "x.prune.yaml").write_text(spec, encoding="utf-8")
 

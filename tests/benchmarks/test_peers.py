@@ -57,6 +57,7 @@ def test_each_failure_is_quoted_once_and_outputs_that_changed_are_marked() -> No
     assert "5, other outputs" in text
 
 
+@pytest.mark.stress
 def test_torch_pruning_fails_on_yolov8n_as_it_stands_and_halves_it_with_help() -> None:
     pytest.importorskip("torch_pruning")
     tried = attempts("yolov8n.yaml", LIMITS)
@@ -67,6 +68,7 @@ def test_torch_pruning_fails_on_yolov8n_as_it_stands_and_halves_it_with_help() -
     assert helped.params == 1_174_568
 
 
+@pytest.mark.stress
 def test_an_attempt_that_takes_too_long_or_too_much_memory_is_stopped() -> None:
     pytest.importorskip("torch_pruning")
     slow = attempts("yolov8n.yaml", Namespace(timeout=0.05, memory=8.0, jobs=1))

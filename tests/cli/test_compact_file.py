@@ -111,7 +111,7 @@ def test_a_model_that_was_trained_is_not_lost_with_it(
     assert left_in(KEPT) == {".lock"}
 
 
-@pytest.mark.slow
+@pytest.mark.stress
 def test_a_trained_model_that_is_damaged_is_trained_anew(
     command_line: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -130,7 +130,7 @@ def test_a_trained_model_that_is_damaged_is_trained_anew(
     assert Path("small.pt").read_bytes() == trained
 
 
-@pytest.mark.slow
+@pytest.mark.stress
 def test_other_arguments_start_anew(command_line: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
     write_scenario(Path())
     with monkeypatch.context() as patch:
@@ -142,7 +142,7 @@ def test_other_arguments_start_anew(command_line: CommandLine, monkeypatch: pyte
     assert "fine-tune 1 epoch on" in other.err
 
 
-@pytest.mark.slow
+@pytest.mark.stress
 def test_an_export_that_the_untouched_model_lacks_as_well_is_no_failure(command_line: CommandLine) -> None:
     """PyTorch exports no adaptive pooling from maps whose sides are no multiples of what it makes."""
     ran = command_line("compact", "yolov8s-world.yaml", *PLAN[2:], "--json")

@@ -88,6 +88,7 @@ def assert_same(found: Outcome, undisturbed: Outcome) -> None:
     assert found.sha256 == undisturbed.sha256
 
 
+@pytest.mark.stress
 def test_a_training_goes_on_after_its_last_whole_epoch(tmp_path: Path, undisturbed: Outcome) -> None:
     few_images(tmp_path)
     killed_in_second_epoch(tmp_path)
@@ -98,6 +99,7 @@ def test_a_training_goes_on_after_its_last_whole_epoch(tmp_path: Path, undisturb
     assert_same(outcome(tmp_path), undisturbed)
 
 
+@pytest.mark.stress
 def test_a_kill_between_the_model_and_its_sidecar_heals_without_training_again(
     tmp_path: Path, undisturbed: Outcome
 ) -> None:

@@ -143,6 +143,7 @@ def test_what_is_kept_is_of_one_device_and_one_kind_of_gpu(monkeypatch: pytest.M
     assert key("") == on_cpu
 
 
+@pytest.mark.stress
 def test_an_interrupted_run_goes_on_on_its_device_and_starts_anew_on_another(monkeypatch: pytest.MonkeyPatch) -> None:
     StandIn(monkeypatch, "H200")
     masked = SPEC.replace("group", "mask")

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from benchmarks.killed_run import write_few
 from tests.train.tasks import write_task_data
 from tests.train.tiny import write_data
 from yolo_prune_check.data import shipped_data
@@ -31,6 +32,11 @@ from yolo_prune_check.spec import load_spec
 PLAIN = "model: yolov8n.yaml\nimgsz: 64\nscenarios:\n  - id: x\n    select: {criterion: l1, ratio: 0.5}\n"
 LISTED = PLAIN.partition("    select")[0]
 DIGITS = "model: yolov8n-digits\ndata: digits\nimgsz: 128\nscenarios:\n  - id: x\n"
+
+
+def few_digits(tmp_path: Path) -> str:
+    """The beginning of a spec as `DIGITS`, on a few of its images."""
+    return DIGITS.replace("data: digits", f"data: {write_few(tmp_path / 'set', 40)}")
 
 
 def events_of(tmp_path: Path, text: str, *, predict_only: bool = False) -> list[Event]:
@@ -274,8 +280,8 @@ def test_sliced_activations_break_on_the_untouched_model_as_predicted(tmp_path: 
 
 def test_the_same_spec_gives_the_same_record(tmp_path: Path) -> None:
     text = (
-        DIGITS + "    blocks: [1, 2]\n    layers: first\n    select: {max_images: 32}\n"
-        "    fine_tune: {epochs: 1, fraction: 0.05}\n"
+        few_digits(tmp_path) + "    blocks: [1, 2]\n    layers: first\n    select: {max_images: 32}\n"
+        "    fine_tune: {epochs: 1, fraction: 0.5}\n"
     )
     first, second = record_of(tmp_path, text), record_of(tmp_path, text)
     assert first == second
@@ -289,8 +295,8 @@ def test_masks_hold_in_fine_tuning_unless_told_otherwise(tmp_path: Path, enforce
     """DESIGN fact 2."""
     record = record_of(
         tmp_path,
-        DIGITS + "    blocks: [1]\n    layers: first\n    select: {criterion: l1, ratio: 0.5}\n"
-        f"    fine_tune: {{epochs: 1, fraction: 0.1, enforce_masks: {str(enforce).lower()}}}\n"
+        few_digits(tmp_path) + "    blocks: [1]\n    layers: first\n    select: {criterion: l1, ratio: 0.5}\n"
+        f"    fine_tune: {{epochs: 1, batch: 4, enforce_masks: {str(enforce).lower()}}}\n"
         f"    expect: {{verdict: {'safe' if enforce else 'unsafe'}}}\n",
     )
     assert record.passed, record.failures
@@ -311,7 +317,10 @@ def test_hazards_are_announced_as_they_are_found(tmp_path: Path) -> None:
 
 def test_independent_selection_looks_at_the_untouched_model(tmp_path: Path) -> None:
     """The second layer's channels are chosen as if the first had not been pruned; both end up in the final model."""
-    text = DIGITS + "    blocks: [1, 2]\n    layers: first\n    select: {max_images: 32, ratio: 0.25}\n    schedule: "
+    text = (
+        few_digits(tmp_path)
+        + "    blocks: [1, 2]\n    layers: first\n    select: {max_images: 32, ratio: 0.25}\n    schedule: "
+    )
     independent = record_of(tmp_path, text + "independent\n")
     assert independent.checkpoint is not None
     model = load_model(independent.checkpoint)

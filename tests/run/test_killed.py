@@ -93,7 +93,7 @@ def test_killed_runs_end_with_the_record_of_an_undisturbed_one(tmp_path: Path, m
     assert [line for line in differences(folder, undisturbed) if line.partition(":")[0] not in pages] == []
 
 
-@pytest.mark.slow
+@pytest.mark.stress
 def test_a_final_model_is_never_without_its_sidecar_wherever_the_process_was_killed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

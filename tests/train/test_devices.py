@@ -92,6 +92,7 @@ finetune.fine_tune(
 """
 
 
+@pytest.mark.stress
 def test_processes_end_when_the_one_that_started_them_is_killed(tiny: str, tmp_path: Path) -> None:
     """Else they train to the last epoch, and write over what the next run goes on from."""
     command = [sys.executable, "-c", LONG, tiny, str(tmp_path / "work")]

@@ -12,7 +12,6 @@ import pytest
 from yolo_prune_check.errors import UserError
 from yolo_prune_check.plugin.names import DEVICE, SCRATCH, TRUST, WORK_DIR
 from yolo_prune_check.plugin.places import check_device, check_model, check_report_dir
-from yolo_prune_check.spec.device import read_device
 
 if TYPE_CHECKING:
     from yolo_prune_check.run.record import Record
@@ -110,12 +109,16 @@ class State:
         if worker is None:
             _check(report_dir, model, device)
         scratch = worker.get(SCRATCH) if worker else None
+        if device is not None:
+            from yolo_prune_check.spec.device import read_device  # here: runs without specs are not to load all of it
+
+            device = read_device(device)
         return cls(
             report_dir=Path(report_dir) if report_dir else None,
             predict_only=config.getoption("prune_predict_only"),
             model=model,
             trust_checkpoint=config.getoption("prune_trust_checkpoint"),
-            device=None if device is None else read_device(device),
+            device=device,
             rerun=config.getoption("prune_rerun"),
             worker=worker is not None,
             given_scratch=Path(scratch) if scratch else None,

@@ -6,7 +6,6 @@ import tempfile
 from pathlib import Path
 
 from yolo_prune_check.errors import UserError
-from yolo_prune_check.spec.device import CPU, read_device
 
 
 def check_report_dir(out: Path) -> None:
@@ -58,6 +57,8 @@ def check_device(asked: str, *, where: str) -> str:
     Raises:
         UserError: It names no device, or one that is not there.
     """
+    from yolo_prune_check.spec.device import CPU, read_device  # here, as above
+
     device = read_device(asked, where=where)
     if device != CPU:
         from yolo_prune_check.train.devices import require_devices
