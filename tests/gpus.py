@@ -12,6 +12,9 @@ from torch import nn
 from yolo_prune_check.model.quiet import prepare_ultralytics
 from yolo_prune_check.train import devices, isolation, resume
 
+no_gpu = pytest.mark.skipif(torch.cuda.is_available(), reason="there is such a device")
+"""Of tests of what is said where a GPU is asked for and none is there."""
+
 
 class StandIn:
     """Answers what this package asks PyTorch about its GPUs, and computes on the CPU what is meant for them.

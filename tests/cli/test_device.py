@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
 from tests.cli.conftest import CommandLine, Ran
-from tests.gpus import StandIn
+from tests.gpus import StandIn, no_gpu
 from tests.train.tiny import write_data
 
 SPEC = """\
@@ -25,8 +24,6 @@ scenarios:
 """
 COMPACT = ("compact", "yolov8n.yaml", "--ratio", "0.5", "--imgsz", "64", "-o", "small.pt")
 HINT = 'Write cpu, the number of a GPU such as 0 (or cuda:0), or several such as "0,1".'
-
-no_gpu = pytest.mark.skipif(torch.cuda.is_available(), reason="there is such a device")
 
 
 @pytest.fixture

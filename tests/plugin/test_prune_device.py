@@ -3,13 +3,12 @@ from __future__ import annotations
 import json
 
 import pytest
-import torch
 
+from tests.gpus import no_gpu
 from tests.plugin.workspace import TWO, Workspace
 
 pytest_plugins = ["pytester"]
 
-no_gpu = pytest.mark.skipif(torch.cuda.is_available(), reason="there is such a device")
 HINT = 'Write cpu, the number of a GPU such as 0 (or cuda:0), or several such as "0,1".'
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from tests.gpus import StandIn
+from tests.gpus import StandIn, no_gpu
 from tests.train.tiny import Recorder, write_data
 from yolo_prune_check.errors import UserError
 from yolo_prune_check.model.load import load_model
@@ -30,8 +30,6 @@ scenarios:
     execution: group
     fine_tune: {epochs: 1, batch: 4, lr: 0.001, workers: 0}
 """
-
-no_gpu = pytest.mark.skipif(torch.cuda.is_available(), reason="there is such a device")
 
 
 @pytest.fixture(autouse=True)

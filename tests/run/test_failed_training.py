@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import nn
 
+from tests.run.test_kept import TUNED
 from tests.train.tiny import Recorder, write_data
 from yolo_prune_check.cli.exits import exit_code
 from yolo_prune_check.plugin.store import run_scenario
@@ -19,16 +20,6 @@ from yolo_prune_check.spec import load_spec
 from yolo_prune_check.train.failure import TrainingError
 from yolo_prune_check.train.finetune import fine_tune
 from yolo_prune_check.train.widths import RebuiltError
-
-TUNED = """\
-model: yolov8n.yaml
-data: data/tiny.yaml
-imgsz: 32
-scenarios:
-  - id: x
-    steps: [{layer: 1.0, keep: 0-15}, {layer: 2.0, keep: '0-7,16-23'}]
-    fine_tune: {epochs: 1, batch: 4, lr: 0.001}
-"""
 
 
 @pytest.fixture(autouse=True)
