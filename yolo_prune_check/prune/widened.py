@@ -56,17 +56,17 @@ def widened(model: nn.Module, cuts: Cuts, pruned: nn.Module) -> nn.Module:
     return wide
 
 
-def unmasked(model: nn.Module, plan: Plan, trained: nn.Module, *, imgsz: int = 64) -> nn.Module:
+def unmasked(model: nn.Module, plan: Plan, trained: nn.Module, norms: Mapping[str, str | None]) -> nn.Module:
     """The same for the other executions, which leave modules and shapes of all that the plan does not name.
 
     Args:
         model: The untouched model; it is not changed.
         plan: What was carried out on it and stands.
         trained: What became of it.
-        imgsz: Size of the image that is run to find batch norms, in pixels.
+        norms: For each of the plan's layers the qualified name of its batch norm, or None.
     """
     wide = copied(model)
-    _put_among(wide, plan, norms_of(model, plan.kept(), imgsz=imgsz), trained)
+    _put_among(wide, plan, norms, trained)
     return wide
 
 

@@ -15,12 +15,12 @@ def trained_graph(state: State) -> ChannelGraph:
     whatever its numbers, keeps the untouched ones.
     """
     baseline, scenario = state.baseline, state.scenario
-    imgsz = baseline.graph.imgsz
     if scenario.execution == "group":
         wide = widened(baseline.model, state.cuts, state.model)
     else:
-        zeroed = (
-            scenario.execution == "mask" and scenario.mask == "weights"
-        )  # there batch norms of all channels live on
-        wide = unmasked(baseline.model, Plan() if zeroed else state.plan(), state.model, imgsz=imgsz)
-    return ChannelGraph.trace(wide, imgsz=imgsz)
+        # Where weights alone are zeroed, the batch norms of removed channels live on and are trained.
+        live = scenario.execution == "mask" and scenario.mask == "weights"
+        plan = Plan() if live else state.plan()
+        norms = {layer: baseline.graph.layers[layer].norm for layer in plan.kept()}  # as the graph has it: nothing runs
+        wide = unmasked(baseline.model, plan, state.model, norms)
+    return ChannelGraph.trace(wide, imgsz=baseline.graph.imgsz)
