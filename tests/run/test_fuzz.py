@@ -8,13 +8,13 @@ import pytest
 
 from tests.fuzz.wrong import make_silu_wrong
 from tests.models import graph_of, stock
-from yolo_prune_check.channels.plan import Plan, Step
+from yolo_prune_check.channels.plan import Plan, Step, as_ranges
 from yolo_prune_check.errors import UserError
 from yolo_prune_check.fuzz.trial import Tried
 from yolo_prune_check.progress import progress
 from yolo_prune_check.prune.unread import unread_attributes
 from yolo_prune_check.run import run
-from yolo_prune_check.run.counterexample import as_ranges, spec_text
+from yolo_prune_check.run.counterexample import spec_text
 from yolo_prune_check.run.events import Event, PlanTried, ScenarioFinished, ScenarioStarted
 from yolo_prune_check.run.fuzz import FuzzTask, fuzz
 from yolo_prune_check.run.fuzz_record import FuzzRecord

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from math import isnan
@@ -145,3 +145,14 @@ class Plan:
             else:
                 kept[step.layer] = step.keep
         return kept
+
+
+def as_ranges(channels: Sequence[int]) -> str:
+    """Sorted channels as specs write them.
+
+    >>> as_ranges([0, 1, 2, 9])
+    '0-2,9'
+    """
+    breaks = [0, *(at for at, (a, b) in enumerate(pairwise(channels), 1) if b != a + 1), len(channels)]
+    parts = [channels[start:stop] for start, stop in pairwise(breaks) if stop > start]
+    return ",".join(str(part[0]) if len(part) == 1 else f"{part[0]}-{part[-1]}" for part in parts)

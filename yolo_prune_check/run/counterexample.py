@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from itertools import pairwise
 
-from yolo_prune_check.channels.plan import Plan
+from yolo_prune_check.channels.plan import Plan, as_ranges
 
 
 def spec_text(
@@ -50,17 +49,6 @@ def spec_text(
         f"    expect: {{verdict: {verdict}}}",
     ]
     return "\n".join(lines) + "\n"
-
-
-def as_ranges(channels: Sequence[int]) -> str:
-    """Sorted channels as specs write them.
-
-    >>> as_ranges([0, 1, 2, 9])
-    '0-2,9'
-    """
-    breaks = [0, *(at for at, (a, b) in enumerate(pairwise(channels), 1) if b != a + 1), len(channels)]
-    parts = [channels[start:stop] for start, stop in pairwise(breaks) if stop > start]
-    return ",".join(str(part[0]) if len(part) == 1 else f"{part[0]}-{part[-1]}" for part in parts)
 
 
 def _text(words: str) -> str:

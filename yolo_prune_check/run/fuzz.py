@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from torch import nn
 
 from yolo_prune_check.channels.graph import ChannelGraph
-from yolo_prune_check.channels.plan import EXECUTIONS, Execution, Plan
+from yolo_prune_check.channels.plan import EXECUTIONS, Execution, Plan, as_ranges
 from yolo_prune_check.fuzz.ground import Ground, ways_of
 from yolo_prune_check.fuzz.shrink import shrink
 from yolo_prune_check.fuzz.tally import shrunk_unsafe, smallest_unsafe, tally
 from yolo_prune_check.fuzz.trial import Trial, Tried, trial_of, try_random_plans
 from yolo_prune_check.progress import Progress
-from yolo_prune_check.run.counterexample import as_ranges, spec_text
+from yolo_prune_check.run.counterexample import spec_text
 from yolo_prune_check.run.fuzz_record import Counterexample, FuzzPlan, FuzzRecord, FuzzRow, FuzzStep
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from yolo_prune_check.run.counterexample import as_ranges
+from yolo_prune_check.channels.plan import as_ranges
 from yolo_prune_check.spec.schema import Scenario
 
 

@@ -20,9 +20,8 @@ from typing import Final
 
 from yolo_prune_check import __version__
 from yolo_prune_check.atomic import written_whole
-from yolo_prune_check.channels.plan import Plan
+from yolo_prune_check.channels.plan import Plan, as_ranges
 from yolo_prune_check.data import SHIPPED_MODELS, shipped_model
-from yolo_prune_check.run.counterexample import as_ranges
 
 FORMAT: Final = 1
 """Version of the file's layout."""

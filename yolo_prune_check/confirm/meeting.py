@@ -1,0 +1,251 @@
+"""Which channels of a running model can only go together, because they meet: none of this asks the channel graph.
+
+Channels are followed by running the untouched model. A channel that is NaN where its convolution writes it makes NaN of
+all that it becomes: in norms, activations, pooling, depthwise convolutions, sums. Where channels are mixed, by a
+convolution, a linear layer or a product of attention, NaN is noted and taken out. Two channels that are noted at the
+same position there, as the two operands of a residual sum are, go together or not at all.
+
+Many are followed at once, each image of a batch having NaN in other channels: channel number c of a layer is NaN in
+those images that spell c in binary digits, so that a position tells who arrived there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from yolo_prune_check.confirm.probe import probe_images
+from yolo_prune_check.prune.borrowed import borrowed
+from yolo_prune_check.prune.oplog import Call, Execution, OpLog, name_of
+from yolo_prune_check.prune.running import watch
+
+Channels = Mapping[str, Sequence[int]]
+"""Numbers of output channels, by convolution."""
+Bools = NDArray[np.bool_]
+
+_BATCH = 64
+"""Images in one pass."""
+_NORMALISE = frozenset({"native_layer_norm", "native_group_norm"})
+"""Operators that mix all channels into each, but are read by position no more than a sum is."""
+
+
+def tied_to(model: nn.Module, roots: Channels, others: Channels, imgsz: int) -> dict[str, set[int]]:
+    """Which other channels go if these go.
+
+    Args:
+        model: A model that runs; it is left as it was.
+        roots: Channels that go.
+        others: The channels in question; none of them a root.
+        imgsz: Image size in pixels.
+
+    Returns:
+        By layer, those that meet a root, or a channel that does; also outputs of a group of a grouped convolution all
+        of whose inputs go, and inputs that only groups read all of whose outputs go.
+    """
+    names = [name for name in others if len(others[name])]
+    if not names:
+        return {}
+    codes: list[Channels] = list(_codes(roots, {name: others[name] for name in names}))
+    # Passes of equal size: a batch of one may take other calls, and places are known by their numbers.
+    codes += [{}] * (-len(codes) % _BATCH if len(codes) > _BATCH else 0)
+    seen = [_noted(model, codes[start : start + _BATCH], imgsz) for start in range(0, len(codes), _BATCH)]
+    found = _Found(roots, names, others, _joined(seen), seen[0].grouped)
+    found.spread()
+    return {name: set(np.asarray(others[name])[tied].tolist()) for name, tied in found.tied.items() if tied.any()}
+
+
+def _joined(seen: Sequence[_Followed]) -> dict[int, Bools]:
+    """What arrived, of all passes; nothing where one says nothing."""
+    widths = {place: marks.shape[1] for part in seen for place, marks in part.places.items()}
+    return {
+        place: np.concatenate([part.places.get(place, np.zeros((part.count, width), np.bool_)) for part in seen])
+        for place, width in widths.items()
+    }
+
+
+def _digits(count: int) -> Bools:
+    """How numbers below a count are spelled: ``(count, 2, digits)``, whether each digit is 0, and whether it is 1."""
+    digits = max(1, (count - 1).bit_length())
+    ones = (np.arange(count)[:, None] >> np.arange(digits) & 1).astype(np.bool_)
+    return np.stack([~ones, ones], axis=1)
+
+
+def _codes(roots: Channels, others: Channels) -> Iterator[Channels]:
+    """What is NaN in each image: in the first all roots, then, layer by layer, by the digits of its channels."""
+    yield roots
+    for name, channels in others.items():
+        spelled = _digits(len(channels))
+        for chosen in spelled.reshape(len(channels), -1).T:
+            yield {name: np.asarray(channels)[chosen].tolist()}
+
+
+@dataclass(frozen=True)
+class _Grouped:
+    """A call of a convolution with several inputs in each of several groups."""
+
+    place: int
+    layer: str
+    groups: int
+    width: int
+
+
+class _Followed(Execution):
+    """Puts NaN into channels, notes where it arrives, and takes it out there.
+
+    Attributes:
+        count: Number of images.
+        places: By number of the call that mixes channels, ``(images, positions)``: whether NaN arrived; of those calls
+            where any did.
+        grouped: Calls of grouped convolutions.
+    """
+
+    def __init__(self, model: nn.Module, codes: Sequence[Channels]) -> None:
+        self.places: dict[int, Bools] = {}
+        self.grouped: list[_Grouped] = []
+        self.count = len(codes)
+        self._marks: dict[str, torch.Tensor] = {}
+        for image, code in enumerate(codes):
+            for name, channels in code.items():
+                if name not in self._marks:
+                    width = len(model.get_submodule(name).weight)  # type: ignore[arg-type]  # a Conv2d's
+                    self._marks[name] = torch.zeros(self.count, width, dtype=torch.bool)
+                self._marks[name][image, list(channels)] = True
+
+    def run(self, index: int, func: Any, args: Any, kwargs: Any) -> Any:
+        name = name_of(func)
+        if name == "convolution" and not _is_depthwise(args[0], args[1], args[8]):
+            args = (self._note(index, args[0], 1), *args[1:])
+        elif name in ("mm", "addmm"):
+            place = 1 if name == "addmm" else 0
+            args = (*args[:place], self._note(index, args[place], -1), *args[place + 1 :])
+        elif name in ("bmm", "baddbmm"):
+            place = 1 if name == "baddbmm" else 0
+            args = (*args[:place], *self._note_product(index, args[place], args[place + 1]), *args[place + 2 :])
+        elif name.startswith("_scaled_dot_product"):
+            query, key = self._note_product(index, args[0], args[1].transpose(-1, -2))
+            args = (query, key.transpose(-1, -2), *args[2:])
+        elif name in _NORMALISE:
+            args = (args[0].nan_to_num(0.0), *args[1:])
+        return func(*args, **kwargs)
+
+    def wrote(self, index: int, call: Call, outputs: list[torch.Tensor]) -> None:
+        if call.name != "convolution":
+            return
+        for owner in call.owners:
+            mark = self._marks.get(owner)
+            if mark is not None:
+                outputs[0].masked_fill_(mark[:, :, None, None].to(outputs[0].device), torch.nan)
+
+    def note_groups(self, calls: Sequence[Call], model: nn.Module) -> None:
+        """Find the calls of grouped convolutions where something arrived."""
+        for index in self.places:
+            for owner in calls[index].owners if calls[index].name == "convolution" else ():
+                layer = model.get_submodule(owner)
+                if isinstance(layer, nn.Conv2d) and layer.groups > 1:
+                    self.grouped.append(_Grouped(index, owner, layer.groups, layer.out_channels))
+
+    def _note(self, index: int, tensor: torch.Tensor, axis: int) -> torch.Tensor:
+        """What arrives along an axis, in whichever place; and the tensor without it."""
+        marked = tensor.isnan()
+        if not marked.any():
+            return tensor
+        self._add(index, marked.movedim(axis, -1).reshape(self.count, -1, tensor.shape[axis]).any(1))
+        return tensor.nan_to_num(0.0)
+
+    def _note_product(self, index: int, first: torch.Tensor, second: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """The same of the axis over which a product sums; what is NaN along the other axis is handed on by it."""
+        columns, rows = first.isnan().all(-2, keepdim=True), second.isnan().all(-1, keepdim=True)
+        if not (columns.any() or rows.any()):
+            return first, second
+        self._add(index, (columns.mT | rows).reshape(self.count, -1))
+        return first.masked_fill(columns, 0.0), second.masked_fill(rows, 0.0)
+
+    def _add(self, index: int, marked: torch.Tensor) -> None:
+        self.places[index] = marked.cpu().numpy()
+
+
+def _is_depthwise(given: torch.Tensor, weight: torch.Tensor, groups: int) -> bool:
+    return groups > 1 and groups == given.shape[1] and weight.shape[1] == 1
+
+
+def _noted(model: nn.Module, codes: Sequence[Channels], imgsz: int) -> _Followed:
+    with borrowed(model), watch(model) as running, torch.no_grad():
+        followed = _Followed(model, codes)
+        log = OpLog(model, running, followed)
+        images = probe_images(model, imgsz).expand(len(codes), -1, -1, -1).contiguous()
+        with log:
+            model(images)
+    followed.note_groups(log.calls, model)
+    return followed
+
+
+class _Found:
+    """Channels and positions that are known to go, and what follows.
+
+    Attributes:
+        tied: By layer, for each channel in question whether it goes.
+    """
+
+    def __init__(
+        self,
+        roots: Channels,
+        names: Sequence[str],
+        others: Channels,
+        places: Mapping[int, Bools],
+        grouped: Sequence[_Grouped],
+    ) -> None:
+        self.tied = {name: np.zeros(len(others[name]), dtype=np.bool_) for name in names}
+        self._roots, self._others, self._grouped = roots, others, grouped
+        self._reached = {place: marks[0].copy() for place, marks in places.items()}
+        self._at: dict[str, list[tuple[int, NDArray[np.intp], Bools]]] = {name: [] for name in names}
+        first = 1
+        for name in names:
+            spelled = _digits(len(others[name])).reshape(len(others[name]), -1)
+            for place, marks in places.items():
+                own = marks[first : first + spelled.shape[1]]
+                positions = np.flatnonzero(own.any(0))
+                if len(positions):
+                    # A channel is there if no image that spells it says otherwise. Where two of a layer arrive at one
+                    # position, others may seem to: more is then taken to be tied than is, and nothing less.
+                    otherwise = spelled.astype(np.int32) @ ~own[:, positions]
+                    self._at[name].append((place, positions, otherwise == 0))
+            first += spelled.shape[1]
+
+    def spread(self) -> None:
+        """From what is known to go to all that goes with it."""
+        more = True
+        while more:
+            more = any([self._spread_over(name) for name in self.tied])  # noqa: C419  # every layer has its turn
+            more |= any([self._spread_groups(call) for call in self._grouped])  # noqa: C419
+
+    def _spread_over(self, name: str) -> bool:
+        before, tied = self.tied[name].sum(), self.tied[name]
+        for place, positions, there in self._at[name]:
+            tied |= (there & self._reached[place][positions]).any(1)
+        for place, positions, there in self._at[name]:
+            self._reached[place][positions] |= there[tied].any(0)
+        return bool(tied.sum() != before)
+
+    def _spread_groups(self, call: _Grouped) -> bool:
+        reached = self._reached[call.place].reshape(call.groups, -1)
+        silent, more = reached.all(1), False
+        others = np.asarray(self._others.get(call.layer, ()), dtype=np.intp)
+        width = call.width
+        if call.layer in self.tied:
+            tied = self.tied[call.layer]
+            before = tied.sum()
+            tied |= silent[others // (width // call.groups)]
+            more = bool(tied.sum() != before)
+        gone = np.zeros(width, dtype=np.bool_)
+        gone[list(self._roots.get(call.layer, ()))] = True
+        if call.layer in self.tied:
+            gone[others[self.tied[call.layer]]] = True
+        unread = gone.reshape(call.groups, -1).all(1) & ~silent
+        reached[unread] = True
+        return more or bool(unread.any())
