@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -33,14 +35,21 @@ def test_a_share_of_everything_goes_and_the_file_says_how(command_line: CommandL
         "compact", "yolov8n-digits", "--ratio", "0.5", "--round-to", "8", *SMALL, "-o", "small.pt", "--json"
     )
     assert ran.code == 0
-    assert "note: the model was trained at 128 px, and is proven, measured and saved at 64 px" in ran.err
+    assert "note: the model was trained at 128 px, and is checked, measured and saved at 64 px" in ran.err
     assert (ran.json["imgsz"], ran.json["verdict"]) == (64, "safe")
     assert all(row["passed"] for row in ran.json["proof"])
+    counted = {row["name"]: row["detail"] for row in ran.json["proof"][-2:]}
     before, after = ran.json["params"]
+    assert counted == {
+        "parameters as predicted": f"{after:,}",
+        "multiply-accumulates as predicted": f"{ran.json['macs'][1]:,}",
+    }
     assert 0.2 < after / before < 0.3
     small = load_model("small.pt")
     assert image_size(small) == 64  # what it takes when it is pruned again
-    assert json.loads(Path("small.json").read_text(encoding="utf-8"))["record"]["imgsz"] == 64
+    record = json.loads(Path("small.json").read_text(encoding="utf-8"))["record"]
+    assert record["imgsz"] == 64
+    assert [row["name"] for row in record["proof"]][-2:] == list(counted)
     assert sum(parameter.numel() for parameter in small.parameters()) == after
     narrowed = [layer for layer, keep in steps_of("small.json").items() if keep]
     assert all(small.get_submodule(layer).out_channels % 8 == 0 for layer in narrowed)
@@ -78,6 +87,19 @@ def test_a_model_that_is_not_what_was_meant_is_not_written(
     ran = command_line("compact", "yolov8n-digits", "--ratio", "0.5", *SMALL, "-o", "small.pt", "--json")
     assert ran.code == 3
     assert ran.json["proof"][0]["error"] == (error if error < 1 else None)
+    assert not list(Path().glob("small.*"))
+
+
+def test_a_model_with_other_parameters_than_predicted_is_not_written(
+    command_line: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    observe = compact_module.observe
+    monkeypatch.setattr(compact_module, "observe", lambda *how: replace(observe(*how), params=1))
+    monkeypatch.setattr(compact_module, "prove", lambda *_: ())
+    ran = command_line("compact", "yolov8n-digits", "--ratio", "0.5", *SMALL, "-o", "small.pt")
+    assert ran.code == 3
+    assert re.search(r"^parameters as predicted +NO +– +params: predicted [0-9]+, observed 1$", ran.out, re.MULTILINE)
+    assert "not as predicted: params: predicted" in ran.err
     assert not list(Path().glob("small.*"))
 
 

@@ -253,7 +253,7 @@ def _size(asked: int | None, loaded: nn.Module) -> int:
 
     trained = trained_size(loaded)
     if asked is not None and trained is not None and asked != trained:
-        complain(f"note: the model was trained at {trained} px, and is proven, measured and saved at {asked} px")
+        complain(f"note: the model was trained at {trained} px, and is checked, measured and saved at {asked} px")
     return asked or image_size(loaded)
 
 

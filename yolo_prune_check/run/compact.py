@@ -32,7 +32,7 @@ from yolo_prune_check.run.checkpoint import save_checkpoint
 from yolo_prune_check.run.content import file_hash, key_of
 from yolo_prune_check.run.deployed import deployed
 from yolo_prune_check.run.plain import to_plain
-from yolo_prune_check.run.proving import recorded, sizes_of
+from yolo_prune_check.run.proving import recorded, sizes_of, totals
 from yolo_prune_check.run.record import write_atomically
 from yolo_prune_check.run.sidecar import write_sidecar
 from yolo_prune_check.scores import Scores
@@ -138,7 +138,7 @@ def compact(
         model: The untouched model; it stays so.
         graph: Its graph.
         prediction: Of the plan, by execution ``group``.
-        imgsz: Image size in pixels, of the proof and of what data is used for.
+        imgsz: Image size in pixels, of what is observed, of the proof (see `sizes_of`) and of what data is used for.
         data: What to measure with, and to train with; None for neither.
         training: How to train; None for not at all.
         seed: Of the training.
@@ -160,7 +160,8 @@ def compact(
     plan = prediction.plan
     small, reference = carry_out(model, plan, graph), meant_by(model, plan, graph)
     found = compare(prediction, observe(reference, small, graph.imgsz))
-    done = Compacted(small, prediction, _proven(reference, small, imgsz, data, progress), found.differences)
+    rows = _proven(reference, small, imgsz, data, progress)
+    done = Compacted(small, prediction, (*rows, *totals(found)), found.differences)
     if not done.proven:
         return done
     file, metrics = work_dir / FILE, list[Scores]()
@@ -188,7 +189,9 @@ def compact(
         small = result.model if earlier is None else earlier
         metrics.append(measure(placed(small, device)))
         reference = trained_reference(model, cuts_of(model, plan, graph), small, imgsz=graph.imgsz)
-        done = replace(done, model=small, proof=_proven(reference, small, imgsz, data, progress))
+        rows = _proven(reference, small, imgsz, data, progress)
+        counted = totals(compare(prediction, observe(None, small, graph.imgsz)))
+        done = replace(done, model=small, proof=(*rows, *counted))
         if not done.proven:
             return done
     else:

@@ -1,10 +1,10 @@
-"""The proof of a scenario's final model."""
+"""The proof of a pruned model: at which sizes, and with what was predicted of it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 import torch
 from torch import nn
@@ -22,6 +22,9 @@ from yolo_prune_check.run.state import State
 STRUCTURAL = ("group", "adapter")
 """Executions that change shapes: equality is not obvious there."""
 
+LARGEST: Final = 320
+"""Pixels: in float64 the memory for gradients grows with the image's area."""
+
 
 def prove_final(state: State) -> tuple[Check, ...]:
     """Compare the final model with the masked one that has the same weights.
@@ -31,7 +34,7 @@ def prove_final(state: State) -> tuple[Check, ...]:
     model, scenario = state.model, state.scenario
     real = partial(photographs, scenario.data) if image_channels(model) == 3 else None
     rows = prove(meant_by_final(state), model, sizes_of(model, state.baseline.graph.imgsz), real)
-    return rows if state.confirmation is None else (*rows, *_totals(state.confirmation))
+    return rows if state.confirmation is None else (*rows, *totals(state.confirmation))
 
 
 def meant_by_final(state: State) -> Reference:
@@ -43,11 +46,15 @@ def meant_by_final(state: State) -> Reference:
 
 
 def sizes_of(model: nn.Module, imgsz: int) -> tuple[int, int]:
-    """The image size, and half of it as far as the model takes that, else twice."""
+    """The image size, and half of it as far as the model takes that, else twice: what holds at one size must not pass.
+
+    A size above ``LARGEST`` counts as that, rounded down to a multiple of the model's largest stride, one at least.
+    """
     network: Any = model
     stride = max(32, int(torch.as_tensor(network.stride).max()))
-    half = imgsz // 2 // stride * stride
-    return imgsz, half or imgsz * 2
+    size = imgsz if imgsz <= LARGEST else max(LARGEST // stride * stride, stride)
+    half = size // 2 // stride * stride
+    return size, half or size * 2
 
 
 def recorded(checks: Sequence[Check]) -> tuple[CheckRecord, ...]:
@@ -55,8 +62,10 @@ def recorded(checks: Sequence[Check]) -> tuple[CheckRecord, ...]:
     return tuple(CheckRecord.of(row.name, row.passed, row.error, row.detail) for row in checks)
 
 
-def _totals(confirmation: Confirmation) -> tuple[Check, ...]:
-    """Parameters and multiply-accumulates, predicted and as torchinfo counts them."""
+def totals(confirmation: Confirmation) -> tuple[Check, ...]:
+    """Parameters and multiply-accumulates, predicted and as torchinfo counts them; no rows of a model that breaks."""
+    if confirmation.failure is not None:
+        return ()
     told = {"params": "parameters", "macs": "multiply-accumulates"}
     wrong = [difference for difference in confirmation.differences if difference.partition(":")[0] in told]
     seen = confirmation.observation
