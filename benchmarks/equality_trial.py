@@ -16,10 +16,11 @@ from yolo_prune_check.channels.graph import ChannelGraph
 from yolo_prune_check.channels.plan import Plan
 from yolo_prune_check.channels.predict import predict
 from yolo_prune_check.channels.prediction import Prediction
+from yolo_prune_check.confirm.asked import asked_for
 from yolo_prune_check.confirm.compare import compare
 from yolo_prune_check.confirm.observe import observe
 from yolo_prune_check.confirm.proof import prove
-from yolo_prune_check.prune.apply import carry_out, meant_by
+from yolo_prune_check.prune.apply import carry_out, cuts_of, meant_by
 
 SIZE = 64
 """Size in pixels at which models are traced."""
@@ -88,7 +89,8 @@ def try_plan(model: nn.Module, graph: ChannelGraph, plan: Plan, result: Result) 
 def _wrong(model: nn.Module, graph: ChannelGraph, plan: Plan, prediction: Prediction, result: Result) -> list[str]:
     small, meant = carry_out(model, plan, graph), meant_by(model, plan, graph)
     differences = compare(prediction, observe(meant, small, graph.imgsz)).differences
-    rows = prove(meant, small, sizes_of(model), photographs)
+    asked = asked_for(model, plan, cuts_of(model, plan, graph), imgsz=graph.imgsz)
+    rows = asked, *prove(meant, small, sizes_of(model), photographs)
     result.agreed += not differences
     result.proven += all(row.passed for row in rows)
     for row in rows:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
@@ -17,6 +18,7 @@ Corruption = Callable[[nn.Module, nn.Module], None]
 
 EVAL, EXPORT = "eval, random image, 64 px", "forward for export, random image, 64 px"
 GRADIENTS, WIDTHS = "gradients in train mode, 96 px", "width attributes"
+SETTINGS = "modules and settings"
 PARTS = ("weight", "bias", "running_mean", "running_var")
 
 
@@ -151,6 +153,10 @@ def attribute(module: str, name: str, value: object) -> Corruption:
 def in_half(small: nn.Module, full: nn.Module) -> None:
     """All weights as a checkpoint in float16 holds them."""
     small.half().float()
+
+
+def names_exchanged(small: Any, full: nn.Module) -> None:
+    small.names = {**small.names, 0: small.names[1], 1: small.names[0]}
 
 
 def freeze(norm: str) -> Corruption:
@@ -291,6 +297,19 @@ OTHERS = (
         attribute("model.1.bn", "num_features", 32),
         "model.1.bn: num_features says 32, the weights say 16",
         WIDTHS,
+    ),
+    Fault(
+        "names of classes exchanged",
+        names_exchanged,
+        "the network says names[0] = 1, not 0",
+        SETTINGS,
+    ),
+    Fault("fewer detections", attribute("model.22", "max_det", 1), "model.22 says max_det = 1, not nothing", SETTINGS),
+    Fault(
+        "a dropout behind an activation",
+        attribute("model.3", "act", nn.Sequential(nn.SiLU(), nn.Dropout(0.5))),
+        "model.3.act is not meant to be there",
+        SETTINGS,
     ),
     FROZEN,
 )

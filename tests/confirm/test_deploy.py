@@ -104,6 +104,23 @@ def test_an_export_that_failed_is_said_with_its_error() -> None:
     ] * 2
 
 
+def test_an_export_that_ultralytics_calls_too_small_is_looked_at_all_the_same(tmp_path: Path) -> None:
+    onnx = pytest.importorskip("onnx", reason="the extra onnx is not installed")
+    pytest.importorskip("onnxruntime", reason="the extra onnx is not installed")
+    value = onnx.helper.make_tensor_value_info
+    ends = [value(name, onnx.TensorProto.FLOAT, [1, 3]) for name in ("taken", "given")]
+    graph = onnx.helper.make_graph([onnx.helper.make_node("Neg", ["taken"], ["given"])], "g", ends[:1], ends[1:])
+    opset = onnx.helper.make_opsetid("", 18)
+    onnx.save(onnx.helper.make_model(graph, opset_imports=[opset], ir_version=10), tmp_path / "model.onnx")
+    image = torch.rand(1, 3)
+    error = "AssertionError: 0.081 MB output model too small (likely corrupt or unsupported ops)"
+    checks = onnx_file.onnx_checks(tmp_path / "model.onnx", error, {"output 0": -image}, image, 22)
+    assert [check.passed for check in checks] == [True, True]
+    assert checks[0].detail.endswith("; Ultralytics writes it, and raises that it is too small")
+    checks = onnx_file.onnx_checks(tmp_path / "model.onnx", error, {"output 0": image}, image, 22)
+    assert [check.passed for check in checks] == [True, False]
+
+
 def test_a_file_that_is_not_there_is_the_callers_mistake(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"gone\.pt: the checkpoint cannot be read"):
         deploy_checks(small_digits(), tmp_path / "gone.pt", imgsz=SIZE)

@@ -15,13 +15,8 @@ from torch import nn
 
 from yolo_prune_check.channels.plan import Plan, as_ranges
 from yolo_prune_check.confirm.check import Check
-from yolo_prune_check.confirm.meant import difference
 from yolo_prune_check.confirm.meeting import tied_to
-from yolo_prune_check.prune.copied import copied
 from yolo_prune_check.prune.cuts import Cuts
-from yolo_prune_check.prune.norms import norms_of
-from yolo_prune_check.prune.reference import Reference
-from yolo_prune_check.prune.silenced import reference_of
 
 NAME = "what goes is what the plan asks for"
 _LISTED = 3
@@ -30,7 +25,7 @@ _SMALL = 32
 
 
 def asked_for(model: nn.Module, plan: Plan, cuts: Cuts, *, imgsz: int) -> Check:
-    """Whether all that is cut was named by a plan, is tied to what was, or does nothing any more without that.
+    """Whether all that is cut was named by a plan, or is tied to what was.
 
     Args:
         model: The untouched model; it is left as it was.
@@ -47,43 +42,22 @@ def asked_for(model: nn.Module, plan: Plan, cuts: Cuts, *, imgsz: int) -> Check:
     roots = {name: sorted(lost & named.get(name, set())) for name, lost in gone.items()}
     rest = {name: lost - named.get(name, set()) for name, lost in gone.items()}
     others = {name: sorted(lost) for name, lost in rest.items() if lost}
-    tied = tied_to(model, roots, others, _size(model, imgsz))
+    try:
+        tied = tied_to(model, roots, others, _size(model, imgsz))
+    except RuntimeError:  # a model that does not take so small an image
+        tied = tied_to(model, roots, others, imgsz)
     left = {name: sorted(set(lost) - tied.get(name, set())) for name, lost in others.items()}
     left = {name: lost for name, lost in left.items() if lost}
-    detail = _words(named, gone, tied)
-    if left and not _does_nothing(model, cuts, left, imgsz):
+    if left:
         places = [f"{name} loses {as_ranges(lost)}" for name, lost in sorted(left.items())]
         more = f", and {len(places) - _LISTED} more" if len(places) > _LISTED else ""
         return Check(NAME, False, None, f"nothing asks for it: {', '.join(places[:_LISTED])}{more}")
-    if left:
-        detail += f"; {_count(left)} that do nothing without these"
-    return Check(NAME, True, None, detail)
+    return Check(NAME, True, None, _words(named, gone, tied))
 
 
 def _size(model: nn.Module, imgsz: int) -> int:
     stride: Any = getattr(model, "stride", None)
     return imgsz if stride is None else min(imgsz, max(_SMALL, int(torch.as_tensor(stride).max())))
-
-
-def _does_nothing(model: nn.Module, cuts: Cuts, channels: Mapping[str, Sequence[int]], imgsz: int) -> bool:
-    """Whether it makes no difference to all that is left if these channels are there, once the other ones are silent.
-
-    As queries and keys of an attention head whose values are gone. A channel that only a norm behind a concat hands on
-    is silent behind that as well, and is not told apart.
-    """
-    silent = reference_of(model, cuts, imgsz=imgsz)
-    alive = copied(silent.model)
-    norms = norms_of(model, channels, imgsz=imgsz)
-    with torch.no_grad():
-        for name, numbers in channels.items():
-            for part in filter(None, (name, norms[name])):
-                own, untouched = alive.get_submodule(part), model.get_submodule(part)
-                for kind in ("weight", "bias"):
-                    tensor: Any = own._parameters.get(kind)
-                    if tensor is not None:
-                        tensor[list(numbers)] = untouched.get_parameter(kind)[list(numbers)]
-    found = difference(Reference(silent.model), alive, imgsz)
-    return found.relative is not None and found.first is None
 
 
 def _words(named: Mapping[str, set[int]], gone: Mapping[str, set[int]], tied: Mapping[str, set[int]]) -> str:

@@ -13,11 +13,12 @@ import torch
 from torch import nn
 
 from yolo_prune_check.confirm import onnx_file
+from yolo_prune_check.confirm.alike import unlike
 from yolo_prune_check.confirm.check import Check
 from yolo_prune_check.confirm.closeness import compared
 from yolo_prune_check.confirm.elsewhere import Elsewhere, used_elsewhere
 from yolo_prune_check.confirm.probe import probe_images
-from yolo_prune_check.confirm.standalone import first_line, seen
+from yolo_prune_check.confirm.standalone import first_line, seen, told
 from yolo_prune_check.confirm.widths import stale_widths
 from yolo_prune_check.model.checkpoint import foreign_names
 from yolo_prune_check.model.quiet import prepare_ultralytics, quietly
@@ -109,6 +110,9 @@ def _reloaded(network: Any, image: torch.Tensor, elsewhere: Elsewhere) -> Check:
     error = elsewhere.errors["load"]
     if error is not None:
         return Check(RELOADED, False, None, error)
+    other = unlike(told(network), elsewhere.told)
+    if other is not None:
+        return Check(RELOADED, False, None, other)
     setting = "float32, in a Python without yolo-prune-check"
     return compared(RELOADED, seen(network, image), elsewhere.seen, REPEATED, setting)
 

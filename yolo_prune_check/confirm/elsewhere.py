@@ -8,6 +8,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -24,11 +25,13 @@ class Elsewhere:
     Attributes:
         errors: For each thing that was tried (``load``, ``predict``, ``onnx``) the error that stopped it, or None.
         seen: Head inputs and outputs of the reloaded model, by name; empty if it did not run.
+        told: What the reloaded model says of itself; see ``standalone.told``; empty if it did not run.
         onnx: The exported file, if it was asked for and there is one.
     """
 
     errors: dict[str, str | None]
     seen: dict[str, torch.Tensor]
+    told: dict[str, dict[str, Any]]
     onnx: Path | None
 
 
@@ -62,6 +65,9 @@ def used_elsewhere(checkpoint: Path, image: torch.Tensor, folder: Path, *, onnx:
     answer = folder / standalone.SAID
     said: dict[str, str | None] = json.loads(answer.read_text(encoding="utf-8")) if answer.is_file() else {}
     errors = {deed: said.get(deed, ended) for deed in deeds}  # what it did not get to, it did not answer
-    found = torch.load(folder / standalone.SEEN, weights_only=True) if errors["load"] is None else {}
+    loaded = errors["load"] is None
+    found, told = (
+        torch.load(folder / name, weights_only=True) if loaded else {} for name in (standalone.SEEN, standalone.TOLD)
+    )
     exported = folder / standalone.ONNX
-    return Elsewhere(errors, found, exported if exported.is_file() else None)
+    return Elsewhere(errors, found, told, exported if exported.is_file() else None)

@@ -12,7 +12,6 @@ those images that spell c in binary digits, so that a position tells who arrived
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -28,6 +27,8 @@ from yolo_prune_check.prune.running import watch
 Channels = Mapping[str, Sequence[int]]
 """Numbers of output channels, by convolution."""
 Bools = NDArray[np.bool_]
+Place = str | int
+"""Where channels are mixed: a convolution, or the number of another call."""
 
 _BATCH = 64
 """Images in one pass."""
@@ -38,6 +39,9 @@ _NORMALISE = frozenset({"native_layer_norm", "native_group_norm"})
 def tied_to(model: nn.Module, roots: Channels, others: Channels, imgsz: int) -> dict[str, set[int]]:
     """Which other channels go if these go.
 
+    An operator that mixes channels otherwise than those named above hands NaN on to all of them, and what lies behind
+    one may be taken to be tied and is not. No stock YOLO has one.
+
     Args:
         model: A model that runs; it is left as it was.
         roots: Channels that go.
@@ -45,26 +49,28 @@ def tied_to(model: nn.Module, roots: Channels, others: Channels, imgsz: int) -> 
         imgsz: Image size in pixels.
 
     Returns:
-        By layer, those that meet a root, or a channel that does; also outputs of a group of a grouped convolution all
-        of whose inputs go, and inputs that only groups read all of whose outputs go.
+        By layer, those that meet a root, or a channel that does.
     """
     names = [name for name in others if len(others[name])]
     if not names:
         return {}
     codes: list[Channels] = list(_codes(roots, {name: others[name] for name in names}))
-    # Passes of equal size: a batch of one may take other calls, and places are known by their numbers.
+    # Passes of equal size: a batch of one may make other calls, and some places are known by their numbers.
     codes += [{}] * (-len(codes) % _BATCH if len(codes) > _BATCH else 0)
     seen = [_noted(model, codes[start : start + _BATCH], imgsz) for start in range(0, len(codes), _BATCH)]
-    found = _Found(roots, names, others, _joined(seen), seen[0].grouped)
+    places = _joined(seen, [len(codes[start : start + _BATCH]) for start in range(0, len(codes), _BATCH)])
+    found = _Found(names, others, places)
     found.spread()
     return {name: set(np.asarray(others[name])[tied].tolist()) for name, tied in found.tied.items() if tied.any()}
 
 
-def _joined(seen: Sequence[_Followed]) -> dict[int, Bools]:
+def _joined(seen: Sequence[Mapping[Place, Bools]], counts: Sequence[int]) -> dict[Place, Bools]:
     """What arrived, of all passes; nothing where one says nothing."""
-    widths = {place: marks.shape[1] for part in seen for place, marks in part.places.items()}
+    widths = {place: marks.shape[1] for part in seen for place, marks in part.items()}
     return {
-        place: np.concatenate([part.places.get(place, np.zeros((part.count, width), np.bool_)) for part in seen])
+        place: np.concatenate(
+            [part.get(place, np.zeros((count, width), np.bool_)) for part, count in zip(seen, counts, strict=True)]
+        )
         for place, width in widths.items()
     }
 
@@ -85,16 +91,6 @@ def _codes(roots: Channels, others: Channels) -> Iterator[Channels]:
             yield {name: np.asarray(channels)[chosen].tolist()}
 
 
-@dataclass(frozen=True)
-class _Grouped:
-    """A call of a convolution with several inputs in each of several groups."""
-
-    place: int
-    layer: str
-    groups: int
-    width: int
-
-
 class _Followed(Execution):
     """Puts NaN into channels, notes where it arrives, and takes it out there.
 
@@ -102,12 +98,10 @@ class _Followed(Execution):
         count: Number of images.
         places: By number of the call that mixes channels, ``(images, positions)``: whether NaN arrived; of those calls
             where any did.
-        grouped: Calls of grouped convolutions.
     """
 
     def __init__(self, model: nn.Module, codes: Sequence[Channels]) -> None:
         self.places: dict[int, Bools] = {}
-        self.grouped: list[_Grouped] = []
         self.count = len(codes)
         self._marks: dict[str, torch.Tensor] = {}
         for image, code in enumerate(codes):
@@ -140,22 +134,25 @@ class _Followed(Execution):
         for owner in call.owners:
             mark = self._marks.get(owner)
             if mark is not None:
-                outputs[0].masked_fill_(mark[:, :, None, None].to(outputs[0].device), torch.nan)
+                rows = mark.repeat_interleave(len(outputs[0]) // self.count, 0)  # images may be cut into pieces
+                outputs[0].masked_fill_(rows[:, :, None, None].to(outputs[0].device), torch.nan)
 
-    def note_groups(self, calls: Sequence[Call], model: nn.Module) -> None:
-        """Find the calls of grouped convolutions where something arrived."""
-        for index in self.places:
-            for owner in calls[index].owners if calls[index].name == "convolution" else ():
-                layer = model.get_submodule(owner)
-                if isinstance(layer, nn.Conv2d) and layer.groups > 1:
-                    self.grouped.append(_Grouped(index, owner, layer.groups, layer.out_channels))
+    def by_layer(self, calls: Sequence[Call]) -> dict[Place, Bools]:
+        """What arrived, of all calls of a convolution together, as they read by the same weight."""
+        found: dict[Place, Bools] = {}
+        for index, marks in self.places.items():
+            owners = calls[index].owners if calls[index].name == "convolution" else ()
+            place = owners[0] if owners else index
+            found[place] = marks | found[place] if place in found else marks
+        return found
 
     def _note(self, index: int, tensor: torch.Tensor, axis: int) -> torch.Tensor:
         """What arrives along an axis, in whichever place; and the tensor without it."""
         marked = tensor.isnan()
         if not marked.any():
             return tensor
-        self._add(index, marked.movedim(axis, -1).reshape(self.count, -1, tensor.shape[axis]).any(1))
+        if len(tensor) % self.count == 0:  # else what arrives is not told apart by images any more
+            self._add(index, marked.movedim(axis, -1).reshape(self.count, -1, tensor.shape[axis]).any(1))
         return tensor.nan_to_num(0.0)
 
     def _note_product(self, index: int, first: torch.Tensor, second: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -174,15 +171,14 @@ def _is_depthwise(given: torch.Tensor, weight: torch.Tensor, groups: int) -> boo
     return groups > 1 and groups == given.shape[1] and weight.shape[1] == 1
 
 
-def _noted(model: nn.Module, codes: Sequence[Channels], imgsz: int) -> _Followed:
+def _noted(model: nn.Module, codes: Sequence[Channels], imgsz: int) -> dict[Place, Bools]:
     with borrowed(model), watch(model) as running, torch.no_grad():
         followed = _Followed(model, codes)
         log = OpLog(model, running, followed)
         images = probe_images(model, imgsz).expand(len(codes), -1, -1, -1).contiguous()
         with log:
             model(images)
-    followed.note_groups(log.calls, model)
-    return followed
+    return followed.by_layer(log.calls)
 
 
 class _Found:
@@ -194,16 +190,13 @@ class _Found:
 
     def __init__(
         self,
-        roots: Channels,
         names: Sequence[str],
         others: Channels,
-        places: Mapping[int, Bools],
-        grouped: Sequence[_Grouped],
+        places: Mapping[Place, Bools],
     ) -> None:
         self.tied = {name: np.zeros(len(others[name]), dtype=np.bool_) for name in names}
-        self._roots, self._others, self._grouped = roots, others, grouped
         self._reached = {place: marks[0].copy() for place, marks in places.items()}
-        self._at: dict[str, list[tuple[int, NDArray[np.intp], Bools]]] = {name: [] for name in names}
+        self._at: dict[str, list[tuple[Place, NDArray[np.intp], Bools]]] = {name: [] for name in names}
         first = 1
         for name in names:
             spelled = _digits(len(others[name])).reshape(len(others[name]), -1)
@@ -222,7 +215,6 @@ class _Found:
         more = True
         while more:
             more = any([self._spread_over(name) for name in self.tied])  # noqa: C419  # every layer has its turn
-            more |= any([self._spread_groups(call) for call in self._grouped])  # noqa: C419
 
     def _spread_over(self, name: str) -> bool:
         before, tied = self.tied[name].sum(), self.tied[name]
@@ -231,21 +223,3 @@ class _Found:
         for place, positions, there in self._at[name]:
             self._reached[place][positions] |= there[tied].any(0)
         return bool(tied.sum() != before)
-
-    def _spread_groups(self, call: _Grouped) -> bool:
-        reached = self._reached[call.place].reshape(call.groups, -1)
-        silent, more = reached.all(1), False
-        others = np.asarray(self._others.get(call.layer, ()), dtype=np.intp)
-        width = call.width
-        if call.layer in self.tied:
-            tied = self.tied[call.layer]
-            before = tied.sum()
-            tied |= silent[others // (width // call.groups)]
-            more = bool(tied.sum() != before)
-        gone = np.zeros(width, dtype=np.bool_)
-        gone[list(self._roots.get(call.layer, ()))] = True
-        if call.layer in self.tied:
-            gone[others[self.tied[call.layer]]] = True
-        unread = gone.reshape(call.groups, -1).all(1) & ~silent
-        reached[unread] = True
-        return more or bool(unread.any())

@@ -17,9 +17,11 @@ from typing import Any
 import torch
 from torch import nn
 
+from yolo_prune_check.confirm.alike import unlike
 from yolo_prune_check.confirm.check import Check
 from yolo_prune_check.confirm.meant import WRONG, Difference, Images, difference, distance, silencing
 from yolo_prune_check.confirm.probe import probe_images, tensors_of
+from yolo_prune_check.confirm.standalone import told
 from yolo_prune_check.confirm.widths import stale_widths
 from yolo_prune_check.prune.copied import copied
 from yolo_prune_check.prune.reference import Reference
@@ -76,9 +78,12 @@ def _rows(
         yield _row(f"gradients in train mode, {size} px", partial(_gradients, reference, reference.cut, pruned, size))
         yield _row("parameters and buffers", partial(_numbers_apart, reference.model, reference.cut, pruned))
     if adapters_in(pruned):
-        return  # a layer with an adapter is narrower than what its module says, and emits just that
+        return  # a layer with an adapter is another module, narrower than what it says, and emits just that
     stale = stale_widths(pruned)
     yield Check("width attributes", not stale, None, "; ".join(stale) or "modules say of their widths what is true")
+    if reference.cut is not None:
+        other = _told_otherwise(reference.model, reference.cut, pruned)
+        yield Check("modules and settings", other is None, None, other or "names of classes and all else are as before")
 
 
 def _lost_by_fusing(pruned: nn.Module) -> str | None:
@@ -185,6 +190,13 @@ def _numbers_apart(wide: nn.Module, cut: Callable[[nn.Module], None], pruned: nn
         if relative > WRONG and first is None:
             first = name
     return Difference(largest, largest, first)
+
+
+def _told_otherwise(wide: nn.Module, cut: Callable[[nn.Module], None], pruned: nn.Module) -> str | None:
+    """What the pruned model says of itself that the other one does not: no output depends on the names of classes."""
+    meant = copied(wide)
+    cut(meant)
+    return unlike(told(meant), told(pruned))
 
 
 def _numbers_of(model: nn.Module) -> dict[str, torch.Tensor]:

@@ -4,9 +4,9 @@ It is run by its path (see ``elsewhere``) and imports nothing of this package.
 
     python -P standalone.py CHECKPOINT FOLDER THREADS PARENT [onnx]
 
-It takes ``FOLDER/image.pt`` and leaves ``FOLDER/seen.pt`` (what ``seen`` gives), ``FOLDER/model.onnx`` if asked for,
-and ``FOLDER/said.json``: for each thing it did null, or the first line of the error that stopped it. It ends at once
-when its parent, process PARENT, has ended.
+It takes ``FOLDER/image.pt`` and leaves ``FOLDER/seen.pt`` (what ``seen`` gives), ``FOLDER/told.pt`` (what ``told``
+gives), ``FOLDER/model.onnx`` if asked for, and ``FOLDER/said.json``: for each thing it did null, or the first line of
+the error that stopped it. It ends at once when its parent, process PARENT, has ended.
 """
 
 from __future__ import annotations
@@ -28,7 +28,15 @@ import torch
 from torch import nn
 
 ABSENT: Final = "yolo_prune_check"
-IMAGE, SEEN, ONNX, SAID = "image.pt", "seen.pt", "model.onnx", "said.json"
+IMAGE, SEEN, TOLD, ONNX, SAID = "image.pt", "seen.pt", "told.pt", "model.onnx", "said.json"
+_PASSING: Final = frozenset(
+    {
+        *("training", "inplace", "recompute_scale_factor"),  # how it is used, which loading sets anew
+        *("shape", "anchors", "strides"),  # of the last image
+        *("args", "pt_path", "task", "criterion"),  # of the file, and of a training
+    }
+)
+"""Attributes that say nothing of what a network is."""
 
 
 class Absent(MetaPathFinder):
@@ -67,6 +75,37 @@ def seen(network: Any, image: torch.Tensor) -> dict[str, torch.Tensor]:
     return found | {f"output {number}": tensor for number, tensor in enumerate(_floating(outputs))}
 
 
+def told(network: nn.Module) -> dict[str, dict[str, Any]]:
+    """What a network says of itself beside its weights: class and plain attributes of every module, by its name.
+
+    Among them the names of the classes, strides, and all by which a head decodes.
+    """
+    found = {}
+    for name, module in network.named_modules():
+        kind = type(module)
+        found[name] = {"class": f"{kind.__module__}.{kind.__qualname__}"} | {
+            key: plain[0]
+            for key, value in vars(module).items()
+            if not key.startswith("_") and key not in _PASSING and (plain := _plain(value))
+        }
+    return found
+
+
+def _plain(value: Any) -> list[Any]:
+    """The value alone in a list if it is a number, text or nothing, or holds such; else an empty list."""
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return [value]
+    if isinstance(value, torch.Tensor):
+        return [value.tolist()]
+    if isinstance(value, (list, tuple)):
+        items = [_plain(item) for item in value]
+        return [[item[0] for item in items]] if all(items) else []
+    if isinstance(value, dict):
+        items = [_plain(item) for item in value.values()]
+        return [dict(zip(map(str, value), (item[0] for item in items), strict=True))] if all(items) else []
+    return []
+
+
 def first_line(error: BaseException) -> str:
     """What an exception says, in a line that fits into a table."""
     lines = str(error).strip().splitlines()
@@ -88,6 +127,7 @@ def _load(checkpoint: Path, folder: Path) -> None:
     from ultralytics import YOLO
 
     network = YOLO(checkpoint).model
+    torch.save(told(network), folder / TOLD)
     torch.save(seen(network, torch.load(folder / IMAGE, weights_only=True)), folder / SEEN)
 
 

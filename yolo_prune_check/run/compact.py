@@ -16,6 +16,7 @@ from yolo_prune_check.channels.graph import ChannelGraph
 from yolo_prune_check.channels.plan import Plan, Step
 from yolo_prune_check.channels.prediction import Prediction
 from yolo_prune_check.channels.removal import find_removal
+from yolo_prune_check.confirm.asked import asked_for
 from yolo_prune_check.confirm.check import Check
 from yolo_prune_check.confirm.compare import compare
 from yolo_prune_check.confirm.observe import observe
@@ -160,8 +161,10 @@ def compact(
     plan = prediction.plan
     small, reference = carry_out(model, plan, graph), meant_by(model, plan, graph)
     found = compare(prediction, observe(reference, small, graph.imgsz))
+    cuts = cuts_of(model, plan, graph)
+    asked = asked_for(model, plan, cuts, imgsz=graph.imgsz)
     rows = _proven(reference, small, imgsz, data, progress)
-    done = Compacted(small, prediction, (*rows, *totals(found)), found.differences)
+    done = Compacted(small, prediction, (asked, *rows, *totals(found)), found.differences)
     if not done.proven:
         return done
     file, metrics = work_dir / FILE, list[Scores]()
@@ -188,10 +191,10 @@ def compact(
             write_atomically(file.with_suffix(_HASH), file_hash(file))
         small = result.model if earlier is None else earlier
         metrics.append(measure(placed(small, device)))
-        reference = trained_reference(model, cuts_of(model, plan, graph), small, imgsz=graph.imgsz)
+        reference = trained_reference(model, cuts, small, imgsz=graph.imgsz)
         rows = _proven(reference, small, imgsz, data, progress)
         counted = totals(compare(prediction, observe(None, small, graph.imgsz)))
-        done = replace(done, model=small, proof=(*rows, *counted))
+        done = replace(done, model=small, proof=(asked, *rows, *counted))
         if not done.proven:
             return done
     else:

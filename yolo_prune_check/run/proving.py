@@ -9,6 +9,7 @@ from typing import Any, Final
 import torch
 from torch import nn
 
+from yolo_prune_check.confirm.asked import asked_for
 from yolo_prune_check.confirm.check import Check
 from yolo_prune_check.confirm.compare import Confirmation
 from yolo_prune_check.confirm.proof import prove
@@ -27,13 +28,15 @@ LARGEST: Final = 320
 
 
 def prove_final(state: State) -> tuple[Check, ...]:
-    """Compare the final model with the masked one that has the same weights.
+    """Look whether the right channels went, and compare the final model with the masked one of the same weights.
 
     After fine-tuning, the model of full width gets the trained weights of what is left.
     """
-    model, scenario = state.model, state.scenario
+    model, scenario, baseline = state.model, state.scenario, state.baseline
     real = partial(photographs, scenario.data) if image_channels(model) == 3 else None
-    rows = prove(meant_by_final(state), model, sizes_of(model, state.baseline.graph.imgsz), real)
+    rows = prove(meant_by_final(state), model, sizes_of(model, baseline.graph.imgsz), real)
+    if scenario.execution == "group":
+        rows = asked_for(baseline.model, state.plan(), state.cuts, imgsz=baseline.graph.imgsz), *rows
     return rows if state.confirmation is None else (*rows, *totals(state.confirmation))
 
 
