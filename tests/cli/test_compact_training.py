@@ -7,10 +7,13 @@ from typing import Any, NoReturn
 
 import pytest
 
+from benchmarks.killed_run import write_few
 from tests.cli.conftest import CommandLine
 from tests.gpus import StandIn
 from tests.train.tiny import write_data
 from yolo_prune_check.channels.plan import Plan
+from yolo_prune_check.confirm import deploy
+from yolo_prune_check.confirm.check import Check
 from yolo_prune_check.errors import UserError
 from yolo_prune_check.run import compact as compact_module
 from yolo_prune_check.run.compact import compact_key
@@ -88,3 +91,19 @@ def test_a_training_that_is_told_otherwise_is_another_one() -> None:
         for training in (FineTune.model_validate(usual), *asked)
     }
     assert len(keys) == 1 + len(asked)
+
+
+def test_a_training_that_makes_it_worse_is_told(command_line: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compact_module, "deployed", lambda *_, **__: (Check(deploy.RELOADED, True),))
+    monkeypatch.setattr(compact_module, "prove", lambda *_: ())
+    write_few(Path(), 4)
+    start = ("compact", "yolov8n-digits", "--ratio", "0.01", "--imgsz", "64", "-o", "small.pt", "--data", "few.yaml")
+    ran = command_line(*start, "--fine-tune", "1", "--lr", "0.2", "--batch", "2", "--json")
+    assert ran.code == 0, ran.err
+    _, pruned, trained = (scores["map50_95"] for scores in ran.json["metrics"])
+    assert pruned > trained + 0.01
+    fell = f"mAP50-95 fell from {pruned:.3f} to {trained:.3f}"
+    assert ran.json["worsened"] == fell
+    assert (
+        f"warning: training made it worse: {fell}. Train longer, or with a smaller --lr than 0.2.\nsaved small.pt\n"
+    ) in ran.err

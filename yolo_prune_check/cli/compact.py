@@ -164,6 +164,7 @@ def compact(
                 "macs": [whole.macs, done.prediction.macs],
                 "latency": latency,
                 "metrics": list(done.metrics),
+                "worsened": done.worsened,
                 "proof": recorded(done.proof),
                 "deploy": recorded(done.deploy),
                 "differences": list(done.differences),
@@ -171,6 +172,9 @@ def compact(
         )
     else:
         say(tables(done, (whole.params, whole.macs), latency, imgsz=graph.imgsz))
+    if training is not None and done.worsened is not None:
+        advice = f"Train longer, or with a smaller --lr than {training.lr:g}."
+        complain(f"warning: training made it worse: {done.worsened}. {advice}")
     if not done.usable:
         _refute(done, kept.path)
     complain(f"saved {out}")
