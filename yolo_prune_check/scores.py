@@ -28,6 +28,7 @@ class MeanAveragePrecision:
     names: ClassVar[tuple[str, str]] = ("mAP50", "mAP50-95")
     pair: ClassVar[str] = "mAP50 / 50-95"
     budget: ClassVar[str] = "max_map_drop"
+    budgeted_name: ClassVar[str] = "mAP50-95"
     blindness: ClassVar[str] = "the untouched model finds next to nothing in this data"
 
     @property
@@ -73,6 +74,7 @@ class Accuracy:
     names: ClassVar[tuple[str, str]] = ("top-1 accuracy", "top-5 accuracy")
     pair: ClassVar[str] = "top-1 / top-5 accuracy"
     budget: ClassVar[str] = "max_accuracy_drop"
+    budgeted_name: ClassVar[str] = "top-1 accuracy"
     blindness: ClassVar[str] = "the untouched model is hardly better on this data than naming one class always"
 
     @property
@@ -102,3 +104,13 @@ class Accuracy:
 
 
 Scores = MeanAveragePrecision | Accuracy
+
+
+def fall(before: Scores, after: Scores) -> str | None:
+    """How the number that budgets limit has fallen, in as many digits as people are shown; None if it has not.
+
+    >>> fall(MeanAveragePrecision(0.9, 0.7), MeanAveragePrecision(0.8, 0.65))
+    'mAP50-95 fell from 0.700 to 0.650'
+    """
+    one, other = (round(scores.budgeted, 3) for scores in (before, after))
+    return f"{before.budgeted_name} fell from {one:.3f} to {other:.3f}" if other < one else None

@@ -147,6 +147,18 @@ def test_every_field_is_explained() -> None:
         assert re.search(rf"fine_tune: {{.*\b{name}:", SPECS)
 
 
+def test_the_recipe_of_the_training_is_told_with_its_numbers() -> None:
+    from yolo_prune_check.model.quiet import prepare_ultralytics
+
+    prepare_ultralytics()
+    from yolo_prune_check.train.job import _AUGMENTATION, WARMUP_BATCHES, WARMUP_SHARE
+
+    told = ("translate", "scale", "hsv_h", "hsv_s", "hsv_v")
+    assert ", ".join(f"`{name}` {_AUGMENTATION[name]}" for name in told) in SPECS
+    assert not any(value for name, value in _AUGMENTATION.items() if name not in told)
+    assert (WARMUP_SHARE, f"a tenth of all batches, {WARMUP_BATCHES} at most" in SPECS) == (0.1, True)
+
+
 def test_every_hazard_is_explained() -> None:
     from yolo_prune_check.channels.prediction import HAZARDS
 

@@ -113,8 +113,8 @@ def test_mixed_precision_on_the_cpu_is_refused_before_anything_runs(monkeypatch:
     with pytest.raises(UserError) as caught:
         list(run(scenario_of(text=mixed)))
     assert str(caught.value) == (
-        "x.prune.yaml:5: mixed precision is for GPUs only: got 'cpu'. Leave out `fine_tune.amp`, or name a GPU: "
-        "`device: 0` in a spec, --device, pytest's --prune-device or devices=[0] in fine_tune."
+        "x.prune.yaml:5: mixed precision is for GPUs only: got 'cpu'. Leave out `fine_tune.amp` or `--amp`, or "
+        "name a GPU: `device: 0` in a spec, --device, pytest's --prune-device or devices=[0] in fine_tune."
     )
 
 

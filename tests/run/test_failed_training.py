@@ -1,4 +1,7 @@
-"""A training that fails in a later step makes that step fail, and what was done until then stays on record."""
+"""A training that fails in a later step makes that step fail, and what was done until then stays on record.
+
+One that makes the model worse fails nothing, and is told.
+"""
 
 from __future__ import annotations
 
@@ -16,9 +19,10 @@ from yolo_prune_check.plugin.store import run_scenario
 from yolo_prune_check.prune.copied import copied
 from yolo_prune_check.run import step as step_module
 from yolo_prune_check.run.record import Record
+from yolo_prune_check.scores import MeanAveragePrecision
 from yolo_prune_check.spec import load_spec
 from yolo_prune_check.train.failure import TrainingError
-from yolo_prune_check.train.finetune import fine_tune
+from yolo_prune_check.train.finetune import FineTuneResult, fine_tune
 from yolo_prune_check.train.widths import RebuiltError
 
 
@@ -94,3 +98,20 @@ def test_an_evaluation_that_runs_out_of_memory_fails_its_step(monkeypatch: pytes
     assert record.reasons == (
         "model.1.conv: an evaluation ran out of memory (CUDA out of memory). Choose a smaller batch.",
     )
+
+
+def test_a_training_that_makes_it_worse_is_noted(monkeypatch: pytest.MonkeyPatch) -> None:
+    scores = iter((0.5, 0.4, 0.3, 0.35))
+
+    def untrained(model: nn.Module, **_: Any) -> FineTuneResult:
+        return FineTuneResult(copied(model), {}, epochs=1, seconds=0.0)
+
+    monkeypatch.setattr(step_module, "fine_tune", untrained)
+    monkeypatch.setattr(step_module, "evaluate", lambda *_, **__: MeanAveragePrecision(0.6, next(scores)))
+    record = recorded(Recorder())
+    assert record.verdict == "safe"
+    assert record.notes[-1] == (
+        "step 1, model.1.conv: training made it worse: mAP50-95 fell from 0.500 to 0.400; "
+        "more epochs or a smaller learning rate may help"
+    )
+    assert not any("step 2" in note for note in record.notes)

@@ -14,6 +14,7 @@ from yolo_prune_check.cli.exits import Exit
 from yolo_prune_check.cli.explain import explain
 from yolo_prune_check.cli.image_size import OWN_SIZE, is_image_size
 from yolo_prune_check.cli.output import WIDTH, complain, say, say_json, wrapped
+from yolo_prune_check.cli.training import PANEL, about, read_training
 from yolo_prune_check.errors import UserError
 from yolo_prune_check.plugin.names import DEVICE
 from yolo_prune_check.plugin.places import check_device
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from yolo_prune_check.channels.plan import Plan
     from yolo_prune_check.channels.prediction import Prediction
     from yolo_prune_check.run.compact import Compacted
-    from yolo_prune_check.spec.schema import FineTune
 
 
 class Criterion(StrEnum):
@@ -55,22 +55,29 @@ def compact(
         str | None,
         typer.Option("--data", metavar="DATA", help="Measure on this data set: a name, a YAML, a folder of classes."),
     ] = None,
-    epochs: Annotated[
-        int,
-        typer.Option("--fine-tune", metavar="EPOCHS", min=0, max=1000, help="Train so long on that data afterwards."),
-    ] = 0,
     imgsz: Annotated[int | None, typer.Option("--imgsz", callback=is_image_size, help=OWN_SIZE)] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the criterion random, and of the training.")] = 0,
     device: Annotated[str, typer.Option("--device", metavar="DEVICE", help=DEVICE)] = "cpu",
     workers: Annotated[
         int | None,
-        typer.Option(
-            "--workers",
-            min=0,
-            max=64,
-            help="Processes that read images; by default none, on a GPU one a core, 8 at most.",
-        ),
+        typer.Option("--workers", help="Processes that read images; by default none, on a GPU one a core, 8 at most."),
     ] = None,
+    epochs: Annotated[
+        int,
+        typer.Option(
+            "--fine-tune", metavar="EPOCHS", help="Train so long on that data afterwards.", rich_help_panel=PANEL
+        ),
+    ] = 0,
+    batch: Annotated[
+        int | None,
+        typer.Option("--batch", help=about("batch"), rich_help_panel=PANEL),
+    ] = None,
+    lr: Annotated[float | None, typer.Option("--lr", help=about("lr"), rich_help_panel=PANEL)] = None,
+    fraction: Annotated[
+        float | None,
+        typer.Option("--fraction", help=about("fraction"), rich_help_panel=PANEL),
+    ] = None,
+    amp: Annotated[bool | None, typer.Option("--amp/--no-amp", help=about("amp"), rich_help_panel=PANEL)] = None,
     trust_checkpoint: Annotated[
         bool, typer.Option("--trust-checkpoint", help="Load a checkpoint that holds code, and run that code.")
     ] = False,
@@ -87,7 +94,7 @@ def compact(
     _check(ratio, data, epochs, plan=plan)
     _check_out(out, model, plan)
     device = check_device(device, where="--device")
-    training = _training(epochs, workers, device)
+    training = read_training(epochs, workers, {"batch": batch, "lr": lr, "fraction": fraction, "amp": amp}, device)
     if data is not None:
         _check_images(data, trains=training is not None)
     from yolo_prune_check.channels.graph import ChannelGraph
@@ -157,6 +164,7 @@ def compact(
                 "macs": [whole.macs, done.prediction.macs],
                 "latency": latency,
                 "metrics": list(done.metrics),
+                "worsened": done.worsened,
                 "proof": recorded(done.proof),
                 "deploy": recorded(done.deploy),
                 "differences": list(done.differences),
@@ -164,6 +172,9 @@ def compact(
         )
     else:
         say(tables(done, (whole.params, whole.macs), latency, imgsz=graph.imgsz))
+    if training is not None and done.worsened is not None:
+        advice = f"Train longer, or with a smaller --lr than {training.lr:g}."
+        complain(f"warning: training made it worse: {done.worsened}. {advice}")
     if not done.usable:
         _refute(done, kept.path)
     complain(f"saved {out}")
@@ -209,22 +220,6 @@ def _check(ratio: float | None, data: str | None, epochs: int, *, plan: Path | N
         raise UserError("the share of channels to remove must lie between 0 and 1", where="--ratio", value=ratio)
     if epochs and data is None:
         raise UserError("training needs data", where="--fine-tune", hint="Name a data set with `--data`.")
-
-
-def _training(epochs: int, workers: int | None, device: str) -> FineTune | None:
-    """How to train; None for not at all.
-
-    Raises:
-        UserError: The device cannot.
-    """
-    if not epochs:
-        return None
-    from yolo_prune_check.spec.schema import FineTune
-    from yolo_prune_check.train.devices import require_training
-
-    training = FineTune(epochs=epochs, workers=workers)
-    require_training(training, device, where="--device")
-    return training
 
 
 def _check_images(data: str, *, trains: bool) -> None:

@@ -36,7 +36,7 @@ from yolo_prune_check.run.plain import to_plain
 from yolo_prune_check.run.proving import recorded, sizes_of, totals
 from yolo_prune_check.run.record import write_atomically
 from yolo_prune_check.run.sidecar import write_sidecar
-from yolo_prune_check.scores import Scores
+from yolo_prune_check.scores import Scores, fall
 from yolo_prune_check.spec.schema import FineTune
 from yolo_prune_check.train.devices import gpus_of, placed, require_training, workers_of
 from yolo_prune_check.train.evaluate import evaluate
@@ -76,6 +76,12 @@ class Compacted:
     def usable(self) -> bool:
         """Whether it is proven, and its file can be used elsewhere."""
         return self.proven and bool(self.deploy) and _holds(self.deploy)
+
+    @property
+    def worsened(self) -> str | None:
+        """What training made worse than it was after pruning, in words; None if nothing, or if nothing was trained."""
+        _, *pruned_and_trained = self.metrics or (None,)
+        return fall(*pruned_and_trained) if len(pruned_and_trained) == 2 else None
 
 
 def _holds(rows: Sequence[Check]) -> bool:

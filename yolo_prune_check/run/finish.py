@@ -29,6 +29,7 @@ from yolo_prune_check.run.record import (
 from yolo_prune_check.run.selected import selected
 from yolo_prune_check.run.state import Foretold, State
 from yolo_prune_check.run.timed import is_timed
+from yolo_prune_check.scores import fall
 from yolo_prune_check.spec.schema import FineTune, Scenario
 from yolo_prune_check.train.devices import placed, workers_of
 
@@ -75,7 +76,9 @@ def make_record(state: State, notes: tuple[str, ...], *, executed: bool) -> Reco
         reasons=reasons,
         failures=tuple(failures),
         agrees=not state.disagreements if executed and checked else None,
-        notes=(*notes, *_basis(metrics)) if executed else (*notes, *_assumed(state), *_left(left)),
+        notes=(*notes, *_basis(metrics), *_worsened(state.steps))
+        if executed
+        else (*notes, *_assumed(state), *_left(left)),
         unjudged=left,
         steps=tuple(state.steps),
         edges=_edges(state.foretold, state.confirmation if executed else None),
@@ -198,6 +201,18 @@ def _basis(metrics: MetricsRecord) -> tuple[str, ...]:
     if before is None or not before.blind:
         return ()
     return (f"{before.blindness} ({before.basis}): what pruning costs cannot be seen here",)
+
+
+def _worsened(steps: Sequence[StepRecord]) -> list[str]:
+    """Steps of which training made the model worse than pruning had."""
+    pairs = [(step, step.scores_pruned, step.scores_tuned) for step in steps]
+    falls = [(step, fall(pruned, tuned)) for step, pruned, tuned in pairs if pruned is not None and tuned is not None]
+    advice = "more epochs or a smaller learning rate may help"
+    return [
+        f"step {step.index + 1}, {step.layer}: training made it worse: {fell}; {advice}"
+        for step, fell in falls
+        if fell is not None
+    ]
 
 
 def _assumed(state: State) -> tuple[str, ...]:

@@ -46,7 +46,7 @@ class FineTune(Strict):
     batch: Annotated[int, Field(ge=1)] = 32
     """Images per batch."""
     lr: Annotated[float, Field(gt=0, le=1)] = 0.001
-    """Initial learning rate."""
+    """Learning rate, which stays as it is after a short warm-up."""
     enforce_masks: bool = True
     """Re-apply masks after every optimizer step and in the EMA. Without it masked filters grow back."""
     amp: bool = False

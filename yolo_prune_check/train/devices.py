@@ -81,8 +81,8 @@ def require_training(settings: FineTune, device: str, *, where: str | None = Non
             "mixed precision is for GPUs only",
             where=where,
             value=device,
-            hint="Leave out `fine_tune.amp`, or name a GPU: `device: 0` in a spec, --device, pytest's --prune-device "
-            "or devices=[0] in fine_tune.",
+            hint="Leave out `fine_tune.amp` or `--amp`, or name a GPU: `device: 0` in a spec, --device, pytest's "
+            "--prune-device or devices=[0] in fine_tune.",
         )
     together = len(gpus_of(device)) or 1
     if settings.batch % together:
@@ -90,7 +90,7 @@ def require_training(settings: FineTune, device: str, *, where: str | None = Non
             f"{together} devices cannot share a batch equally",
             where=where,
             value=settings.batch,
-            hint="Make `fine_tune.batch` a multiple of their number.",
+            hint="Make `fine_tune.batch` or `--batch` a multiple of their number.",
         )
 
 

@@ -74,7 +74,7 @@ def _measure(
         )
         labelled = _labelled(data_set, network, validator.args, batch, progress)
         measured = copy.deepcopy(model).float().eval()
-        with memory_told("an evaluation"):
+        with memory_told("an evaluation", hint="Choose a smaller image size, or a device with more memory."):
             return validator.measure(measured, labelled, data_set, network.device, advance)
 
 

@@ -16,11 +16,12 @@ class TrainingError(UserError):
 
 
 @contextmanager
-def memory_told(what: str) -> Iterator[None]:
+def memory_told(what: str, *, hint: str) -> Iterator[None]:
     """Say in one sentence that memory ran out, on a GPU or the CPU.
 
     Args:
         what: What takes it, as messages name it.
+        hint: What the user can do.
 
     Raises:
         TrainingError: Memory ran out.
@@ -30,7 +31,6 @@ def memory_told(what: str) -> Iterator[None]:
     except (MemoryError, RuntimeError) as error:
         if not _is_shortage(error):
             raise
-        hint = "Choose a smaller batch or image size, or a device with more memory."
         raise TrainingError(f"{what} ran out of memory ({_first_line(error)})", hint=hint) from error
 
 

@@ -191,7 +191,7 @@ def carry_out(
             "exist_ok": True,
         },
     )
-    with memory_told("fine-tuning"):
+    with memory_told("fine-tuning", hint="Choose a smaller batch or image size, or a device with more memory."):
         trainer.train()
     average: nn.Module = trainer.ema.ema
     require_widths(widths, widths_of(model), "the trained network")
