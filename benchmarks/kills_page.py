@@ -14,8 +14,8 @@ _INTRODUCTION = f"""# Runs that are killed
 A process may be killed at any moment: the next one goes on, and what comes out is what an undisturbed run gives. This
 page is the measurement. A scenario of {STEPS} steps, each with fine-tuning, on the shipped detector is ended by SIGKILL
 at a random moment and started again, some times over, until it comes to its end. A kill ends the process alone, as
-`kill -9 PID` does, or with all that it has started; which, is left to chance. The moments lie up to some seconds after a
-place that the process comes to: its start, the end of a step (after the last one the model is proven and saved), the
+`kill -9 PID` does, or with all that it has started, as chance decides. The moments lie up to some seconds after a place
+that the process comes to: its start, the end of a step (after the last one the model is proven and saved), the
 use of the saved file in a process without this package (only of models by `group`). With *workers*, so many processes
 read the images; with *limits*, here `{LIMITS.partition(": ")[2].strip()}`, the scenario runs in a process of its own,
 in a group of its own.
@@ -47,8 +47,9 @@ def page(tally: Tally, command: str) -> str:
             tabulate(rows, (*headers, "kills", "runs", "differences"), tablefmt="github", disable_numparse=True),
             "",
             f"- Kills that left a final model without its sidecar: {tally.torn}. There must be none.",
-            f"- Kills of a process alone: {tally.alone}; just after {tally.outlived} of them something that it had started"
-            f" was still there. Such as was there when the run had come to its end: {tally.stayed}. There must be none.",
+            f"- Kills of a process alone: {tally.alone}. Something that it had started was still there just after"
+            f" {tally.outlived} of them. Such as was there when the run had come to its end: {tally.stayed}."
+            " There must be none.",
             "",
             f"{sentence()} Again: `{command} --write docs/kills.md`; other moments: `--seed`. It exits with 1 if"
             " anything differed, or was there that must not be.",

@@ -82,7 +82,7 @@ def test_the_page_says_what_was_counted(tmp_path: Path) -> None:
     assert rows[-1] == ["all", "–", "–", "8", "–", "1", "9", "8", "0"]
     assert len(LINES) == 5
     assert "- Kills that left a final model without its sidecar: 0." in text
-    assert "- Kills of a process alone: 1; just after 1 of them something that it had started was still there." in text
+    assert "- Kills of a process alone: 1. Something that it had started was still there just after 1 of them." in text
     assert "`python -m benchmarks.kills --kills 9 --write docs/kills.md`" in text
     (tmp_path / "final.pt").write_bytes(b"")
     tally.add(LIMITED, Moment(START, 0), Ran(False, []), tmp_path)
