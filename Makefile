@@ -1,7 +1,7 @@
 # make demo   install, run every spec in specs/ on the shipped model and data, write Markdown reports
 # make test   the test suite            make lint   style, types, import direction
 # make stress long tests, most of which kill processes in the midst of work: make test leaves them out
-# make bench  speed, peers, predictions, pruned against masked: writes docs/          make clean  remove what these made
+# make bench  speed, peers, predictions, pruned against masked, kills: writes docs/   make clean  remove what these made
 PYTHON ?= python3
 JOBS ?= 2
 REPORTS ?= reports
@@ -46,6 +46,7 @@ bench: $(VENV)/.bench-installed
 	$(BIN)/python -m benchmarks.agreement --jobs $(JOBS) --write docs/agreement.md
 	$(BIN)/python -m benchmarks.accuracy --write docs/accuracy.md
 	$(BIN)/python -m benchmarks.equality --jobs $(JOBS) --write docs/equality.md
+	$(BIN)/python -m benchmarks.kills --write docs/kills.md
 	$(BIN)/python -m benchmarks.mutants --write docs/mutants.md
 
 clean:

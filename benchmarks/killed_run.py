@@ -12,12 +12,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 import torch
 
 from yolo_prune_check.data import shipped_data
@@ -33,10 +34,12 @@ scenarios:
   - id: tuned
     layers: [1.0, 2.0, 4.0]
     select: {criterion: l1, ratio: 0.5}
-    fine_tune: {epochs: EPOCHS, batch: 4, lr: 0.0005}
+    fine_tune: {epochs: EPOCHS, batch: 4, lr: 0.0005, workers: WORKERS}
     execution: EXECUTION
     schedule: SCHEDULE
 """
+LIMITS = "    limits: {seconds: 3600, memory_mb: 16000}\n"
+"""Far from what a scenario takes: with them it runs in a process of its own, in a group of its own."""
 START = "start"
 FILE = "file"
 LINES = {
@@ -68,11 +71,11 @@ class Moment:
 
 @dataclass(frozen=True)
 class Ran:
-    """What came of a process: whether it came to its end, what it said, and the group of what outlived it."""
+    """What came of a process: whether it came to its end, what it said, and the groups of what outlived it."""
 
     done: bool
     said: list[str]
-    outlived_by: int | None
+    outlived_by: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -99,19 +102,34 @@ def write_few(folder: Path, images: int) -> Path:
 
 
 def write_scenario(
-    folder: Path, *, execution: str = "mask", schedule: str = "sequential", images: int = 8, epochs: int = 2
+    folder: Path,
+    *,
+    execution: str = "mask",
+    schedule: str = "sequential",
+    workers: int = 0,
+    limited: bool = False,
+    images: int = 8,
+    epochs: int = 2,
 ) -> None:
     """A spec of three steps, each with fine-tuning on a few images of the shipped data set."""
     write_few(folder, images)
-    spec = SPEC.replace("EXECUTION", execution).replace("SCHEDULE", schedule).replace("EPOCHS", str(epochs))
-    (folder / "x.prune.yaml").write_text(spec, encoding="utf-8")
+    spec = SPEC.replace("EXECUTION", execution).replace("SCHEDULE", schedule)
+    spec = spec.replace("EPOCHS", str(epochs)).replace("WORKERS", str(workers))
+    (folder / "x.prune.yaml").write_text(spec + (LIMITS if limited else ""), encoding="utf-8")
 
 
-def ran_until(folder: Path, moment: Moment | None) -> Ran:
-    """Run the scenario, until the moment or its end. Temporary files go beside its folder."""
-    command = [sys.executable, "-m", "yolo_prune_check", "run", "x.prune.yaml", "--report-dir", "out"]
+def ran_until(folder: Path, moment: Moment | None, start: Sequence[str] = ("-m", "yolo_prune_check")) -> Ran:
+    """Run the scenario, until the moment or its end. Temporary files go beside its folder.
+
+    Args:
+        folder: Of ``write_scenario``.
+        moment: When it is killed.
+        start: What makes a Python the command line.
+    """
+    command = [sys.executable, *start, "run", "x.prune.yaml", "--report-dir", "out"]
     temporary = folder.parent / "temporary"
     temporary.mkdir(exist_ok=True)
+    started = set[int]()
     with (
         tempfile.TemporaryFile("w+", encoding="utf-8") as errors,
         subprocess.Popen(
@@ -128,14 +146,29 @@ def ran_until(folder: Path, moment: Moment | None) -> Ran:
             try:
                 process.wait(moment.seconds)
             except subprocess.TimeoutExpired:
-                (os.kill if moment.alone else os.killpg)(process.pid, signal.SIGKILL)
+                started = kill(process.pid, alone=moment.alone)
         process.wait()
         errors.seek(0)
         said = errors.read().splitlines()
     if process.returncode not in (0, 1, -signal.SIGKILL):
         raise RuntimeError("\n".join(["the run failed", *said]))
-    alone = moment is not None and moment.alone
-    return Ran(process.returncode >= 0, said, process.pid if alone and _lives(process.pid) else None)
+    outlived = moment is not None and moment.alone
+    return Ran(process.returncode >= 0, said, tuple(group for group in sorted(started) if outlived and lives(group)))
+
+
+def kill(leader: int, *, alone: bool) -> set[int]:
+    """Kill the leader of a group, alone or with all that it has started; returns the groups of all of these."""
+    os.kill(leader, signal.SIGSTOP)  # so that it starts nothing while it is asked what it has started
+    groups = {leader}
+    for child in psutil.Process(leader).children(recursive=True):
+        with suppress(ProcessLookupError):
+            groups.add(os.getpgid(child.pid))
+    if alone:
+        os.kill(leader, signal.SIGKILL)
+    else:
+        for group in groups:
+            end_group(group)
+    return groups
 
 
 def end_group(group: int) -> None:
@@ -144,12 +177,13 @@ def end_group(group: int) -> None:
         os.killpg(group, signal.SIGKILL)
 
 
-def _lives(group: int) -> bool:
-    try:
-        os.killpg(group, 0)
-    except ProcessLookupError:
-        return False
-    return True
+def lives(group: int) -> bool:
+    """Whether a process of this group has not ended; one that has, and nobody asks how, is no process any more."""
+    for process in psutil.process_iter(["status"]):
+        with suppress(ProcessLookupError):
+            if os.getpgid(process.pid) == group and process.info["status"] != psutil.STATUS_ZOMBIE:
+                return True
+    return False
 
 
 def _wait_for(process: subprocess.Popen[bytes], errors: int, line: str) -> None:

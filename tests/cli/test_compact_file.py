@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from benchmarks.kills import write_scenario
+from benchmarks.killed_run import write_scenario
 from tests.cli.conftest import CommandLine
 from yolo_prune_check.confirm import deploy, onnx_file
 from yolo_prune_check.confirm.check import Check

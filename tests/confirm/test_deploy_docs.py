@@ -42,6 +42,12 @@ sys.meta_path.insert(0, Absent())
 # Ultralytics is neither to write into folders of its own nor to spend the time of a test.
 SETTINGS = "imgsz=64, epochs=1, batch=4, workers=0, plots=False, device='cpu', project=str(Path('runs').resolve())"
 
+ELSEWHERE = "plots=False, project=str(Path('runs').resolve())"
+USING_HERE = USING.replace('"image.jpg"', '"image.jpg", save=False').replace('"my.yaml"', f'"my.yaml", {ELSEWHERE}')
+# onnxslim is not among the test packages.
+USING_HERE = USING_HERE.replace('format="onnx"', 'format="onnx", simplify=False')
+TRAINING_HERE = TRAINING.replace("epochs=50, imgsz=640", SETTINGS)
+
 STOCK = f"""
 stock = YOLO("final.pt")
 stock.train(data="my.yaml", {SETTINGS})
@@ -63,12 +69,14 @@ def shapes(model: Any) -> Shapes:
     return {name: tuple(value.shape) for name, value in model.state_dict().items()}
 
 
-def run(code: str, folder: Path) -> None:
+def run(code: str, folder: Path, python: Path | None = None) -> None:
+    """Run code where this package is not installed: by that Python, or by this one, which is told that it is not."""
     prepare_ultralytics()  # the child is to be offline as well
     imports = "import json\nfrom pathlib import Path\n"
+    start = [sys.executable, "-c", NOT_INSTALLED] if python is None else [str(python), "-I", "-c", ""]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     done = subprocess.run(
-        [sys.executable, "-c", NOT_INSTALLED + imports + code],
+        [*start[:-1], start[-1] + imports + code],
         cwd=folder, capture_output=True, text=True, env=environment, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
@@ -88,9 +96,8 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.mark.slow
 def test_the_trainer_keeps_the_small_network_and_the_stock_one_does_not(folder: Path) -> None:
-    code = TRAINING.replace("epochs=50, imgsz=640", SETTINGS)
-    assert code != TRAINING
-    run(code + STOCK, folder)
+    assert TRAINING_HERE != TRAINING
+    run(TRAINING_HERE + STOCK, folder)
     best, last, stock = (
         torch.load(path, weights_only=False)["model"] for path in json.loads((folder / "files.json").read_text("utf-8"))
     )
@@ -127,10 +134,7 @@ def test_so_does_that_of_a_classifier(classes: Path) -> None:
 
 
 def test_predicting_validating_and_exporting(folder: Path) -> None:
-    elsewhere = "plots=False, project=str(Path('runs').resolve())"
-    code = USING.replace('"image.jpg"', '"image.jpg", save=False').replace('"my.yaml"', f'"my.yaml", {elsewhere}')
-    code = code.replace('format="onnx"', 'format="onnx", simplify=False')  # onnxslim is not among the test packages
-    run(code, folder)
+    run(USING_HERE, folder)
     assert (folder / "final.onnx").stat().st_size > 1_000_000
 
 
