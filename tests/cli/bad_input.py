@@ -131,6 +131,7 @@ CASES = (
         "missing-data",
         _spec(f"{LAYERS}\n    data: nothing.yaml", model="yolov8n-digits"),
         "{at}bad.prune.yaml:4: no such data set: got 'nothing.yaml'. "
+        "It is no file here, and none that Ultralytics ships; nothing is downloaded. "
         "Give a dataset YAML in Ultralytics' format, for a classifier a folder with train/CLASS/ and val/CLASS/, or a "
         "shipped set: digits.",
         needs_model=True,

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from yolo_prune_check.data import shipped_data
 from yolo_prune_check.data.resolve import IMAGE_SUFFIXES, label_file, read_data, resolve_data
 from yolo_prune_check.errors import UserError
+from yolo_prune_check.model.quiet import prepare_ultralytics
 
 FOLDERS = "train: images/train\nval: images/val\n"
 GOOD = FOLDERS + "names: {0: cat, 1: dog}\n"
@@ -24,6 +28,17 @@ def root(tmp_path: Path) -> Path:
         file.write_bytes(b"")
     (tmp_path / "images/train/notes.txt").write_text("no image")
     return tmp_path
+
+
+@pytest.fixture
+def datasets_dir(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of the user's own settings that Ultralytics looks in."""
+    prepare_ultralytics()  # imported before there are other settings: it keeps those of its first import
+    config, folder = tmp_path_factory.mktemp("config"), tmp_path_factory.mktemp("datasets")
+    (config / "Ultralytics").mkdir()
+    (config / "Ultralytics/settings.json").write_text(json.dumps({"datasets_dir": str(folder)}))
+    monkeypatch.setenv("YOLO_CONFIG_DIR", str(config))
+    return folder
 
 
 def write(root: Path, text: str) -> str:
@@ -67,6 +82,103 @@ def test_path_may_be_absolute_or_relative(root: Path, form: str, monkeypatch: py
     monkeypatch.chdir(root)
     path = {"absolute": str(root), "beside-the-yaml": "..", "current-folder": "images/.."}[form]
     assert read_data(write(folder, f"path: {path}\n{GOOD}")).root == root.resolve()
+
+
+def test_a_relative_path_is_beside_the_yaml_else_here_else_where_ultralytics_looks(
+    root: Path, datasets_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (root / "yamls").mkdir()
+    (root / "here").mkdir()
+    monkeypatch.chdir(root / "here")
+    places = [root / "yamls/rectset", root / "here/rectset", datasets_dir / "rectset"]
+    for place in places:
+        shutil.copytree(root / "images", place / "images")
+    yaml = write(root / "yamls", f"path: rectset\n{GOOD}")
+    for place in places:
+        data = read_data(yaml)
+        assert data.root == place.resolve()
+        assert all(image.is_relative_to(place) for split in ("train", "val") for image in data.images(split))
+        shutil.rmtree(place)
+    with pytest.raises(UserError) as caught:
+        read_data(yaml)
+    beside, here, below = places
+    assert str(caught.value) == (
+        f"{yaml}: the data set's 'path' does not exist: got 'rectset'. Looked for {beside}, {here} and {below} "
+        "(datasets_dir of Ultralytics' settings); nothing is downloaded."
+    )
+
+
+def test_an_absolute_path_is_looked_for_there_alone(root: Path, datasets_dir: Path) -> None:
+    yaml = write(root, f"path: {root}/gone\n{GOOD}")
+    with pytest.raises(UserError) as caught:
+        read_data(yaml)
+    assert str(caught.value).endswith(f"Looked for {root}/gone; nothing is downloaded.")
+
+
+@pytest.mark.parametrize("name", ["coco8.yaml", "GlobalWheat2020.yaml"])
+def test_a_yaml_that_ultralytics_ships_is_found_with_its_images(
+    name: str, datasets_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import ultralytics.data.utils as stock
+
+    monkeypatch.chdir(tmp_path)
+    folder = datasets_dir / name.removesuffix(".yaml")
+    with pytest.raises(UserError) as caught:
+        read_data(name)
+    assert str(folder) in str(caught.value)
+    assert str(tmp_path / folder.name) in str(caught.value)
+    assert str(caught.value).endswith("; nothing is downloaded.")
+    assert not list(datasets_dir.iterdir())
+    for split in ("train", "val", "arvalis_1", "rres_1"):
+        (folder / "images" / split).mkdir(parents=True)
+    if name == "coco8.yaml":
+        (folder / "images/val").rmdir()
+        with pytest.raises(UserError, match=r"the images of 'val' do not exist: .* nothing is downloaded\.") as caught:
+            read_data(name)
+        assert f"Looked for {folder}/images/val;" in str(caught.value)
+        (folder / "images/val").mkdir()
+    else:
+        for other in ("arvalis_2", "arvalis_3", "ethz_1", "inrae_1", "usask_1"):
+            (folder / "images" / other).mkdir()
+    monkeypatch.setattr(stock, "DATASETS_DIR", datasets_dir)
+    monkeypatch.setattr(stock, "check_font", lambda *_: None)  # it would go online
+    theirs: dict[str, Any] = stock.check_det_dataset(name, autodownload=False)
+    ours = read_data(name)
+    assert (ours.root, ours.names, ours.yaml) == (theirs["path"], theirs["names"], Path(theirs["yaml_file"]))
+    for split, places in ours.places.items():
+        paths = theirs[split]
+        assert [str(place) for place in places] == (paths if isinstance(paths, list) else [paths])
+
+
+def test_a_file_here_comes_before_the_one_that_ultralytics_ships(
+    root: Path, datasets_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for split in ("train", "val"):
+        (datasets_dir / "coco8/images" / split).mkdir(parents=True)
+    monkeypatch.chdir(root)
+    assert len(read_data("coco8.yaml").names) == 80
+    Path(write(root, GOOD)).rename(root / "coco8.yaml")
+    assert len(read_data("coco8.yaml").names) == 2
+
+
+def test_a_folder_of_classes_may_lie_where_ultralytics_looks(
+    datasets_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for place in (datasets_dir, tmp_path):
+        for folder in ("train/cat", "train/dog", "val/cat"):
+            (place / "pets" / folder).mkdir(parents=True)
+    assert read_data("pets").root == (tmp_path / "pets").resolve()
+    shutil.rmtree(tmp_path / "pets")
+    assert read_data("pets").root == (datasets_dir / "pets").resolve()
+    shutil.rmtree(datasets_dir / "pets")
+    with pytest.raises(UserError) as caught:
+        read_data("pets")
+    assert str(caught.value) == (
+        f"no such data set: got 'pets'. It is no file or folder here, and {datasets_dir}/pets (datasets_dir of "
+        "Ultralytics' settings) is no folder; nothing is downloaded. Give a dataset YAML in Ultralytics' format, for a "
+        "classifier a folder with train/CLASS/ and val/CLASS/, or a shipped set: digits."
+    )
 
 
 def test_classes_may_be_only_counted(root: Path) -> None:
@@ -118,11 +230,14 @@ def test_broken_yaml_is_located(root: Path) -> None:
 
 def test_a_name_that_is_nothing_names_the_shipped_sets() -> None:
     with pytest.raises(UserError) as caught:
-        read_data("coco8.yaml")
+        read_data("coco9.yaml")
     assert str(caught.value) == (
-        "no such data set: got 'coco8.yaml'. Give a dataset YAML in Ultralytics' format, for a classifier a folder "
-        "with train/CLASS/ and val/CLASS/, or a shipped set: digits."
+        "no such data set: got 'coco9.yaml'. It is no file here, and none that Ultralytics ships; nothing is "
+        "downloaded. Give a dataset YAML in Ultralytics' format, for a classifier a folder with train/CLASS/ and "
+        "val/CLASS/, or a shipped set: digits."
     )
+    with pytest.raises(UserError, match=r"got 'coco8'\. Did you mean 'coco8\.yaml'\?"):
+        read_data("coco8")
 
 
 def test_a_folder_is_no_yaml(root: Path) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 
@@ -8,16 +9,13 @@ from tests.plugin.workspace import ROOT, TWO, Workspace
 
 
 @pytest.fixture
-def workspace(
-    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
-) -> Workspace:
-    # pytester moves HOME into the folder, and with it the user's cache
-    monkeypatch.setenv("YOLO_PRUNE_CHECK_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTEST_DEBUG_TEMPROOT", str(tmp_path_factory.mktemp("temp")))  # of the runs that are tested
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep))
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
     monkeypatch.setenv("COLUMNS", "120")
     monkeypatch.delenv("YOLO_VERBOSE", raising=False)
-    return Workspace(pytester)
+    return Workspace(tmp_path)
 
 
 @pytest.fixture

@@ -5,15 +5,13 @@ from __future__ import annotations
 from tests.cli.bad_input import CASES
 from tests.plugin.workspace import Workspace
 
-pytest_plugins = ["pytester"]
-
 
 def test_each_mistake_is_one_failing_item_with_its_message(workspace: Workspace) -> None:
     for case in CASES:
         folder = workspace.path / case.name
         folder.mkdir()
         case.write(folder)
-    result = workspace.pytest("-n", "0", "-rf", *sorted(f"{case.name}/bad.prune.yaml" for case in CASES))
+    result = workspace.pytest("-rf", *sorted(f"{case.name}/bad.prune.yaml" for case in CASES))
     result.assert_outcomes(failed=len(CASES))
     out = result.stdout.str()
     assert "Traceback" not in out

@@ -4,8 +4,6 @@ import pytest
 
 from tests.plugin.workspace import BROKEN, TWO, Workspace
 
-pytest_plugins = ["pytester"]
-
 MATRIX = """
     model: yolov8n.yaml
     scenarios:
@@ -64,7 +62,7 @@ def test_collecting_imports_no_torch(two: Workspace) -> None:
             print("heavy:", sorted(heavy), "items:", len(session.items))
         """,
     )
-    result = two.pytest("--co", "-q", "-s", "specs")
+    result = two.pytest_apart("--co", "-q", "-s", "specs")
     assert result.ret == 0
     result.stdout.fnmatch_lines(["heavy: [[]] items: 2"])
 
@@ -80,7 +78,7 @@ def test_pytest_without_specs_imports_nothing_of_the_reader(workspace: Workspace
             assert not {"torch", "pydantic", "ruamel.yaml", "yolo_prune_check.report"} & set(sys.modules)
         """,
     )
-    result = workspace.pytest("-q")
+    result = workspace.pytest_apart("-q")
     result.assert_outcomes(passed=1)
     assert "pruning verdicts" not in result.stdout.str()
 
@@ -117,6 +115,6 @@ def test_a_defect_of_the_reader_keeps_its_traceback(two: Workspace) -> None:
         items.load_spec = bang
         """,
     )
-    result = two.pytest("specs")
+    result = two.pytest_apart("specs")
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["*def bang(path):*", "*ZeroDivisionError: a defect*"])

@@ -9,8 +9,6 @@ import pytest
 
 from tests.plugin.workspace import WRONG, Workspace
 
-pytest_plugins = ["pytester"]
-
 
 def test_a_wrong_verdict_shows_source_plan_comparison_and_reason(workspace: Workspace) -> None:
     workspace.write("wrong.prune.yaml", WRONG)
@@ -79,7 +77,7 @@ def test_a_defect_while_running_keeps_its_traceback(workspace: Workspace) -> Non
         items.run_scenario = bang
         """,
     )
-    result = workspace.pytest("wrong.prune.yaml")
+    result = workspace.pytest_apart("wrong.prune.yaml")
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["*def bang(*", "*ZeroDivisionError: a defect*"])
 
@@ -102,6 +100,6 @@ def test_progress_is_shown_only_where_it_can_be_read(
         items.run_scenario = talk
         """,
     )
-    result = workspace.pytest("wrong.prune.yaml", *arguments)
+    result = workspace.pytest_apart("wrong.prune.yaml", *arguments)
     assert ("collecting activations: 3 of 3" in result.stderr.str()) is shown
     assert "Captured stderr" not in result.stdout.str()

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from tests.plugin.workspace import Workspace
 
-pytest_plugins = ["pytester"]
-
 SPEC = """
     model: yolov8n-digits
     imgsz: 32
@@ -43,7 +41,7 @@ def test_collecting_draws_no_plan_and_loads_no_torch(workspace: Workspace) -> No
             print("loaded", sorted(heavy))
         """,
     )
-    result = workspace.pytest("any.prune.yaml", "--collect-only", "-q", "-s", "-p", "no:hypothesispytest")
+    result = workspace.pytest_apart("any.prune.yaml", "--collect-only", "-q", "-s", "-p", "no:hypothesispytest")
     result.stdout.fnmatch_lines(["*any.prune.yaml::any-plan*"])
     result.stdout.fnmatch_lines(["*loaded [[]*"])
     assert "torch" not in result.stdout.str()
@@ -53,7 +51,7 @@ def test_collecting_draws_no_plan_and_loads_no_torch(workspace: Workspace) -> No
 def test_a_refuted_prediction_fails_with_a_spec_beside_its_record(workspace: Workspace) -> None:
     workspace.write("any.prune.yaml", SPEC.replace("examples: 4", "examples: 30"))
     workspace.write("conftest.py", WRONG_RULE)
-    result = workspace.pytest("any.prune.yaml", "--prune-report-dir", "out", "-rf")
+    result = workspace.pytest_apart("any.prune.yaml", "--prune-report-dir", "out", "-rf")
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(
         [
@@ -67,6 +65,6 @@ def test_a_refuted_prediction_fails_with_a_spec_beside_its_record(workspace: Wor
     assert "Traceback" not in result.stdout.str()
     (folder,) = workspace.path.glob("out/records/*")
     assert sorted(path.name for path in folder.iterdir()) == ["any-plan.json", "any-plan.prune.yaml"]
-    again = workspace.pytest(str((folder / "any-plan.prune.yaml").relative_to(workspace.path)))
+    again = workspace.pytest_apart(str((folder / "any-plan.prune.yaml").relative_to(workspace.path)))
     again.assert_outcomes(failed=1)
     again.stdout.fnmatch_lines(["a prediction was refuted: this is a defect of yolo-prune-check*"])

@@ -2,11 +2,7 @@ from __future__ import annotations
 
 from xml.etree import ElementTree
 
-import pytest
-
-from tests.plugin.workspace import TWO, WRONG, Workspace
-
-pytest_plugins = ["pytester"]
+from tests.plugin.workspace import TWO, WRONG, Workspace, records_named
 
 
 def test_junit_xml_holds_every_scenario_with_its_verdict(workspace: Workspace) -> None:
@@ -27,10 +23,9 @@ def test_junit_xml_holds_every_scenario_with_its_verdict(workspace: Workspace) -
     assert "resolved plan:" in str(failure.text)
 
 
-@pytest.mark.parametrize("workers", ["0", "2"])
-def test_junit_xml_names_the_records_that_are_kept(two: Workspace, workers: str) -> None:
-    two.pytest("-n", workers, "--prune-predict-only", "--prune-report-dir", "out", "--junitxml", "junit.xml", "specs")
-    cases = ElementTree.parse(two.path / "junit.xml").getroot().iter("property")
-    records = {each.attrib["value"] for each in cases if each.attrib["name"] == "prune_record"}
+def test_junit_xml_names_the_records_that_are_kept(two: Workspace) -> None:
+    """So it does with workers: test_prune_report_dir.py."""
+    two.pytest("--prune-predict-only", "--prune-report-dir", "out", "--junitxml", "junit.xml", "specs")
+    records = records_named(two.path / "junit.xml")
     assert {(two.path / name).name for name in records} == {"cut.json", "masked.json"}
     assert all((two.path / name).is_file() for name in records)

@@ -7,8 +7,6 @@ import pytest
 from tests.gpus import no_gpu
 from tests.plugin.workspace import TWO, Workspace
 
-pytest_plugins = ["pytester"]
-
 HINT = 'Write cpu, the number of a GPU such as 0 (or cuda:0), or several such as "0,1".'
 
 
@@ -21,7 +19,7 @@ HINT = 'Write cpu, the number of a GPU such as 0 (or cuda:0), or several such as
     ],
 )
 def test_a_device_that_is_not_there_is_one_usage_error(two: Workspace, asked: str, message: str, workers: str) -> None:
-    result = two.pytest("-n", workers, "--prune-device", asked, "specs")
+    result = two.pytest_by(workers, "--prune-device", asked, "specs")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     lines = [line for line in result.errlines + result.outlines if "ERROR" in line]
     assert lines == [f"ERROR: --prune-device: {message}"]
@@ -41,7 +39,7 @@ def test_a_gpu_that_a_spec_names_and_that_is_not_there_fails_its_scenario_alone(
 @pytest.mark.parametrize("workers", ["0", "2"])
 def test_the_option_comes_before_the_specs(workspace: Workspace, workers: str) -> None:
     workspace.write("two.prune.yaml", TWO.replace("scenarios:", "defaults: {device: 0}\n    scenarios:"))
-    result = workspace.pytest("-n", workers, "--prune-device", "cpu", "--prune-report-dir", "out", "two.prune.yaml")
+    result = workspace.pytest_by(workers, "--prune-device", "cpu", "--prune-report-dir", "out", "two.prune.yaml")
     result.assert_outcomes(passed=2)
     for path in workspace.path.glob("out/records/*/*.json"):
         record = json.loads(path.read_text(encoding="utf-8"))

@@ -6,8 +6,6 @@ import pytest
 
 from tests.plugin.workspace import TWO, Workspace
 
-pytest_plugins = ["pytester"]
-
 
 def test_the_scenarios_run_on_the_other_model(workspace: Workspace) -> None:
     workspace.write("two.prune.yaml", TWO)
@@ -24,7 +22,7 @@ def test_the_scenarios_run_on_the_other_model(workspace: Workspace) -> None:
 @pytest.mark.parametrize("model", ["nowhere.pt", "models/nowhere.yaml"])
 @pytest.mark.parametrize("workers", ["0", "2"])
 def test_a_model_that_is_not_there_is_one_usage_error(two: Workspace, model: str, workers: str) -> None:
-    result = two.pytest("-n", workers, "--prune-model", model, "specs")
+    result = two.pytest_by(workers, "--prune-model", model, "specs")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     what = "no such checkpoint" if model.endswith(".pt") else "no such model file"
     lines = [line for line in result.errlines + result.outlines if "ERROR" in line]

@@ -2,8 +2,6 @@ from __future__ import annotations
 
 from tests.plugin.workspace import TWO, Workspace
 
-pytest_plugins = ["pytester"]
-
 WITH_TRAINING = """
     model: yolov8n.yaml
     data: no-such-data.yaml

@@ -4,9 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.plugin.workspace import TWO, WRONG, Workspace
-
-pytest_plugins = ["pytester"]
+from tests.plugin.workspace import TWO, WRONG, Workspace, records_named
 
 
 def contents(folder: Path) -> dict[str, str]:
@@ -18,7 +16,7 @@ def contents(folder: Path) -> dict[str, str]:
 @pytest.mark.parametrize("workers", ["0", "2"])
 def test_without_it_no_file_is_left(two: Workspace, workers: str) -> None:
     before = two.files()
-    result = two.pytest("-n", workers, "--prune-predict-only", "specs")
+    result = two.pytest_by(workers, "--prune-predict-only", "specs")
     result.assert_outcomes(passed=2)
     result.stdout.fnmatch_lines(["*pruning verdicts*", "*two::cut*unsafe*", "*two::masked*safe*", "2 scenarios:*"])
     assert "reports:" not in result.stdout.str()
@@ -29,7 +27,7 @@ def test_two_workers_write_the_same_records_and_pages_as_one_process(workspace: 
     workspace.write("specs/two.prune.yaml", TWO)
     workspace.write("specs/wrong.prune.yaml", WRONG)
     alone = workspace.pytest("--prune-report-dir", "alone", "specs")
-    shared = workspace.pytest("-n", "2", "--prune-report-dir", "shared", "specs")
+    shared = workspace.pytest_by("2", "--prune-report-dir", "shared", "--junitxml", "junit.xml", "specs")
     for result, out in ((alone, "alone"), (shared, "shared")):
         result.assert_outcomes(passed=2, failed=1)
         result.stdout.fnmatch_lines(
@@ -44,6 +42,11 @@ def test_two_workers_write_the_same_records_and_pages_as_one_process(workspace: 
         )
     written = contents(workspace.path / "alone")
     assert contents(workspace.path / "shared") == written
+    named = {
+        (workspace.path / name).relative_to(workspace.path).as_posix()
+        for name in records_named(workspace.path / "junit.xml")
+    }
+    assert named == {f"shared/{name}" for name in written if name.startswith("records/")}
     assert {
         "index.md",
         "two.md",
@@ -100,13 +103,17 @@ def test_a_record_that_cannot_be_read_is_named_and_fails_the_run(two: Workspace)
 
 @pytest.mark.parametrize("workers", ["0", "2"])
 def test_a_report_no_longer_calls_safe_what_cannot_be_started(two: Workspace, workers: str) -> None:
-    again = ("-n", workers, "--prune-predict-only", "--prune-report-dir", "out", "specs")
+    again = ("--prune-predict-only", "--prune-report-dir", "out", "specs")
+    two.write("specs/also.prune.yaml", TWO)
     two.pytest(*again)
-    for wrong in (TWO.replace("layer: 1.0", "layer: 77.0"), TWO.replace("steps:", "step:")):
-        two.write("specs/two.prune.yaml", wrong)
-        result = two.pytest(*again)
-        assert result.ret == pytest.ExitCode.TESTS_FAILED
-        result.stdout.fnmatch_lines(["✗*two::masked*not started*", "2 scenarios: 2 could not be started (bad input);*"])
-        index = (two.path / "out/index.md").read_text("utf-8")
-        assert "None of the 2 scenarios could be started" in index
-        assert "| safe " not in index.partition("## All scenarios")[2]
+    assert "| safe " in (two.path / "out/index.md").read_text("utf-8").partition("## All scenarios")[2]
+    two.write("specs/two.prune.yaml", TWO.replace("layer: 1.0", "layer: 77.0"))
+    two.write("specs/also.prune.yaml", TWO.replace("steps:", "step:"))
+    result = two.pytest_by(workers, *again)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    for name in ("also", "two"):
+        result.stdout.fnmatch_lines([f"✗*{name}::masked*not started*"])
+    result.stdout.fnmatch_lines(["4 scenarios: 4 could not be started (bad input);*"])
+    index = (two.path / "out/index.md").read_text("utf-8")
+    assert "None of the 4 scenarios could be started" in index
+    assert "| safe " not in index.partition("## All scenarios")[2]

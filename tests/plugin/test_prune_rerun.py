@@ -7,8 +7,6 @@ from yolo_prune_check.progress import progress
 from yolo_prune_check.report import save_records
 from yolo_prune_check.spec import load_spec
 
-pytest_plugins = ["pytester"]
-
 ONE = """
     model: yolov8n.yaml
     imgsz: 32
@@ -22,7 +20,7 @@ KEPT = "1 result was kept from an earlier run, as nothing has changed since (--p
 
 def test_kept_results_are_given_again_unless_told_otherwise(workspace: Workspace) -> None:
     spec = workspace.write("specs/one.prune.yaml", ONE)
-    (scenario,) = load_spec(spec.relative_to(workspace.path)).scenarios  # pytester works in this folder
+    (scenario,) = load_spec(spec.relative_to(workspace.path)).scenarios  # the current one
     record = run_scenario(scenario, work_dir=WORK_DIR, progress=progress(quiet=True))
     (before,) = save_records([record], workspace.path / "before")
     after = workspace.path / "out/records/one/hopeful.json"

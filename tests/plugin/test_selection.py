@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from tests.plugin.workspace import TWO, WRONG, Workspace
 
-pytest_plugins = ["pytester"]
-
 
 def test_k_selects_by_id(two: Workspace) -> None:
     result = two.pytest("--co", "-q", "-k", "mask", "specs")

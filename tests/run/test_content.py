@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from pathlib import Path
@@ -95,6 +96,29 @@ def test_it_depends_on_the_images_and_labels_of_a_data_set(key) -> None:
     renamed = key()
     Path("data/images/val/00.npy").write_bytes(b"read by Ultralytics in the place of 00.png")
     assert len({first, labelled, more, renamed, key()}) == 5
+
+
+def test_it_depends_on_where_the_data_set_is_found(
+    key, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`path:` is looked for here first, then where Ultralytics' settings say."""
+    config, folders = tmp_path_factory.mktemp("config"), tmp_path_factory.mktemp("datasets")
+    settings = config / "Ultralytics/settings.json"
+    settings.parent.mkdir()
+    monkeypatch.setenv("YOLO_CONFIG_DIR", str(config))
+    Path("data/tiny.yaml").write_text("path: set\ntrain: images/train\nval: images/val\nnames: [bright, dark]\n")
+    keys = [key()]
+    for name in ("a", "b"):
+        shutil.copytree("data/images", folders / name / "set/images")
+        settings.write_text(json.dumps({"datasets_dir": str(folders / name)}))
+        keys.append(key())
+    (folders / "b/set/images/val/00.png").unlink()
+    keys.append(key())
+    shutil.copytree("data/images", "set/images")
+    here = key()
+    settings.write_text(json.dumps({"datasets_dir": str(folders / "a")}))
+    assert key() == here
+    assert len({*keys, here}) == 5
 
 
 def test_it_depends_on_source_versions_and_threads(key, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import math
 import random
 import socket
@@ -15,7 +16,7 @@ import pytest
 import torch
 from torch import nn
 
-from tests.train.tiny import SIZE, VAL, Recorder, files, same, state
+from tests.train.tiny import SIZE, VAL, Recorder, files, same, state, write_data
 from yolo_prune_check.channels.plan import Plan, Step
 from yolo_prune_check.data import shipped_data
 from yolo_prune_check.errors import UserError
@@ -136,6 +137,30 @@ def test_a_planted_cache_file_is_not_read(network: Any, fresh_data: Callable[[],
         np.save(file, np.array(Trap(), dtype=object), allow_pickle=True)
     evaluate(network, data=str(data), imgsz=SIZE, progress=QUIET)
     assert not trace.exists()
+
+
+def test_training_and_evaluation_find_the_data_where_ultralytics_would(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "config/Ultralytics").mkdir(parents=True)
+    (tmp_path / "config/Ultralytics/settings.json").write_text(json.dumps({"datasets_dir": str(tmp_path / "sets")}))
+    monkeypatch.setenv("YOLO_CONFIG_DIR", str(tmp_path / "config"))
+    monkeypatch.chdir(tmp_path)
+    write_data(tmp_path / "sets/coco8", train=3, val=2)  # of the first two of COCO's classes
+    recorder, settings = Recorder(), FineTune(epochs=1, batch=4, lr=1e-4)
+    network = load_model("yolov8n.yaml")
+    evaluate(network, data="coco8.yaml", imgsz=32, progress=recorder)
+    fine_tune(
+        network,
+        data="coco8.yaml",
+        imgsz=32,
+        settings=settings,
+        seed=0,
+        masks=None,
+        work_dir=tmp_path / "work",
+        progress=recorder,
+    )
+    assert [title for title, _ in recorder.tasks] == ["evaluate on 2 images", "fine-tune 1 epoch on 3 images"]
 
 
 def test_no_download_script_of_a_data_set_runs(network: Any, fresh_data: Callable[[], Path], tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What a scenario's `data:` names: a shipped set or an Ultralytics dataset YAML, checked before anything reads it.
+"""What a scenario's `data:` names: a shipped set, a dataset YAML or a folder of classes, checked before it is read.
 
 Ultralytics meets a missing folder by downloading, by running the YAML's `download:` script, or with a stack trace; here
 it is a `UserError` that says what is missing where. A `download:` entry is never looked at.
@@ -16,6 +16,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from yolo_prune_check.data import SHIPPED_DATA, shipped_data
+from yolo_prune_check.data.stock import datasets_dir, stock_yaml
 from yolo_prune_check.errors import UserError
 
 # The formats that Ultralytics reads.
@@ -23,6 +24,8 @@ IMAGE_SUFFIXES = frozenset(
     {".avif", ".bmp", ".dng", ".heic", ".heif", ".jp2", ".jpeg", ".jpg", ".mpo", ".png", ".tif", ".tiff", ".webp"}
 )
 _SPLITS = ("train", "val")
+_YAML = (".yaml", ".yml")
+_SETTING = "(datasets_dir of Ultralytics' settings)"
 _HINT = (
     "Give a dataset YAML in Ultralytics' format, for a classifier a folder with train/CLASS/ and val/CLASS/, or a "
     f"shipped set: {', '.join(SHIPPED_DATA)}."
@@ -104,30 +107,51 @@ def resolve_data(name: str) -> Path:
 
 
 def read_data(name: str) -> DataSet:
-    """Find and check a data set; the images themselves are not read.
+    """Find and check a data set; the images themselves are not read, and nothing is downloaded.
 
-    A relative `path:` in the YAML is looked for beside the YAML first, then in the current folder.
+    A name is that of a shipped set, else of a file or folder here, else of a YAML that Ultralytics ships, or of a
+    folder of classes in its `datasets_dir`. A relative `path:` in a YAML is a folder beside the YAML, else in the
+    current folder, else in `datasets_dir`: the last two are where Ultralytics looks.
 
     Args:
-        name: A shipped set, such as `"digits"`, the path of an Ultralytics dataset YAML, or a folder that holds
-            `train/CLASS/` and `val/CLASS/`.
+        name: A shipped set, such as `"digits"`, the path of an Ultralytics dataset YAML or the name of one that it
+            ships, such as `"coco8.yaml"`, or a folder that holds `train/CLASS/` and `val/CLASS/`.
 
     Raises:
         UserError: There is no such file, it is no YAML mapping, an entry is missing or of the wrong kind, or a folder
             does not exist.
     """
-    file = shipped_data(name) if name in SHIPPED_DATA else Path(name).expanduser()
-    if not file.is_file():
-        if file.is_dir():
-            return _of_folders(file.resolve(), name)
-        raise UserError("no such data set", value=name, hint=_HINT)
-    file = file.resolve()
+    file = _find(name).resolve()
+    if file.is_dir():
+        return _of_folders(file, name)
     entries = _entries(file)
     root = _root(file, entries)
     places = {split: _places(file, root, entries, split) for split in _SPLITS}
     keypoints = _kpt_shape(file, entries)
     sigmas = _kpt_oks_sigmas(file, entries, keypoints)
     return DataSet(file, root, places, _names(file, entries), _channels(file, entries), keypoints, sigmas)
+
+
+def _find(name: str) -> Path:
+    """The YAML, or the folder of classes."""
+    if name in SHIPPED_DATA:
+        return shipped_data(name)
+    given = Path(name).expanduser()
+    if given.is_file() or given.is_dir():
+        return given
+    if given.suffix in _YAML:
+        stock = stock_yaml(name)
+        if stock is not None:
+            return stock
+        hint = "It is no file here, and none that Ultralytics ships; nothing is downloaded."
+    else:
+        folder = datasets_dir() / name
+        if folder.is_dir():
+            return folder
+        hint = f"It is no file or folder here, and {folder} {_SETTING} is no folder; nothing is downloaded."
+        meant = next((f"{name}{suffix}" for suffix in _YAML if stock_yaml(f"{name}{suffix}")), None)
+        hint = f"Did you mean {meant!r}? {hint}" if meant else hint
+    raise UserError("no such data set", value=name, hint=f"{hint} {_HINT}")
 
 
 def _of_folders(root: Path, name: str) -> DataSet:
@@ -164,12 +188,18 @@ def _root(file: Path, entries: Mapping[Any, Any]) -> Path:
         return file.parent
     if not isinstance(path, str):
         raise UserError("the data set's 'path' must be a folder's name", where=str(file), value=path)
-    tried = [file.parent / Path(path).expanduser(), Path(path).expanduser().absolute()]
+    given = Path(path).expanduser()
+    if given.is_absolute():
+        tried = [given]
+    else:
+        tried = list(dict.fromkeys([file.parent / given, given.absolute(), datasets_dir().absolute() / given]))
     for folder in tried:
         if folder.is_dir():
             return folder.resolve()
-    looked = " and ".join(dict.fromkeys(str(folder) for folder in tried))
-    raise UserError("the data set's 'path' does not exist", where=str(file), value=path, hint=f"Looked for {looked}.")
+    *others, last = (str(folder) for folder in tried)
+    looked = f"{', '.join(others)} and {last} {_SETTING}" if others else last
+    hint = f"Looked for {looked}; nothing is downloaded."
+    raise UserError("the data set's 'path' does not exist", where=str(file), value=path, hint=hint)
 
 
 def _places(file: Path, root: Path, entries: Mapping[Any, Any], split: str) -> tuple[Path, ...]:
@@ -188,9 +218,9 @@ def _places(file: Path, root: Path, entries: Mapping[Any, Any], split: str) -> t
         tried = [root / item, *([root / item[3:]] if item.startswith("../") else [])]
         place = next((candidate for candidate in tried if candidate.exists()), None)
         if place is None:
-            raise UserError(
-                f"the images of {key!r} do not exist", where=str(file), value=item, hint=f"Looked for {tried[0]}."
-            )
+            looked = " and ".join(str(candidate) for candidate in tried)
+            hint = f"Looked for {looked}; nothing is downloaded."
+            raise UserError(f"the images of {key!r} do not exist", where=str(file), value=item, hint=hint)
         places.append(place.resolve())
     if not places:
         raise UserError(f"the data set's {key!r} is empty", where=str(file), hint="Name a folder of images.")
