@@ -524,5 +524,5 @@ def test_a_smaller_model_is_carried_out_and_proven_with_its_trained_weights(tmp_
     assert (record.execution, record.steps[0].kept) == (execution, 16)
     assert record.metrics.params_after is not None
     assert record.metrics.params_after == record.metrics.predicted_params < record.metrics.params_before
-    assert record.proof[0].name == "eval, random image, 64 px"
+    assert ("what goes is what the plan asks for" in [row.name for row in record.proof]) is (execution == "group")
     assert all(row.passed for row in record.proof)
