@@ -49,7 +49,7 @@ def test_collecting_draws_no_plan_and_loads_no_torch(workspace: Workspace) -> No
 
 
 def test_a_refuted_prediction_fails_with_a_spec_beside_its_record(workspace: Workspace) -> None:
-    workspace.write("any.prune.yaml", SPEC.replace("examples: 4", "examples: 30"))
+    workspace.write("any.prune.yaml", SPEC.replace("examples: 4", "examples: 8"))
     workspace.write("conftest.py", WRONG_RULE)
     result = workspace.pytest_apart("any.prune.yaml", "--prune-report-dir", "out", "-rf")
     result.assert_outcomes(failed=1)

@@ -9,6 +9,6 @@ def test_a_checkpoint_that_asks_for_code_runs_when_it_is_trusted(workspace: Work
     workspace.write("two.prune.yaml", TWO)
     write_asking(workspace.path / "asking.pt")
     options = ("--prune-model", "asking.pt", "--prune-predict-only", "--prune-report-dir", "out", "two.prune.yaml::cut")
-    workspace.pytest_apart("--prune-trust-checkpoint", *options).assert_outcomes(passed=1)
+    workspace.pytest("--prune-trust-checkpoint", *options).assert_outcomes(passed=1)
     record = next(workspace.path.glob("out/records/*/cut.json")).read_text(encoding="utf-8")
     assert "--prune-trust-checkpoint" in record, "the command that repeats the run repeats this run"

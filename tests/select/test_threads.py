@@ -6,31 +6,37 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
-_CODE = """
-import json, sys, torch
-torch.set_num_threads(int(sys.argv[1]))
+import torch
+
 from yolo_prune_check.model.addresses import find_layer
 from yolo_prune_check.model.load import load_model
 from yolo_prune_check.select.choose import select_channels
 from yolo_prune_check.spec.schema import Select
-model = load_model("yolov8n-digits")
-for address in ("2.0", "4.1"):
-    chosen = select_channels(model, find_layer(model, address), Select(max_images=40), activations="hooked",
-                             data="digits", imgsz=128, seed=0)
-    print(json.dumps(chosen.keep))
-"""
+
+ROOT = Path(__file__).parents[2]
+CODE = "import json; from tests.select.test_threads import kept; print(json.dumps(kept(2)))"
 
 
 def kept(threads: int) -> list[list[int]]:
-    """Channels kept of two layers, chosen in a process of its own."""
-    environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
-    command = [sys.executable, "-c", _CODE, str(threads)]
-    out = subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout
-    return [json.loads(line) for line in out.splitlines()]
+    """Channels kept of two layers."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        model = load_model("yolov8n-digits")
+        select = Select(max_images=40)
+        how = {"activations": "hooked", "data": "digits", "imgsz": 128, "seed": 0}
+        found = [select_channels(model, find_layer(model, address), select, **how) for address in ("2.0", "4.1")]
+    finally:
+        torch.set_num_threads(before)
+    return [list(each.keep) for each in found]
 
 
 def test_one_and_two_threads_choose_the_same_channels() -> None:
-    one, two = kept(1), kept(2)
+    environment = {**os.environ, "OMP_NUM_THREADS": "2"}  # of all libraries, not of torch alone
+    command = [sys.executable, "-c", CODE]
+    out = subprocess.run(command, capture_output=True, text=True, check=True, env=environment, cwd=ROOT).stdout
+    one, two = kept(1), json.loads(out)
     assert one == two
     assert all(len(channels) > 1 for channels in one)
