@@ -24,9 +24,13 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
-from benchmarks.killed_run import Moment, differences, end_group, lives, ran_until, write_scenario
+from benchmarks.killed_run import LINES, Moment, differences, end_group, lives, ran_until, write_scenario
 from benchmarks.kills_page import page
 from benchmarks.kills_tally import KINDS, Kind, Tally
+
+
+IN_VAIN = 20
+"""Runs in a row, none of which was killed, after which something is wrong: now and then a moment comes after the end."""
 
 
 def turns(kills: int, tally: Tally) -> Iterator[tuple[Kind, int]]:
@@ -35,7 +39,13 @@ def turns(kills: int, tally: Tally) -> Iterator[tuple[Kind, int]]:
     It is one of those that were killed least: as many kills as there are kinds are enough for each to be killed.
     """
     most = max(1, kills // len(KINDS))  # rounded down, so that some are left for the last kind
+    in_vain, before = 0, 0
     while (left := kills - tally.kills) > 0:
+        in_vain, before = (0 if tally.kills > before else in_vain + 1), tally.kills
+        if in_vain > IN_VAIN:
+            raise RuntimeError(
+                f"no moment was reached in {IN_VAIN} runs: do processes still say {list(LINES.values())}?"
+            )
         yield min(KINDS, key=tally.kills_of), min(left, most)
 
 

@@ -105,12 +105,15 @@ class Accuracy:
 
 Scores = MeanAveragePrecision | Accuracy
 
+LEAST_FALL: Final = 0.001
+"""The smallest fall worth a word: people are shown three digits."""
+
 
 def fall(before: Scores, after: Scores) -> str | None:
-    """How the number that budgets limit has fallen, in as many digits as people are shown; None if it has not.
+    """How the number that budgets limit has fallen, by 0.001 or more; None if it has not.
 
     >>> fall(MeanAveragePrecision(0.9, 0.7), MeanAveragePrecision(0.8, 0.65))
     'mAP50-95 fell from 0.700 to 0.650'
     """
-    one, other = (round(scores.budgeted, 3) for scores in (before, after))
-    return f"{before.budgeted_name} fell from {one:.3f} to {other:.3f}" if other < one else None
+    one, other = before.budgeted, after.budgeted
+    return f"{before.budgeted_name} fell from {one:.3f} to {other:.3f}" if one - other >= LEAST_FALL else None

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import random
+from collections.abc import Callable
 from itertools import islice
 
 import pytest
@@ -68,6 +70,11 @@ def test_what_nothing_asks_for_is_told_although_all_else_holds(carried_out: Plan
     assert check.detail.startswith(f"nothing asks for it: {told}")
 
 
+def test_a_plan_of_which_nothing_goes_is_told() -> None:
+    check = looked_at(HALF, group(("model.4.cv1.conv", range(1, 64))))
+    assert (check.passed, check.detail) == (False, "none of the 16 channels that it names goes")
+
+
 def test_the_rest_of_the_proof_cannot_see_it() -> None:
     model, graph = stock(), graph_of()
     cuts = cuts_of(model, WRONG["the opposite"][0], graph)
@@ -83,7 +90,11 @@ RIGHT = {
         group(("model.4.cv1.conv", [*range(1, 32), *range(33, 64)])),
         "2 of the 2 that it names; 2 that are tied to these go as well",
     ),
-    "half of a split": (V8, group(("model.4.cv1.conv", range(1, 64))), "0 of the 1 that it names; 1 stay after all"),
+    "one of two halves": (
+        V8,
+        group(("model.4.cv1.conv", range(1, 64)), ("model.1.conv", range(16))),
+        "16 of the 17 that it names; 1 stay after all, most in model.4.cv1.conv",
+    ),
     "queries with their keys, and pieces of values": (
         "yolo11n.yaml",
         group(("model.10.m.0.attn.qkv.conv", sorted({*range(256)} - {*range(16), *range(128, 144)}))),
@@ -149,3 +160,85 @@ def test_a_weight_that_reads_what_it_made_and_a_group_that_goes_as_a_whole() -> 
     assert asked_for(model, plan, cuts, imgsz=64).detail == told
     check = asked_for(model, group(("grouped", range(3, 12))), cuts, imgsz=64)
     assert check.detail == "nothing asks for it: again loses 0-1, first loses 0-1"
+
+
+class Odd(nn.Module):
+    """A residual sum in a forward that does what it does to a batch."""
+
+    def __init__(self, odd: Callable[[torch.Tensor], torch.Tensor]) -> None:
+        super().__init__()
+        self.first, self.second, self.last = nn.Conv2d(3, 8, 1), nn.Conv2d(8, 8, 1), nn.Conv2d(8, 4, 1)
+        self.odd = odd
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.first(x)
+        return self.odd(self.last(x + self.second(x)))  # type: ignore[no-any-return]
+
+
+def of_one_image(x: torch.Tensor) -> torch.Tensor:
+    assert len(x) == 1, "one image at a time"
+    return x
+
+
+def followed(odd: Callable[[torch.Tensor], torch.Tensor], imgsz: int = 64) -> Check:
+    model = Odd(odd).eval()
+    graph = ChannelGraph.trace(model, imgsz=64)
+    plan = group(("first", range(2, 8)))
+    cuts = cuts_of(model, plan, graph)
+    assert set(cuts.layers) == {"first", "second", "last"}
+    return asked_for(model, plan, cuts, imgsz=imgsz)
+
+
+def test_a_model_that_takes_no_batch_is_not_judged() -> None:
+    check = followed(of_one_image)
+    assert check.passed is None
+    assert check.detail == "where channels go cannot be followed in this model: one image at a time"
+
+
+def test_a_model_that_takes_no_small_image_is_followed_in_larger_ones() -> None:
+    model = stock().train(False)
+    odd = copy.deepcopy(model)
+    odd.model[9] = nn.Sequential(odd.model[9], nn.InstanceNorm2d(256))  # type: ignore[index]  # of one pixel raises
+    for name in ("i", "f", "type", "np"):
+        setattr(odd.model[9], name, getattr(model.model[9], name))  # type: ignore[index]
+    graph = ChannelGraph.trace(odd, imgsz=64)
+    plan = group(("model.4.cv1.conv", [*range(1, 32), *range(33, 64)]))
+    assert asked_for(odd, plan, cuts_of(odd, plan, graph), imgsz=64) == Check(
+        "what goes is what the plan asks for",
+        True,
+        None,
+        "2 of the 2 that it names; 2 that are tied to these go as well",
+    )
+
+
+class Patches(Odd):
+    """Goes on with pieces of images, which come before the images in the batch."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.first(x)
+        x = x + self.second(x)
+        pieces = x.view(len(x), x.shape[1], 2, -1, x.shape[-1]).permute(2, 0, 1, 3, 4)
+        return self.last(pieces.flatten(0, 1))  # type: ignore[no-any-return]
+
+
+def test_where_images_are_not_told_apart_nothing_is_judged() -> None:
+    torch.manual_seed(0)
+    model = Patches(nn.Identity()).eval()
+    graph = ChannelGraph.trace(model, imgsz=64)
+    plan = group(("first", range(2, 8)))
+    wrong = cuts_of(model, group(("first", range(3, 8))), graph)
+    assert set(wrong.layers) == {"first", "second", "last"}
+    check = asked_for(model, plan, wrong, imgsz=64)
+    assert check.passed is None
+    assert "NaN arrives at " in check.detail
+
+
+def test_a_model_that_makes_nan_of_its_own_is_not_judged() -> None:
+    model, graph = copy.deepcopy(stock()), graph_of()
+    model.get_buffer("model.1.bn.running_var")[3] = torch.nan
+    plan = group(("model.4.cv1.conv", [*range(1, 32), *range(33, 64)]))
+    check = asked_for(model, plan, cuts_of(model, plan, graph), imgsz=64)
+    assert (check.passed, check.detail) == (
+        None,
+        "where channels go cannot be followed in this model: NaN arrives at model.2.cv1.conv in images that have none",
+    )

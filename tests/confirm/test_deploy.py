@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import psutil
 import pytest
 import torch
@@ -43,9 +44,11 @@ def failed(checks: tuple[Check, ...]) -> set[str]:
 
 
 def test_a_good_file_passes_every_check(tmp_path: Path) -> None:
-    save_checkpoint(small_digits(), tmp_path / "final.pt", imgsz=SIZE)
-    before = {name: value.clone() for name, value in small_digits().state_dict().items()}
-    checks = deploy_checks(small_digits(), tmp_path / "final.pt", imgsz=SIZE, onnx=True)
+    model: Any = copied(small_digits())
+    model.best_fitness, model.class_weights = np.float64(0.5), torch.tensor([torch.nan])  # as trainers leave them
+    save_checkpoint(model, tmp_path / "final.pt", imgsz=SIZE)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    checks = deploy_checks(model, tmp_path / "final.pt", imgsz=SIZE, onnx=True)
     assert tuple(check.name for check in checks) == NAMES
     assert [check.detail for check in checks if not check.passed] == []
     found = by_name(checks)
@@ -56,7 +59,18 @@ def test_a_good_file_passes_every_check(tmp_path: Path) -> None:
     assert 0 < (found[deploy.FUSED].error or 0) < 1e-12
     assert 0 < (found[onnx_file.EQUAL].error or 0) < 5e-5
     assert [path.name for path in tmp_path.iterdir()] == ["final.pt"]
-    assert all(torch.equal(value, before[name]) for name, value in small_digits().state_dict().items())
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+def test_a_file_that_says_something_else_of_itself(tmp_path: Path) -> None:
+    other: Any = copied(small_digits())
+    other.names = {**other.names, 3: "8", 8: "3"}
+    save_checkpoint(other, tmp_path / "final.pt", imgsz=SIZE)
+    found = by_name(deploy_checks(small_digits(), tmp_path / "final.pt", imgsz=SIZE, onnx=False))
+    assert (found[deploy.RELOADED].passed, found[deploy.RELOADED].detail) == (
+        False,
+        "the network says names[3] = 8, not 3",
+    )
 
 
 def test_stale_widths_are_caught_where_the_forward_pass_is_none_the_wiser(

@@ -84,13 +84,13 @@ def test_path_may_be_absolute_or_relative(root: Path, form: str, monkeypatch: py
     assert read_data(write(folder, f"path: {path}\n{GOOD}")).root == root.resolve()
 
 
-def test_a_relative_path_is_beside_the_yaml_else_here_else_where_ultralytics_looks(
+def test_a_relative_path_is_here_else_where_ultralytics_looks_else_beside_the_yaml(
     root: Path, datasets_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (root / "yamls").mkdir()
     (root / "here").mkdir()
     monkeypatch.chdir(root / "here")
-    places = [root / "yamls/rectset", root / "here/rectset", datasets_dir / "rectset"]
+    places = [root / "here/rectset", datasets_dir / "rectset", root / "yamls/rectset"]
     for place in places:
         shutil.copytree(root / "images", place / "images")
     yaml = write(root / "yamls", f"path: rectset\n{GOOD}")
@@ -101,11 +101,34 @@ def test_a_relative_path_is_beside_the_yaml_else_here_else_where_ultralytics_loo
         shutil.rmtree(place)
     with pytest.raises(UserError) as caught:
         read_data(yaml)
-    beside, here, below = places
+    here, below, beside = places
     assert str(caught.value) == (
-        f"{yaml}: the data set's 'path' does not exist: got 'rectset'. Looked for {beside}, {here} and {below} "
-        "(datasets_dir of Ultralytics' settings); nothing is downloaded."
+        f"{yaml}: the data set's 'path' does not exist: got 'rectset'. Looked for {here}, {below} and {beside}; "
+        "nothing is downloaded."
     )
+
+
+def test_a_folder_of_that_name_without_the_images_is_passed_over(
+    root: Path, datasets_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for place in (root / "here/data", datasets_dir / "data"):
+        place.mkdir(parents=True)
+    monkeypatch.chdir(root / "here")
+    shutil.copytree(root / "images", root / "yamls/data/images")
+    yaml = write(root / "yamls", f"path: data\n{GOOD}")
+    assert read_data(yaml).root == (root / "yamls/data").resolve()
+    shutil.rmtree(root / "yamls/data")
+    with pytest.raises(UserError, match=r"here/data/images/train; nothing is downloaded\.$"):
+        read_data(yaml)
+
+
+def test_the_folder_of_a_detectors_set_is_no_set_of_classes(root: Path) -> None:
+    (root / "train/images").mkdir(parents=True)
+    write(root, "train: train/images\nval: images/val\nnames: [a]\n")
+    with pytest.raises(UserError, match=r"a detector's data set, in which no folder is a class: .* Name its YAML: "):
+        read_data(str(root))
+    with pytest.raises(UserError, match="the data set has no name"):
+        read_data("")
 
 
 def test_an_absolute_path_is_looked_for_there_alone(root: Path, datasets_dir: Path) -> None:

@@ -30,7 +30,7 @@ def unlike(wanted: Told, got: Told) -> str | None:
 
 def _unlike(wanted: Any, got: Any, place: str = "") -> str | None:
     """The first place in two nested values where they differ, in words."""
-    if wanted == got:
+    if wanted == got or (wanted != wanted and got != got):  # NaN is like NaN
         return None
     if isinstance(wanted, Mapping) and isinstance(got, Mapping):
         pairs = {key: (wanted.get(key, _ABSENT), got.get(key, _ABSENT)) for key in (*wanted, *got)}

@@ -15,7 +15,7 @@ from torch import nn
 
 from yolo_prune_check.channels.plan import Plan, as_ranges
 from yolo_prune_check.confirm.check import Check
-from yolo_prune_check.confirm.meeting import tied_to
+from yolo_prune_check.confirm.meeting import BATCH, Channels, NotApartError, tied_to
 from yolo_prune_check.prune.cuts import Cuts
 
 NAME = "what goes is what the plan asks for"
@@ -34,7 +34,8 @@ def asked_for(model: nn.Module, plan: Plan, cuts: Cuts, *, imgsz: int) -> Check:
         imgsz: An image size in pixels at which the model runs.
 
     Returns:
-        The check. A channel that is named and stays is no failure: pieces of a split are kept equal so.
+        The check. A channel that is named and stays is no failure: pieces of a split are kept equal so. No verdict
+        where the model does not let its channels be followed.
     """
     widths = {name: len(model.get_submodule(name).weight) for name in {*plan.kept(), *cuts.layers}}  # type: ignore[arg-type]
     gone = {name: set(range(widths[name])) - set(cut.outputs.tolist()) for name, cut in cuts.layers.items()}
@@ -43,21 +44,31 @@ def asked_for(model: nn.Module, plan: Plan, cuts: Cuts, *, imgsz: int) -> Check:
     rest = {name: lost - named.get(name, set()) for name, lost in gone.items()}
     others = {name: sorted(lost) for name, lost in rest.items() if lost}
     try:
-        tied = tied_to(model, roots, others, _size(model, imgsz))
-    except RuntimeError:  # a model that does not take so small an image
-        tied = tied_to(model, roots, others, imgsz)
+        tied = _tied_to(model, roots, others, imgsz)
+    except Exception as error:  # noqa: BLE001  # a model that takes one image may raise anything of a batch
+        words = str(error).splitlines()[0] if str(error) else type(error).__name__
+        return Check(NAME, None, None, f"where channels go cannot be followed in this model: {words}")
     left = {name: sorted(set(lost) - tied.get(name, set())) for name, lost in others.items()}
     left = {name: lost for name, lost in left.items() if lost}
     if left:
         places = [f"{name} loses {as_ranges(lost)}" for name, lost in sorted(left.items())]
         more = f", and {len(places) - _LISTED} more" if len(places) > _LISTED else ""
         return Check(NAME, False, None, f"nothing asks for it: {', '.join(places[:_LISTED])}{more}")
+    if _count(named) and not _count(roots):
+        return Check(NAME, False, None, f"none of the {_count(named)} channels that it names goes")
     return Check(NAME, True, None, _words(named, gone, tied))
 
 
-def _size(model: nn.Module, imgsz: int) -> int:
+def _tied_to(model: nn.Module, roots: Channels, others: Channels, imgsz: int) -> dict[str, set[int]]:
+    """In small images, or in fewer of the size that the model is known to take."""
     stride: Any = getattr(model, "stride", None)
-    return imgsz if stride is None else min(imgsz, max(_SMALL, int(torch.as_tensor(stride).max())))
+    small = imgsz if stride is None else min(imgsz, max(_SMALL, int(torch.as_tensor(stride).max())))
+    try:
+        return tied_to(model, roots, others, small)
+    except NotApartError:
+        raise
+    except Exception:  # noqa: BLE001  # so small an image, of which a single pixel may be left
+        return tied_to(model, roots, others, imgsz, max(2, BATCH * small**2 // imgsz**2))
 
 
 def _words(named: Mapping[str, set[int]], gone: Mapping[str, set[int]], tied: Mapping[str, set[int]]) -> str:
@@ -65,7 +76,7 @@ def _words(named: Mapping[str, set[int]], gone: Mapping[str, set[int]], tied: Ma
     stays = {name: lost - gone.get(name, set()) for name, lost in named.items()}
     words = [f"{_count(asked)} of the {_count(named)} that it names"]
     if _count(stays):
-        words.append(f"{_count(stays)} stay after all")
+        words.append(f"{_count(stays)} stay after all, most in {max(stays, key=lambda name: len(stays[name]))}")
     if _count(tied):
         words.append(f"{_count(tied)} that are tied to these go as well")
     return "; ".join(words)

@@ -66,8 +66,7 @@ def used_elsewhere(checkpoint: Path, image: torch.Tensor, folder: Path, *, onnx:
     said: dict[str, str | None] = json.loads(answer.read_text(encoding="utf-8")) if answer.is_file() else {}
     errors = {deed: said.get(deed, ended) for deed in deeds}  # what it did not get to, it did not answer
     loaded = errors["load"] is None
-    found, told = (
-        torch.load(folder / name, weights_only=True) if loaded else {} for name in (standalone.SEEN, standalone.TOLD)
-    )
+    found = torch.load(folder / standalone.SEEN, weights_only=True) if loaded else {}
+    told = json.loads((folder / standalone.TOLD).read_text(encoding="utf-8")) if loaded else {}
     exported = folder / standalone.ONNX
     return Elsewhere(errors, found, told, exported if exported.is_file() else None)

@@ -30,13 +30,19 @@ Bools = NDArray[np.bool_]
 Place = str | int
 """Where channels are mixed: a convolution, or the number of another call."""
 
-_BATCH = 64
-"""Images in one pass."""
+BATCH = 64
+"""Images in one pass, at most."""
+_ALONE = 1
+"""The image that alone holds NaN where it is looked whether images stay apart."""
 _NORMALISE = frozenset({"native_layer_norm", "native_group_norm"})
 """Operators that mix all channels into each, but are read by position no more than a sum is."""
 
 
-def tied_to(model: nn.Module, roots: Channels, others: Channels, imgsz: int) -> dict[str, set[int]]:
+class NotApartError(RuntimeError):
+    """NaN arrives where none was put: images are not told apart, or the model makes NaN of its own."""
+
+
+def tied_to(model: nn.Module, roots: Channels, others: Channels, imgsz: int, batch: int = BATCH) -> dict[str, set[int]]:
     """Which other channels go if these go.
 
     An operator that mixes channels otherwise than those named above hands NaN on to all of them, and what lies behind
@@ -47,30 +53,39 @@ def tied_to(model: nn.Module, roots: Channels, others: Channels, imgsz: int) -> 
         roots: Channels that go.
         others: The channels in question; none of them a root.
         imgsz: Image size in pixels.
+        batch: Images in one pass, at most; two at least.
 
     Returns:
         By layer, those that meet a root, or a channel that does.
+
+    Raises:
+        NotApartError: What arrives does not tell who sent it.
+        Exception: Whatever the model raises that takes no such batch.
     """
     names = [name for name in others if len(others[name])]
     if not names:
         return {}
     codes: list[Channels] = list(_codes(roots, {name: others[name] for name in names}))
+    batch = min(batch, len(codes))
     # Passes of equal size: a batch of one may make other calls, and some places are known by their numbers.
-    codes += [{}] * (-len(codes) % _BATCH if len(codes) > _BATCH else 0)
-    seen = [_noted(model, codes[start : start + _BATCH], imgsz) for start in range(0, len(codes), _BATCH)]
-    places = _joined(seen, [len(codes[start : start + _BATCH]) for start in range(0, len(codes), _BATCH)])
+    codes += [{}] * (-len(codes) % batch)
+    alone: list[Channels] = [{}] * batch
+    alone[_ALONE] = {name: [*roots.get(name, ()), *others.get(name, ())] for name in (*roots, *others)}
+    for place, marks in _noted(model, alone, imgsz).items():
+        if np.delete(marks, _ALONE, 0).any():
+            raise NotApartError(f"NaN arrives at {place} in images that have none")
+    seen = [_noted(model, codes[start : start + batch], imgsz) for start in range(0, len(codes), batch)]
+    places = _joined(seen, batch)
     found = _Found(names, others, places)
     found.spread()
     return {name: set(np.asarray(others[name])[tied].tolist()) for name, tied in found.tied.items() if tied.any()}
 
 
-def _joined(seen: Sequence[Mapping[Place, Bools]], counts: Sequence[int]) -> dict[Place, Bools]:
+def _joined(seen: Sequence[Mapping[Place, Bools]], batch: int) -> dict[Place, Bools]:
     """What arrived, of all passes; nothing where one says nothing."""
     widths = {place: marks.shape[1] for part in seen for place, marks in part.items()}
     return {
-        place: np.concatenate(
-            [part.get(place, np.zeros((count, width), np.bool_)) for part, count in zip(seen, counts, strict=True)]
-        )
+        place: np.concatenate([part.get(place, np.zeros((batch, width), np.bool_)) for part in seen])
         for place, width in widths.items()
     }
 
@@ -151,8 +166,7 @@ class _Followed(Execution):
         marked = tensor.isnan()
         if not marked.any():
             return tensor
-        if len(tensor) % self.count == 0:  # else what arrives is not told apart by images any more
-            self._add(index, marked.movedim(axis, -1).reshape(self.count, -1, tensor.shape[axis]).any(1))
+        self._add(index, marked.movedim(axis, -1).reshape(self.count, -1, tensor.shape[axis]).any(1))
         return tensor.nan_to_num(0.0)
 
     def _note_product(self, index: int, first: torch.Tensor, second: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

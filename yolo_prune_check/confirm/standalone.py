@@ -4,7 +4,7 @@ It is run by its path (see ``elsewhere``) and imports nothing of this package.
 
     python -P standalone.py CHECKPOINT FOLDER THREADS PARENT [onnx]
 
-It takes ``FOLDER/image.pt`` and leaves ``FOLDER/seen.pt`` (what ``seen`` gives), ``FOLDER/told.pt`` (what ``told``
+It takes ``FOLDER/image.pt`` and leaves ``FOLDER/seen.pt`` (what ``seen`` gives), ``FOLDER/told.json`` (what ``told``
 gives), ``FOLDER/model.onnx`` if asked for, and ``FOLDER/said.json``: for each thing it did null, or the first line of
 the error that stopped it. It ends at once when its parent, process PARENT, has ended.
 """
@@ -28,15 +28,19 @@ import torch
 from torch import nn
 
 ABSENT: Final = "yolo_prune_check"
-IMAGE, SEEN, TOLD, ONNX, SAID = "image.pt", "seen.pt", "told.pt", "model.onnx", "said.json"
+IMAGE, SEEN, TOLD, ONNX, SAID = "image.pt", "seen.pt", "told.json", "model.onnx", "said.json"
 _PASSING: Final = frozenset(
     {
         *("training", "inplace", "recompute_scale_factor"),  # how it is used, which loading sets anew
-        *("shape", "anchors", "strides"),  # of the last image
         *("args", "pt_path", "task", "criterion"),  # of the file, and of a training
     }
 )
 """Attributes that say nothing of what a network is."""
+_OF_THE_LAST_IMAGE: Final = frozenset({"shape", "anchors", "strides"})
+"""The same of a head."""
+_HEADS: Final = "ultralytics.nn.modules.head"
+_DEEPEST: Final = 8
+"""Levels of nested values that are looked at."""
 
 
 class Absent(MetaPathFinder):
@@ -83,25 +87,34 @@ def told(network: nn.Module) -> dict[str, dict[str, Any]]:
     found = {}
     for name, module in network.named_modules():
         kind = type(module)
+        passing = _PASSING | _OF_THE_LAST_IMAGE if kind.__module__ == _HEADS else _PASSING
         found[name] = {"class": f"{kind.__module__}.{kind.__qualname__}"} | {
             key: plain[0]
             for key, value in vars(module).items()
-            if not key.startswith("_") and key not in _PASSING and (plain := _plain(value))
+            if not key.startswith("_") and key not in passing and (plain := _plain(value))
         }
     return found
 
 
-def _plain(value: Any) -> list[Any]:
-    """The value alone in a list if it is a number, text or nothing, or holds such; else an empty list."""
-    if value is None or isinstance(value, (bool, int, float, str)):
+def _plain(value: Any, depth: int = _DEEPEST) -> list[Any]:
+    """The value alone in a list if it is a number, text or nothing, or holds such; else an empty list.
+
+    In Python's own types: a number of NumPy's may be a float as well, and is none that everybody can read.
+    """
+    if value is None or isinstance(value, bool):
         return [value]
+    for kind in (int, float, str):
+        if isinstance(value, kind):
+            return [kind(value)]
     if isinstance(value, torch.Tensor):
         return [value.tolist()]
+    if not depth:
+        return []
     if isinstance(value, (list, tuple)):
-        items = [_plain(item) for item in value]
+        items = [_plain(item, depth - 1) for item in value]
         return [[item[0] for item in items]] if all(items) else []
     if isinstance(value, dict):
-        items = [_plain(item) for item in value.values()]
+        items = [_plain(item, depth - 1) for item in value.values()]
         return [dict(zip(map(str, value), (item[0] for item in items), strict=True))] if all(items) else []
     return []
 
@@ -127,7 +140,7 @@ def _load(checkpoint: Path, folder: Path) -> None:
     from ultralytics import YOLO
 
     network = YOLO(checkpoint).model
-    torch.save(told(network), folder / TOLD)
+    (folder / TOLD).write_text(json.dumps(told(network)), encoding="utf-8")
     torch.save(seen(network, torch.load(folder / IMAGE, weights_only=True)), folder / SEEN)
 
 

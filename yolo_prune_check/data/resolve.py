@@ -110,8 +110,8 @@ def read_data(name: str) -> DataSet:
     """Find and check a data set; the images themselves are not read, and nothing is downloaded.
 
     A name is that of a shipped set, else of a file or folder here, else of a YAML that Ultralytics ships, or of a
-    folder of classes in its `datasets_dir`. A relative `path:` in a YAML is a folder beside the YAML, else in the
-    current folder, else in `datasets_dir`: the last two are where Ultralytics looks.
+    folder of classes in its `datasets_dir`. A relative `path:` in a YAML is the first folder that holds the images: in
+    the current one or in `datasets_dir`, as Ultralytics has it, so that both measure on the same; else beside the YAML.
 
     Args:
         name: A shipped set, such as `"digits"`, the path of an Ultralytics dataset YAML or the name of one that it
@@ -136,6 +136,8 @@ def _find(name: str) -> Path:
     """The YAML, or the folder of classes."""
     if name in SHIPPED_DATA:
         return shipped_data(name)
+    if not name:
+        raise UserError("the data set has no name", hint=_HINT)
     given = Path(name).expanduser()
     if given.is_file() or given.is_dir():
         return given
@@ -157,6 +159,10 @@ def _find(name: str) -> Path:
 def _of_folders(root: Path, name: str) -> DataSet:
     """A set whose folders are its classes, which are numbered in the order of their names, as Ultralytics does."""
     train = root / "train"
+    if any((train / part).is_dir() for part in ("images", "labels")):
+        yaml = next((str(file) for suffix in _YAML for file in sorted(root.glob(f"*{suffix}"))), "its YAML")
+        what = "this folder is a detector's data set, in which no folder is a class"
+        raise UserError(what, value=name, hint=f"Name its YAML: {yaml}.")
     classes = sorted(folder.name for folder in train.iterdir() if folder.is_dir()) if train.is_dir() else []
     if not classes:
         raise UserError("the data set is a folder without train/CLASS/, and no YAML file", value=name, hint=_HINT)
@@ -192,14 +198,24 @@ def _root(file: Path, entries: Mapping[Any, Any]) -> Path:
     if given.is_absolute():
         tried = [given]
     else:
-        tried = list(dict.fromkeys([file.parent / given, given.absolute(), datasets_dir().absolute() / given]))
-    for folder in tried:
-        if folder.is_dir():
-            return folder.resolve()
+        tried = list(dict.fromkeys([given.absolute(), datasets_dir().absolute() / given, file.parent / given]))
+    there = [folder for folder in tried if folder.is_dir()]
+    if there:
+        return next((folder for folder in there if _holds(folder, entries.get("train"))), there[0]).resolve()
     *others, last = (str(folder) for folder in tried)
-    looked = f"{', '.join(others)} and {last} {_SETTING}" if others else last
+    looked = f"{', '.join(others)} and {last}" if others else last
     hint = f"Looked for {looked}; nothing is downloaded."
     raise UserError("the data set's 'path' does not exist", where=str(file), value=path, hint=hint)
+
+
+def _holds(root: Path, train: object) -> bool:
+    """Whether images that are named are below a folder: others of that name, such as `..` or `data`, may be there."""
+    items = train if isinstance(train, list) else [train]
+    return all(isinstance(item, str) and any(place.exists() for place in _tried(root, item)) for item in items)
+
+
+def _tried(root: Path, item: str) -> list[Path]:
+    return [root / item, *([root / item[3:]] if item.startswith("../") else [])]
 
 
 def _places(file: Path, root: Path, entries: Mapping[Any, Any], split: str) -> tuple[Path, ...]:
@@ -215,7 +231,7 @@ def _places(file: Path, root: Path, entries: Mapping[Any, Any], split: str) -> t
                 f"the data set's {key!r} must be a folder or a list of folders", where=str(file), value=item
             )
         # Some published sets write "../train/images" and mean "train/images"; Ultralytics forgives them, too.
-        tried = [root / item, *([root / item[3:]] if item.startswith("../") else [])]
+        tried = _tried(root, item)
         place = next((candidate for candidate in tried if candidate.exists()), None)
         if place is None:
             looked = " and ".join(str(candidate) for candidate in tried)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import torch
 from torch import nn
 
 from yolo_prune_check.data import SHIPPED_MODELS, shipped_model
@@ -90,6 +91,8 @@ def _prepared(model: nn.Module, name: str) -> nn.Module:
     for module in model.modules():
         if isinstance(module, nn.Upsample) and not hasattr(module, "recompute_scale_factor"):
             module.recompute_scale_factor = None  # checkpoints from before PyTorch 1.11 lack it
+    if not hasattr(model, "stride"):
+        model.stride = torch.tensor([32.0])  # as Ultralytics gives it to such a checkpoint
     _stop_writing_in_place(model)
     loaded: nn.Module = model.float().eval()
     return loaded

@@ -168,7 +168,8 @@ def compact(
     small, reference = carry_out(model, plan, graph), meant_by(model, plan, graph)
     found = compare(prediction, observe(reference, small, graph.imgsz))
     cuts = cuts_of(model, plan, graph)
-    asked = asked_for(model, plan, cuts, imgsz=graph.imgsz)
+    with progress.task("look whether what goes is what the plan asks for"):
+        asked = asked_for(model, plan, cuts, imgsz=graph.imgsz)
     rows = _proven(reference, small, imgsz, data, progress)
     done = Compacted(small, prediction, (asked, *rows, *totals(found)), found.differences)
     if not done.proven:
