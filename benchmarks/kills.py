@@ -28,9 +28,8 @@ from benchmarks.killed_run import LINES, Moment, differences, end_group, lives, 
 from benchmarks.kills_page import page
 from benchmarks.kills_tally import KINDS, Kind, Tally
 
-
 IN_VAIN = 20
-"""Runs in a row, none of which was killed, after which something is wrong: now and then a moment comes after the end."""
+"""Runs in a row that nothing killed, after which something is wrong: now and then a moment comes after the end."""
 
 
 def turns(kills: int, tally: Tally) -> Iterator[tuple[Kind, int]]:
