@@ -517,7 +517,7 @@ def test_a_smaller_model_is_carried_out_and_proven_with_its_trained_weights(tmp_
     data = write_data(tmp_path / "set", train=4, val=4)
     record = record_of(
         tmp_path,
-        LISTED + "    steps: [{layer: 1.0, keep: 0-15}, {layer: 4.0, keep: 0-31}]\n"
+        LISTED + "    steps: [{layer: 1.0, keep: 0-15}, {layer: 4.0, keep: '0-15,32-47'}]\n"
         f"    execution: {execution}\n    data: {data}\n    fine_tune: {{epochs: 1, batch: 2, lr: 0.001}}\n",
     )
     assert (record.verdict, record.passed, record.agrees) == ("safe", True, True), record.failures

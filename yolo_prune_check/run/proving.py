@@ -15,6 +15,7 @@ from yolo_prune_check.confirm.compare import Confirmation
 from yolo_prune_check.confirm.proof import prove
 from yolo_prune_check.data.photographs import photographs
 from yolo_prune_check.images import image_channels
+from yolo_prune_check.prune.apply import cuts_of
 from yolo_prune_check.prune.reference import Reference
 from yolo_prune_check.prune.widened import trained_masked, trained_reference
 from yolo_prune_check.run.record import CheckRecord
@@ -44,7 +45,9 @@ def meant_by_final(state: State) -> Reference:
     """What the final model of a structural scenario must compute, with the weights that it has now."""
     baseline = state.baseline
     if state.scenario.execution == "group":
-        return trained_reference(baseline.model, state.cuts, state.model, imgsz=baseline.graph.imgsz)
+        # Not the state's own cuts: those of a plan have the attributes as well that no traced pass reads.
+        cuts = cuts_of(baseline.model, state.plan(), baseline.graph)
+        return trained_reference(baseline.model, cuts, state.model, imgsz=baseline.graph.imgsz)
     return trained_masked(baseline.model, state.plan(), baseline.graph, state.model)
 
 
