@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,32 +10,41 @@ import torch
 from torch import nn
 
 from tests.small import SIZE, dense_digits, size_of, small_digits
+from yolo_prune_check.confirm import latency as latency_module
 from yolo_prune_check.confirm.latency import latency
 
 
-class Waits(nn.Module):
-    """Takes a known time, and longer at first."""
+class Clock:
+    """Seconds that pass when somebody lets them."""
 
-    def __init__(self, name: str, seconds: float, calls: list[str]) -> None:
+    now = 0.0
+
+
+class Waits(nn.Module):
+    """Takes a known time, longer at first, and very long once."""
+
+    def __init__(self, name: str, seconds: float, calls: list[str], clock: Clock) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.zeros(1))
-        self.name, self.seconds, self.calls = name, seconds, calls
+        self.name, self.seconds, self.calls, self.clock = name, seconds, calls, clock
         self.sizes: list[tuple[int, ...]] = []
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         self.calls.append(self.name)
         self.sizes.append(tuple(images.shape))
-        time.sleep(self.seconds + (0.05 if self.calls.count(self.name) <= 2 else 0))
+        count = self.calls.count(self.name)
+        self.clock.now += self.seconds + (0.05 if count <= 2 else 1.0 if count == 5 else 0)
         return images
 
 
-def test_the_median_of_runs_that_alternate_after_a_warm_up() -> None:
-    calls: list[str] = []
-    dense, pruned = Waits("dense", 0.02, calls), Waits("pruned", 0.005, calls)
+def test_the_median_of_runs_that_alternate_after_a_warm_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, calls = Clock(), list[str]()
+    monkeypatch.setattr(latency_module, "time", SimpleNamespace(perf_counter=lambda: clock.now))
+    dense, pruned = Waits("dense", 0.02, calls, clock), Waits("pruned", 0.005, calls, clock)
     took = latency(dense, pruned, 32, batch=2, runs=4)
-    assert took.dense_ms == pytest.approx(20, rel=0.5)
-    assert took.pruned_ms == pytest.approx(5, rel=0.9)
-    assert took.ratio == took.pruned_ms / took.dense_ms < 0.8
+    assert took.dense_ms == pytest.approx(20)
+    assert took.pruned_ms == pytest.approx(5)
+    assert took.ratio == pytest.approx(0.25)
     assert (took.batch, took.runs, took.device) == (2, 4, "cpu")
     assert took.threads == torch.get_num_threads()
     pairs = [set(calls[at : at + 2]) for at in range(0, len(calls), 2)]
