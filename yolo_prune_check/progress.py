@@ -76,7 +76,9 @@ class _Lines:
         done = said = 0
 
         def so_far() -> str:
-            return f"{title}: {done}" if total is None else f"{title}: {done} of {total}"
+            if total is None:
+                return f"{title}: {done}" if done else title
+            return f"{title}: {done} of {total}"
 
         def advance(units: int) -> None:
             nonlocal done, said, said_at
@@ -88,7 +90,7 @@ class _Lines:
                 self.line(f"{so_far()}, {self._clock() - begin:.0f} s")
                 said, said_at = done, self._clock()
 
-        self.line(title if total is None else so_far())
+        self.line(so_far())
         outcome = "stopped after"
         try:
             yield advance

@@ -68,7 +68,7 @@ def _nothing_goes(graph: ChannelGraph, plan: Plan, removal: Removal) -> Iterator
     if removal.returned:
         asked = sum(graph.layers[name].out_channels - len(keep) for name, keep in plan.kept().items())
         words = "the only channel" if asked == 1 else f"all {asked} channels"
-        words += f" that the plan names {'is' if asked == 1 else 'are'} kept for symmetry"
+        words += f" that the plan names {'is' if asked == 1 else 'are'} kept {why_kept(plan)}"
     else:
         words = _none_removed(plan)
     yield _hazard("no-op", named, words)
@@ -83,8 +83,14 @@ def _partly_kept(graph: ChannelGraph, plan: Plan, removal: Removal) -> Iterator[
         count = int((asked & removal.stays[graph.provenance.channels.span(name)]).sum())
         if count:
             verb = "stays" if count == 1 else "stay"
-            words = f"{count} of the {int(asked.sum())} channels that the plan removes {verb} for symmetry"
+            words = f"{count} of the {int(asked.sum())} channels that the plan removes {verb} {why_kept(plan)}"
             yield _hazard("kept-for-symmetry", name, words)
+
+
+def why_kept(plan: Plan) -> str:
+    """For what channels that a plan by ``group`` removes may stay after all, in words."""
+    rounded = "" if plan.round_to is None else f", and widths that are multiples of {plan.round_to}"
+    return f"for symmetry{rounded}"
 
 
 def _none_removed(plan: Plan) -> str:

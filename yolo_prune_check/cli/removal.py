@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from yolo_prune_check.channels.graph import ChannelGraph
+from yolo_prune_check.channels.hazards import why_kept
 from yolo_prune_check.channels.plan import Plan
 from yolo_prune_check.channels.prediction import Prediction
 from yolo_prune_check.channels.provenance import ChannelRange, listed
@@ -21,7 +22,7 @@ def removal_lines(graph: ChannelGraph, prediction: Prediction) -> list[str]:
         asked = {(layer, channel) for channel in range(graph.layers[layer].out_channels)} - {(layer, k) for k in keep}
         back = len(asked & stays)
         if back:
-            kept = f"{back} {'is' if back == 1 else 'are'} kept for symmetry"
+            kept = f"{back} {'is' if back == 1 else 'are'} kept {why_kept(prediction.plan)}"
             lines.append(f"{layer}: asked: {len(asked)}; go: {len(asked) - back}; {kept}")
     lines += _uneven(graph, prediction.plan) if stays else []
     if prediction.added:
