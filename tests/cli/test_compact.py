@@ -7,6 +7,7 @@ import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 import torch
@@ -86,6 +87,17 @@ def test_a_model_that_is_not_what_was_meant_is_not_written(
     ran = command_line("compact", "yolov8n-digits", "--ratio", "0.5", *SMALL, "-o", "small.pt", "--json")
     assert ran.code == 3
     assert [row["error"] for row in ran.json["proof"][1:3]] == [0.5, None]
+    assert not list(Path().glob("small.*"))
+
+
+def test_ctrl_c_is_told(command_line: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(compact_module, "prove", interrupt)
+    ran = command_line("compact", "yolov8n-digits", "--ratio", "0.5", *SMALL, "-o", "small.pt")
+    assert ran.code == 130
+    assert "interrupted: the same command goes on after the last whole epoch" in ran.err
     assert not list(Path().glob("small.*"))
 
 

@@ -133,20 +133,24 @@ def compact(
     )
     shown = progress()
     with making(out, key, shown) as kept:
-        done = make(
-            loaded,
-            graph,
-            prediction,
-            imgsz=graph.imgsz,
-            data=data,
-            training=training,
-            seed=seed,
-            work_dir=kept.path,
-            progress=shown,
-            device=device,
-            workers=workers,
-            trusted=trusted_names(model, trust=trust_checkpoint),
-        )
+        try:
+            done = make(
+                loaded,
+                graph,
+                prediction,
+                imgsz=graph.imgsz,
+                data=data,
+                training=training,
+                seed=seed,
+                work_dir=kept.path,
+                progress=shown,
+                device=device,
+                workers=workers,
+                trusted=trusted_names(model, trust=trust_checkpoint),
+            )
+        except KeyboardInterrupt:
+            complain("interrupted: the same command goes on after the last whole epoch of its training, if one is done")
+            raise typer.Exit(Exit.INTERRUPTED) from None
         latency = measure_latency(placed(loaded, device), placed(done.model, device), graph.imgsz)
         if done.usable:
             save(done, out, graph, source=model, work_dir=kept.path)
