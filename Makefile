@@ -1,6 +1,6 @@
 # make demo   install, run every spec in specs/ on the shipped model and data, write Markdown reports
 # make test   the test suite            make lint   style, types, import direction
-# make stress long tests, most of which kill processes in the midst of work: make test leaves them out
+# make stress long tests, as of processes that are killed in the midst of work: make test leaves them out
 # make bench  speed, peers, predictions, pruned against masked, kills: writes docs/   make clean  remove what these made
 PYTHON ?= python3
 JOBS ?= 2

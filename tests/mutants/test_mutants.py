@@ -22,6 +22,7 @@ def test_every_mutant_is_caught(mutant: Mutant) -> None:
     assert caught is not None, f"{mutant.mistake}: not noticed by {mutant.hunt}"
 
 
+@pytest.mark.stress  # minutes, and the same is shown by the tests of agreement
 @pytest.mark.parametrize("hunt", HUNTS, ids=str)
 def test_nothing_is_caught_without_a_mutant(hunt: Hunt | Pinned) -> None:
     assert hunt.run() is None
