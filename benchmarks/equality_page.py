@@ -31,7 +31,8 @@ are drawn until there are as many safe ones as the table says. Each is carried o
 - it is *proven* (`confirm/proof.py`), in float64, at 64 and 96 pixels (128 if there is a stride of 64): the inputs of
   every convolution and of the head, and all outputs, on a random image and on Ultralytics' two sample pictures; after
   `fuse()`; by the modules' forward for export; the gradients of all that is left, in train mode; every parameter and
-  buffer; and every number in an attribute that says how wide a module is.
+  buffer; every number in an attribute that says how wide a module is, and all else that modules say of themselves. And
+  what went is found to be what the plan asks for, by running the untouched model (`confirm/asked.py`).
 
 A row of the proof holds if no number is further off than {WRONG:.0e} of the largest that was meant there. Columns give
 the largest such error over all plans of a model, which is that of sums in another order.
