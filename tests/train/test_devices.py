@@ -16,7 +16,7 @@ import pytest
 import torch
 from torch import nn
 
-from tests.gpus import StandIn
+from tests.gpus import StandIn, no_gpu
 from tests.train.test_resume import tune
 from tests.train.tiny import SIZE, Recorder, narrow, same, state
 from yolo_prune_check.errors import UserError
@@ -190,7 +190,7 @@ def test_a_process_that_breaks_otherwise_is_quoted(tmp_path: Path) -> None:
     assert str(error) == "a training on several devices ended with exit code 7:\none\nNCCL is unhappy\n"
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="there are such devices")
+@no_gpu
 @pytest.mark.parametrize("devices", [[0], [0, 1]])
 def test_devices_that_are_not_there_are_refused(network: Any, tiny: str, tmp_path: Path, devices: list[int]) -> None:
     asked = ",".join(map(str, devices))
