@@ -14,7 +14,7 @@ from yolo_prune_check.errors import UserError
 from yolo_prune_check.fanout.place import FatalError, StoppedError
 from yolo_prune_check.fanout.work import carry_out
 
-_CONNECT_S: Final = 4
+_CONNECT_S: Final = 3
 _WORKERS_S: Final = 5
 _HINT: Final = "Start one with `dask scheduler` and `dask worker ADDRESS`, and name its scheduler's address."
 
