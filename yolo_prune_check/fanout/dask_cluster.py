@@ -11,8 +11,8 @@ from typing import Any, Final
 from uuid import uuid4
 
 from yolo_prune_check.errors import UserError
+from yolo_prune_check.fanout.apart import carry_out_apart
 from yolo_prune_check.fanout.place import FatalError, StoppedError
-from yolo_prune_check.fanout.work import carry_out
 
 _CONNECT_S: Final = 3
 _WORKERS_S: Final = 5
@@ -58,7 +58,7 @@ class DaskCluster:
         with self._lock:
             if self._stopped:
                 raise StoppedError
-            future = self._client.submit(carry_out, work, key=f"yolo-prune-check-{uuid4().hex}", pure=False)
+            future = self._client.submit(carry_out_apart, work, key=f"yolo-prune-check-{uuid4().hex}", pure=False)
             self._running.add(future)
         try:
             outcome: bytes = future.result()
