@@ -23,6 +23,8 @@ from yolo_prune_check.fanout.place import StoppedError, WorkerDiedError
 from yolo_prune_check.fanout.work import carry_out
 
 _LOOK_S: Final = 1.0
+_IDLE_S: Final = 300.0
+"""A process with nothing to do for so long ends, as in a cluster whose user was killed; the next item starts one."""
 
 
 class LocalProcesses:
@@ -76,7 +78,7 @@ class LocalProcesses:
                 raise StoppedError
             if self._idle:
                 return self._idle.pop()
-            pool = ProcessPoolExecutor(max_workers=1, timeout=None, initializer=_begin, initargs=(os.getpid(),))
+            pool = ProcessPoolExecutor(max_workers=1, timeout=_IDLE_S, initializer=_begin, initargs=(os.getpid(),))
             self._all.add(pool)
             return pool
 

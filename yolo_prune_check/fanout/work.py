@@ -46,9 +46,11 @@ class Surroundings:
 
 
 def surroundings_inherited() -> Surroundings:
-    """Of this process, for processes that it starts. PyTorch is not imported for it."""
+    """Of this process, for processes that it starts. PyTorch is imported for it neither here nor there."""
     torch: Any = sys.modules.get("torch")
-    return Surroundings(str(Path.cwd()), threads=None if torch is None else torch.get_num_threads())
+    threads = None if torch is None else torch.get_num_threads()
+    by_default = os.environ.get("OMP_NUM_THREADS") == str(threads)  # those processes will have as many by themselves
+    return Surroundings(str(Path.cwd()), threads=None if by_default else threads)
 
 
 def surroundings_sent(token: Path) -> Surroundings:
