@@ -144,6 +144,30 @@ def test_the_records_are_those_of_one_process_though_a_worker_is_killed(
 
 
 @pytest.mark.stress
+def test_a_scenario_whose_processes_die_is_stopped_and_the_others_go_on(tmp_path: Path) -> None:
+    write(tmp_path, BRIEF.replace("epochs: 1", "epochs: 50"))
+    with started(tmp_path, "--jobs", "2") as running:
+        killed: set[int] = set()
+        while len(killed) < 2:
+            for folder in (tmp_path / ".yolo-prune-check").glob("x/trained-*"):
+                with suppress(ValueError):  # nobody works there at this moment
+                    killed.add(worker := worker_in(folder))
+                    os.kill(worker, signal.SIGKILL)
+            time.sleep(0.2)
+        out, err = running.communicate(timeout=120)
+    assert running.returncode == 2, err
+    found = {name: json.loads(record) for name, record in records(tmp_path).items()}
+    assert {name: record["verdict"] for name, record in found.items()} == {
+        "trained.json": "stopped",
+        "breaks.json": "unsafe",
+        "nowhere.json": "not-started",
+    }
+    assert found["trained.json"]["reasons"] == ["given up, as each process that worked on it died (SIGKILL(-9))"]
+    assert "x::trained" in out
+    assert "given up, as each process that worked on it died" in out
+
+
+@pytest.mark.stress
 @pytest.mark.parametrize("at", BACKENDS, indirect=True)
 def test_ctrl_c_ends_the_workers_and_keeps_what_is_finished(tmp_path: Path, at: tuple[str, ...]) -> None:
     write(tmp_path, f"{TRAINED}  - {{id: refused, steps: [{{layer: 99.0, keep: 0-9}}]}}\n")
