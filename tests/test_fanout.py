@@ -179,6 +179,15 @@ def test_a_worker_says_why_it_cannot_work_as_this_process_does(shown: Recorder) 
     )
 
 
+@pytest.mark.stress
+@pytest.mark.parametrize("backend", ["dask", "ray"])
+def test_workers_without_this_package_are_told_of(backend: Backend, shown: Recorder) -> None:
+    Path("other/yolo_prune_check").mkdir(parents=True)
+    Path("other/yolo_prune_check/__init__.py").touch()
+    with cluster(backend, Path("other").absolute()) as address, pytest.raises(UserError, match="cannot load what they"):
+        next(fan_out(fanned.who, [1, 2], jobs=2, backend=backend, address=address, shown=shown))
+
+
 def test_an_exception_that_cannot_be_sent_is_told_in_words() -> None:
     said = pickle.loads(carry_out(work_of(fanned.breaks_awkwardly, 7, Surroundings(str(Path.cwd())))))
     assert isinstance(said, Raised)

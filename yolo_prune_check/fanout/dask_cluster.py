@@ -68,9 +68,9 @@ class DaskCluster:
             if self._stopped:
                 raise StoppedError from error
             raise UserError("the cluster of dask went away", where="--address", value=self._address) from error
-        except ImportError as error:  # a worker, as it reads what it is sent
-            what = f"the workers of dask cannot import what they are to run ({error})"
-            raise UserError(what, hint="Install yolo-prune-check there, too.") from error
+        except (ImportError, RuntimeError) as error:  # as a worker reads what it is sent
+            what = f"the workers of dask cannot load what they are to run ({error.__cause__ or error})"
+            raise UserError(what, hint="Install the same yolo-prune-check where they run.") from error
         finally:
             self._running.discard(future)
         return outcome

@@ -62,11 +62,9 @@ class RayCluster:
             raise WorkerDiedError("killed, or out of memory") from error
         except errors.TaskCancelledError as error:
             raise StoppedError from error
-        except errors.RayTaskError as error:
-            if not isinstance(error.cause, ImportError):
-                raise
-            what = f"the workers of Ray cannot import what they are to run ({error.cause})"
-            raise UserError(what, hint="Install yolo-prune-check there, too.") from error
+        except errors.RayTaskError as error:  # as a worker reads what it is sent; what is raised later is an outcome
+            what = f"the workers of Ray cannot load what they are to run ({str(error.cause).partition('. ')[0]})"
+            raise UserError(what, hint="Install the same yolo-prune-check where they run.") from error
         finally:
             with self._lock:
                 self._running.discard(task)
