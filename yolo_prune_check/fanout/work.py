@@ -15,11 +15,11 @@ from typing import Any, Final
 from yolo_prune_check.errors import UserError
 from yolo_prune_check.versions import source_hash, versions
 
-_THREADS: Final = (
-    *("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"),
+_THREADS: Final = tuple(
+    f"{library}_THREADS" for library in ("OMP_NUM", "MKL_NUM", "OPENBLAS_NUM", "NUMEXPR_NUM", "VECLIB_MAXIMUM")
 )
 """Clusters set some of these for their workers, and what a worker starts would take them over."""
-_TOLD: Final = ("YOLO_VERBOSE", "ULTRALYTICS_SAFE_LOAD", "YOLO_PRUNE_CHECK_CACHE")
+_TOLD: Final = ("YOLO_VERBOSE", "ULTRALYTICS_SAFE_LOAD", "YOLO_CONFIG_DIR", "YOLO_PRUNE_CHECK_CACHE")
 """What users set to change what this package does."""
 
 
