@@ -19,7 +19,7 @@ class Seen:
     folder: str
     threads: int
     variable: str | None
-    blas: tuple[int, ...]
+    blas: frozenset[int]
 
 
 def seen(item: int) -> Seen:
@@ -27,7 +27,7 @@ def seen(item: int) -> Seen:
     import torch
     from threadpoolctl import threadpool_info
 
-    blas = tuple(library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas")
+    blas = frozenset(library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas")
     return Seen(item, str(Path.cwd()), torch.get_num_threads(), os.environ.get("OMP_NUM_THREADS"), blas)
 
 
