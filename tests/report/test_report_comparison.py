@@ -116,6 +116,39 @@ def test_an_effect_is_held_against_its_spread(build: Build) -> None:
     assert effect_sentence(comparison, "schedule").startswith("`schedule` matters: `sequential` instead of")
 
 
+def test_a_clear_effect_is_told_before_a_larger_one_that_is_not(build: Build) -> None:
+    scores = {"a": [0.5, 0.5], "b": [0.55, 0.56], "c": [0.3, 0.9]}
+    axes = {"select.criterion": tuple(scores), "seed": SEEDS[:2]}
+    comparison = only(matrix(build, axes, lambda at: scores[at["select.criterion"]][int(at["seed"])]))
+    words = effect_sentence(comparison, "select.criterion")
+    assert words.startswith(
+        "`select.criterion` matters: `b` instead of `a` changes mAP50-95 by +0.055 ± 0.007 (2 pairs)"
+    )
+
+
+def test_of_seeds_alone_only_the_spread_is_told(build: Build, tmp_path: Path) -> None:
+    page = page_of(matrix(build, {"seed": SEEDS}, lambda at: 0.5 + int(at["seed"]) / 100), tmp_path)
+    (rows,) = tables(page)
+    assert [row["at the end"] for row in rows] == ["0.510 ± 0.010"]
+    assert "What varies: nothing but the seed; each with `seed` 0, 1, 2." in page
+    assert "What each axis changes" not in page
+
+
+@pytest.mark.parametrize(
+    ("tied", "words"), [(1, "tied with `b`"), (2, "tied with `b` and `c`"), (3, "tied with 3 others")]
+)
+def test_what_is_tied_with_the_best_is_named_or_counted(build: Build, tied: int, words: str) -> None:
+    names = ("a", "b", "c", "d", "e")
+    middle = {name: 0.6 - 0.001 * rank if rank <= tied else 0.3 for rank, name in enumerate(names)}
+    axes = {"select.criterion": names, "seed": SEEDS}
+    comparison = only(matrix(build, axes, lambda at: middle[at["select.criterion"]] + 0.01 * (int(at["seed"]) - 1)))
+    told = conclusion(comparison, Standing.of(comparison))
+    others = "the other" if tied == 3 else f"the other {4 - tied}"
+    assert told == (
+        f"`a` is best: mAP50-95 0.600 ± 0.010 at the end, {words}, and better than {others} by more than the spread."
+    )
+
+
 @pytest.mark.parametrize("verdict", ["unsafe", "partial"])
 def test_what_is_unsafe_or_partial_with_one_seed_cannot_win(build: Build, verdict: str, tmp_path: Path) -> None:
     records = orders(build, gap=0.1, spread=0.02)
