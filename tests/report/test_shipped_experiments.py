@@ -60,9 +60,8 @@ def test_it_stays_below_forty_minutes_on_two_cores() -> None:
 
 
 def test_it_can_be_predicted(tmp_path: Path) -> None:
-    first, *_, last = scenarios()
-    for scenario in (first, last):
-        *_, finished = run(scenario, work_dir=tmp_path, predict_only=True)
-        assert isinstance(finished, ScenarioFinished)
-        assert finished.record.verdict == "safe"
-        assert [step.status for step in finished.record.steps] == ["predicted"] * 5
+    scenario, *_ = scenarios()
+    *_, finished = run(scenario, work_dir=tmp_path, predict_only=True)
+    assert isinstance(finished, ScenarioFinished)
+    assert finished.record.verdict == "safe"
+    assert [step.status for step in finished.record.steps] == ["predicted"] * 5
