@@ -126,6 +126,14 @@ def test_a_clear_effect_is_told_before_a_larger_one_that_is_not(build: Build) ->
     )
 
 
+def test_an_axis_with_one_value_is_what_all_have_in_common(build: Build, tmp_path: Path) -> None:
+    axes = {"order": ORDERS, "schedule": ("sessions",), "seed": ("0",)}
+    page = page_of(matrix(build, axes, lambda at: 0.5 if at["order"] == ORDERS[0] else 0.6), tmp_path)
+    assert "What varies: `order` (`back-to-front`, `front-to-back`), 2 combinations.\n" in page
+    assert "schedule `sessions`" in page
+    assert "### `schedule`" not in page
+
+
 def test_of_seeds_alone_only_the_spread_is_told(build: Build, tmp_path: Path) -> None:
     page = page_of(matrix(build, {"seed": SEEDS}, lambda at: 0.5 + int(at["seed"]) / 100), tmp_path)
     (rows,) = tables(page)

@@ -78,7 +78,7 @@ class Comparison:
     """A matrix all of whose scenarios were carried out and measured.
 
     Attributes:
-        axes: Names of its axes but the seeds, sorted.
+        axes: Names of its axes but the seeds, sorted; one that has a single value is none.
         seeds: Names of the axes that are seeds: of each combination they only repeat the measurement.
         combinations: All combinations, sorted by their values.
     """
@@ -126,15 +126,16 @@ def _comparison(records: Sequence[Record]) -> Comparison | None:
     names = tuple(sorted(records[0].axes))
     if len(records) < 2 or any(tuple(sorted(record.axes)) != names for record in records):
         return None
-    expected = math.prod(len({record.axes[name] for record in records}) for name in names)
-    if len(records) != expected or not all(map(_is_measured, records)):
+    values = {name: len({record.axes[name] for record in records}) for name in names}
+    if len(records) != math.prod(values.values()) or not all(map(_is_measured, records)):
         return None
     if len({type(record.metrics.scores_before) for record in records}) > 1:
         return None  # mAP and accuracy are no two values of one score
     if all(final_score(record) is None for record in records):
         return None
     seeds = tuple(name for name in names if name == "seed" or name.endswith(".seed"))
-    axes = tuple(name for name in names if name not in seeds)
+    seeds = tuple(name for name in seeds if values[name] > 1)
+    axes = tuple(name for name in names if values[name] > 1 and name not in seeds)
     combinations: dict[tuple[str, ...], list[Record]] = {}
     for record in sorted(records, key=lambda record: [_natural(record.axes[name]) for name in (*axes, *seeds)]):
         combinations.setdefault(tuple(record.axes[name] for name in axes), []).append(record)
