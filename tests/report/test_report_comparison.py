@@ -238,6 +238,18 @@ def test_only_whole_matrices_that_were_measured_are_compared(build: Build) -> No
     assert len(comparisons_of(records)) == 1
 
 
+def test_a_matrix_that_is_not_whole_yet_is_named_with_how_far_it_is(build: Build, tmp_path: Path) -> None:
+    records = orders(build, gap=0.1, spread=0.02)
+    write_reports([*records[1:-1], replace(records[-1], verdict="stopped")], tmp_path)
+    assert "`first` is not compared: 4 of 6 scenarios were carried out and measured." in (
+        tmp_path / "plans.md"
+    ).read_text("utf-8")
+    assert not (tmp_path / PAGE).exists()
+    predicted = [replace(record, agrees=None) for record in records]
+    write_reports(predicted, tmp_path)
+    assert "Side by side" not in (tmp_path / "plans.md").read_text("utf-8")
+
+
 def test_pages_lead_to_it_and_back_and_it_goes_with_its_records(build: Build, tmp_path: Path) -> None:
     page = page_of(orders(build, gap=0.1, spread=0.02), tmp_path)
     assert "[Plans](../plans.md)" in page
