@@ -66,14 +66,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def activations(images: int) -> Row:
+def activations(images: int, rounds: int = ROUNDS) -> Row:
     """Collect both ways, fastest of several rounds. Values are compared in float64: a difference is one of method."""
     model = load_model(MODEL)
     layers = [layer for layer in layers_of(model) if layer.block in BLOCKS]
     evidence = Evidence(model, DATA, IMGSZ, max_images=images)
     collect(evidence, layers)  # both find the images in memory
-    fast = min(seconds(lambda: collect(evidence, layers)) for _ in range(ROUNDS))
-    slow = min(seconds(lambda: _as_the_notes(model, layers, images)) for _ in range(2))
+    fast = min(seconds(lambda: collect(evidence, layers)) for _ in range(rounds))
+    slow = min(seconds(lambda: _as_the_notes(model, layers, images)) for _ in range(min(rounds, 2)))
     exact, few = load_model(MODEL).double(), max(1, images // 4)
     found = collect(Evidence(exact, DATA, IMGSZ, max_images=few), layers)
     error = _difference(found, _as_the_notes(exact, layers, few))
@@ -137,20 +137,20 @@ def distances() -> Row:
     random = np.random.default_rng(0)
     labels = np.arange(OBJECTS) % 10
     layers = [random.normal(labels[:, None] / 10, 1, (OBJECTS, width)).astype(np.float32) for width in widths]
-    slow = min(seconds(lambda: [_double_loop(values, labels) for values in layers]) for _ in range(2))
-    fast = min(seconds(lambda: [_vectorised(values, labels) for values in layers]) for _ in range(ROUNDS))
-    pairs = ((_vectorised(values, labels), _double_loop(values, labels)) for values in layers)
+    slow = min(seconds(lambda: [double_loop(values, labels) for values in layers]) for _ in range(2))
+    fast = min(seconds(lambda: [vectorised(values, labels) for values in layers]) for _ in range(ROUNDS))
+    pairs = ((vectorised(values, labels), double_loop(values, labels)) for values in layers)
     error = max(float(np.abs(one - other).max()) for one, other in pairs)
     what = f"distances of {sum(widths)} channels, 45 pairs of classes, {OBJECTS} objects"
     return Row(what, slow, fast, error)
 
 
-def _vectorised(values: NDArray[np.float32], labels: NDArray[np.int64]) -> NDArray[np.float64]:
+def vectorised(values: NDArray[np.float32], labels: NDArray[np.int64]) -> NDArray[np.float64]:
     statistics = class_statistics(values, labels)
     return jeffries_matusita(statistics.means, statistics.variances)
 
 
-def _double_loop(values: NDArray[np.float32], labels: NDArray[np.int64]) -> NDArray[np.float64]:
+def double_loop(values: NDArray[np.float32], labels: NDArray[np.int64]) -> NDArray[np.float64]:
     """Channel by channel and pair by pair, as the formula is written down."""
     classes = sorted(set(labels.tolist()))
     rows = []

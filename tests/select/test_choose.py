@@ -67,11 +67,8 @@ def test_scores_rank_the_channels(detector: nn.Module, criterion: str) -> None:
     assert min(choice.scores[channel] for channel in choice.keep) >= max(lost)
 
 
-@pytest.mark.parametrize("criterion", [name for name in CRITERIA if name != "separability"])
-def test_a_criterion_that_needs_a_ratio_says_so(detector: nn.Module, criterion: str) -> None:
-    settings = Select(criterion=criterion)  # the schema refuses this in a spec; a caller may build it
-    with pytest.raises(UserError, match=f"the criterion {criterion} needs a ratio"):
-        select_channels(Evidence(detector), find_layer(detector, "2.0"), settings)
+def test_without_a_ratio_half_of_the_channels_go(detector: nn.Module) -> None:
+    assert len(choose(detector, "2.0", criterion="l1").keep) == 16
 
 
 def test_an_unknown_criterion(detector: nn.Module) -> None:
