@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import platform
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -11,7 +12,8 @@ import torch
 
 import yolo_prune_check
 
-_MEASURED = ("channels", "confirm", "model", "prune")
+MEASURED = ("channels", "confirm", "model", "prune")
+"""The rooms of the package whose code decides what is predicted and what is observed."""
 
 
 def one_thread() -> None:
@@ -36,10 +38,10 @@ def sentence() -> str:
     return f"Measured on one CPU thread ({platform.machine()}) with {packages}."
 
 
-def fingerprint() -> str:
+def fingerprint(rooms: Sequence[str] = MEASURED) -> str:
     """A digest of the measured code, so that results of other code are not taken for its own."""
     package = Path(yolo_prune_check.__file__).parent
-    files = [file for part in _MEASURED for file in (package / part).rglob("*.py")]
+    files = [file for room in rooms for file in (package / room).rglob("*.py")]
     files.append(Path(__file__).with_name("plans.py"))
     digest = hashlib.sha256()
     for file in sorted(files):

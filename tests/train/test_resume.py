@@ -24,11 +24,11 @@ from tests.train.tasks import build, write_task_data
 from tests.train.tiny import SIZE, Recorder, same, state
 from yolo_prune_check.data.resolve import read_data
 from yolo_prune_check.errors import UserError
+from yolo_prune_check.model.network import as_network
 from yolo_prune_check.progress import Progress, progress
 from yolo_prune_check.prune.mask import LayerMask, MaskSet
 from yolo_prune_check.spec.schema import FineTune
 from yolo_prune_check.train.finetune import fine_tune
-from yolo_prune_check.train.network import as_network
 from yolo_prune_check.train.resume import NAME, fingerprint_of
 
 MASKS = MaskSet((LayerMask("model.1.conv", tuple(range(0, 32, 2)), "silent", "model.1.bn"),))

@@ -98,8 +98,8 @@ def test_their_number_makes_another_training(network: Any, tiny: str) -> None:
 def test_images_can_be_sent_to_a_process_that_is_not_forked(tiny: str) -> None:
     from ultralytics.cfg import get_cfg
 
+    from yolo_prune_check.data.labelled import LabelledImages
     from yolo_prune_check.data.resolve import read_data
-    from yolo_prune_check.train.images import LabelledImages
 
     data = read_data(tiny)
     lines: list[str] = []

@@ -30,11 +30,24 @@ if TYPE_CHECKING:
 
 
 class Criterion(StrEnum):
-    """How channels are chosen without data."""
+    """How channels are chosen, as specs name it."""
 
+    TAYLOR = "taylor"
+    SEPARABILITY = "separability"
     L1 = "l1"
+    L2 = "l2"
     GAMMA = "gamma"
+    FPGM = "fpgm"
+    MEAN_ACTIVATION = "mean-activation"
+    APOZ = "apoz"
     RANDOM = "random"
+
+
+class Spread(StrEnum):
+    """Where channels are removed."""
+
+    GROUP = "group"
+    GLOBAL = "global"
 
 
 def compact(
@@ -47,7 +60,25 @@ def compact(
     ratio: Annotated[
         float | None, typer.Option("--ratio", help="Share of the channels to remove wherever any can go.")
     ] = None,
-    criterion: Annotated[Criterion, typer.Option("--criterion", help="Which of them, with --ratio.")] = Criterion.L1,
+    cut_macs: Annotated[
+        float | None, typer.Option("--cut-macs", help="Or the share of the multiply-accumulates (MACs) to save.")
+    ] = None,
+    criterion: Annotated[
+        Criterion | None,
+        typer.Option(
+            "--criterion",
+            help="How channels are chosen: taylor where there is --data, else l1.",
+            show_default=False,
+        ),
+    ] = None,
+    spread: Annotated[
+        Spread | None,
+        typer.Option(
+            "--spread",
+            help="The same share of every group, or one global ranking: global for taylor, else group.",
+            show_default=False,
+        ),
+    ] = None,
     round_to: Annotated[
         int | None, typer.Option("--round-to", min=2, max=256, help="Make every width a multiple of this, such as 8.")
     ] = None,
@@ -91,7 +122,8 @@ def compact(
 
     Example:  yolo-prune-check compact best.pt --ratio 0.5 --data my-data.yaml --fine-tune 10 -o small.pt
     """
-    _check(ratio, data, epochs, plan=plan)
+    _check(ratio, cut_macs, data, epochs, plan=plan)
+    chosen = _criterion(criterion, data)
     _check_out(out, model, plan)
     device = check_device(device, where="--device")
     training = read_training(epochs, workers, {"batch": batch, "lr": lr, "fraction": fraction, "amp": amp}, device)
@@ -115,8 +147,18 @@ def compact(
     wanted = _from_file(plan, loaded, round_to) if plan is not None else None
     if wanted is None:
         from yolo_prune_check.select.everywhere import plan_everywhere
+        from yolo_prune_check.select.evidence import Evidence
 
-        wanted = plan_everywhere(loaded, graph, criterion.value, ratio or 0.0, seed=seed, round_to=round_to)
+        evidence = Evidence(loaded, data, graph.imgsz, seed=seed, progress=progress())
+        wanted = plan_everywhere(
+            evidence,
+            graph,
+            chosen,
+            spread=(spread or _spread(chosen)).value,
+            ratio=ratio,
+            macs_cut=cut_macs,
+            round_to=round_to,
+        )
     prediction = predict(graph, wanted)
     _tell_hazards(prediction)
     if prediction.verdict != "safe":  # nothing is begun for it
@@ -216,12 +258,30 @@ def _refute(done: Compacted, kept: Path) -> NoReturn:
     raise typer.Exit(Exit.REFUTED)
 
 
-def _check(ratio: float | None, data: str | None, epochs: int, *, plan: Path | None) -> None:
+def _criterion(asked: str | None, data: str | None) -> str:
+    """The criterion: the one that is asked for, or the best that can be used; see docs/criteria.md."""
+    from yolo_prune_check.spec.fields import NEED_DATA
+
+    chosen = str(asked or ("l1" if data is None else "taylor"))
+    if chosen in NEED_DATA and data is None:
+        raise UserError("it needs data", where="--criterion", value=chosen, hint="Name a data set with `--data`.")
+    return chosen
+
+
+def _spread(criterion: str) -> Spread:
+    """How a criterion's scores are used best; see docs/criteria.md."""
+    return Spread.GLOBAL if criterion == "taylor" else Spread.GROUP
+
+
+def _check(ratio: float | None, cut_macs: float | None, data: str | None, epochs: int, *, plan: Path | None) -> None:
     """Tell mistakes before anything is loaded."""
-    if (plan is None) == (ratio is None):
-        raise UserError("what to remove must be said once", hint="Give `--plan FILE` or `--ratio 0.5`.")
+    if sum(given is not None for given in (plan, ratio, cut_macs)) != 1:
+        hint = "Give `--plan FILE`, `--ratio 0.5` or `--cut-macs 0.5`."
+        raise UserError("what to remove must be said once", hint=hint)
     if ratio is not None and not 0 < ratio < 1:
         raise UserError("the share of channels to remove must lie between 0 and 1", where="--ratio", value=ratio)
+    if cut_macs is not None and not 0 < cut_macs < 1:
+        raise UserError("the share of MACs to save must lie between 0 and 1", where="--cut-macs", value=cut_macs)
     if epochs and data is None:
         raise UserError("training needs data", where="--fine-tune", hint="Name a data set with `--data`.")
 

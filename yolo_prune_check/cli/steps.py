@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from yolo_prune_check.channels.plan import Step
 
-CRITERIA = ("l1", "gamma", "random")
+CRITERIA = ("l1", "l2", "gamma", "fpgm", "random")
 """Criteria that need no data."""
 
 SYNTAX = "Write LAYER=CHANNELS such as 2.0=0-15,20, or LAYER=CRITERION:RATIO such as 2.0=l1:0.5."
@@ -103,12 +103,12 @@ def resolve_steps(wanted: Sequence[Wanted], model: nn.Module, *, seed: int) -> l
 def _resolved(wanted: Wanted, model: nn.Module, *, seed: int) -> Step:
     from yolo_prune_check.channels.plan import Step
     from yolo_prune_check.model.addresses import find_layer
-    from yolo_prune_check.select.choose import select_channels
+    from yolo_prune_check.select.choose import evidence_of, select_channels
     from yolo_prune_check.spec.schema import Select
 
     layer = find_layer(model, wanted.layer)
     if wanted.keep is not None:
         return Step(layer.name, wanted.keep)
     select = Select.model_validate({"criterion": wanted.criterion, "ratio": wanted.ratio, "seed": seed})
-    choice = select_channels(model, layer, select, activations="hooked", data="", imgsz=0, seed=seed)
+    choice = select_channels(evidence_of(model, select, data=None, imgsz=0, seed=seed), layer, select)
     return Step(layer.name, choice.keep, choice.scores)

@@ -11,6 +11,7 @@ from yolo_prune_check.data.resolve import read_data
 from yolo_prune_check.errors import UserError
 from yolo_prune_check.progress import Progress, progress
 from yolo_prune_check.run.baseline import baseline_scores, load_baseline
+from yolo_prune_check.run.choose import ranked_targets
 from yolo_prune_check.run.content import content_key
 from yolo_prune_check.run.events import (
     BaselineMeasured,
@@ -135,6 +136,8 @@ def _run(scenario: Scenario, way: Way, shown: Progress, unfinished: Unfinished |
     if not way.predict_only:
         refuse_data(scenario, baseline.model)
     resolved = resolve(scenario, baseline.model)
+    targets, notes = ranked_targets(scenario, baseline, resolved.targets, shown, predict_only=way.predict_only)
+    resolved = Resolved(targets, (*resolved.notes, *notes))
     state = State(scenario, baseline, baseline.fresh(), way.folder, shown)
     told = [] if unfinished is None else unfinished.restore(state)
     if told:

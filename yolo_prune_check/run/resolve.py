@@ -13,18 +13,27 @@ from yolo_prune_check.errors import UserError
 from yolo_prune_check.model.addresses import find_layer
 from yolo_prune_check.model.blocks import Block, blocks_of
 from yolo_prune_check.model.layers import Layer
-from yolo_prune_check.model.tasks import require_boxes, require_detector, require_trainable, require_yolo
+from yolo_prune_check.model.network import as_network, classes_of, names_of
+from yolo_prune_check.model.tasks import require_boxes, require_trainable, require_yolo
+from yolo_prune_check.select.criteria import criterion_named
 from yolo_prune_check.spec.schema import Scenario
 from yolo_prune_check.train.devices import require_devices, require_training
-from yolo_prune_check.train.network import as_network, classes_of, names_of
 
 
 @dataclass(frozen=True)
 class Target:
-    """A layer to prune; ``keep`` only where the scenario names the channels itself."""
+    """A layer to prune.
+
+    Attributes:
+        layer: The layer.
+        keep: Its channels that stay, where they are known before the first step: the scenario names them, or one
+            ranking of all layers was made.
+        scores: What its channels are worth in that ranking.
+    """
 
     layer: Layer
     keep: tuple[int, ...] | None = None
+    scores: tuple[float, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -74,11 +83,19 @@ def refuse_data(scenario: Scenario, model: nn.Module) -> None:
     hint = "Leave out `data`: plans for it are predicted and confirmed without."
     task = require_yolo(model, where=where, hint=hint)
     _refuse_budget(scenario, model, task)
-    if scenario.steps is None and scenario.select.criterion == "separability":
-        require_detector(model, where=where, hint="Choose channels by l1, gamma or random.")
+    if scenario.steps is None:
+        _refuse_criterion(scenario.select.criterion, model, where)
     if scenario.fine_tune is not None:
         require_trainable(model, where=where, hint="Leave out `fine_tune`.")
     require_labels(model, scenario.data, source=scenario.model, where=where)
+
+
+def _refuse_criterion(name: str, model: nn.Module, where: str) -> None:
+    needs = criterion_named(name).needs
+    if needs == "boxes":
+        require_boxes(model, where=where, hint="Choose channels by another criterion, such as l1.")
+    elif needs == "labels":
+        require_trainable(model, where=where, hint="Choose channels by a criterion without labels, such as l1.")
 
 
 def _refuse_budget(scenario: Scenario, model: nn.Module, task: str) -> None:

@@ -155,10 +155,11 @@ def _blank(state: State, index: int, target: Target) -> StepRecord:
 
 
 def _criterion(state: State, target: Target) -> str:
-    if target.keep is not None:
+    if state.scenario.steps is not None:
         return "listed"
     select = state.scenario.select
-    return select.criterion if select.ratio is None else f"{select.criterion}, ratio {select.ratio:g}"
+    ranked = select.criterion if select.scope == "layer" else f"{select.criterion} by {select.scope}"
+    return ranked if select.share is None else f"{ranked}, ratio {select.share:g}"
 
 
 def _sliced(state: State, record: StepRecord, target: Target) -> tuple[StepRecord, bool]:

@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
-from torch import nn
+import numpy as np
 
 from yolo_prune_check.errors import UserError
 from yolo_prune_check.model.layers import Layer
 from yolo_prune_check.progress import Progress
-from yolo_prune_check.select import criteria
+from yolo_prune_check.progress import progress as make_progress
 from yolo_prune_check.select.activations import collect
-from yolo_prune_check.select.survivors import find_survivors
+from yolo_prune_check.select.criteria import criterion_named, score
+from yolo_prune_check.select.evidence import Evidence
+from yolo_prune_check.select.ranking import Scores, best, keep_count
+from yolo_prune_check.select.survivors import find_survivors, profile
+from yolo_prune_check.select.weights import gamma, l2, silent_channels
+from yolo_prune_check.spec.schema import HALF, Select
 
 if TYPE_CHECKING:
-    from yolo_prune_check.spec.schema import Select
+    from torch import nn
+
+_PREFERENCES: Final[Mapping[str, Callable[[nn.Module, Layer], Scores] | None]] = {
+    "medoid": None,
+    "weight": l2,
+    "gamma": gamma,
+}
+"""By what the channel of a cluster that stays is chosen."""
 
 
 @dataclass(frozen=True)
@@ -34,83 +46,97 @@ class Choice:
     details: dict[str, Any] = field(default_factory=dict)
 
 
+def evidence_of(
+    model: nn.Module, select: Select, *, data: str | None, imgsz: int, seed: int, progress: Progress | None = None
+) -> Evidence:
+    """What a choice may look at.
+
+    Args:
+        model: An Ultralytics model as it is at this step; left as it is.
+        select: The settings of the choice.
+        data: A data set, for criteria that need one.
+        imgsz: Image size, px.
+        seed: The scenario's; used where `select` was given none.
+        progress: Told of long work.
+    """
+    return Evidence(
+        model,
+        data,
+        imgsz,
+        seed=select.seed if "seed" in select.model_fields_set else seed,
+        max_images=select.max_images,
+        place=select.place,
+        objects=select.objects,
+        memory_mb=select.memory_mb,
+        progress=progress or make_progress(quiet=True),
+    )
+
+
 def select_channels(
-    model: nn.Module,
-    layer: Layer,
-    select: Select,
-    *,
-    activations: Literal["hooked", "sliced"],
-    data: str,
-    imgsz: int,
-    seed: int,
-    progress: Progress | None = None,
+    evidence: Evidence, layer: Layer, select: Select, *, activations: Literal["hooked", "sliced"] = "hooked"
 ) -> Choice:
-    """Choose the channels of a layer to keep.
+    """Choose the channels of a layer to keep, by what is known of this layer.
 
     A channel that was masked before is never chosen over one that is alive.
 
     Args:
-        model: An Ultralytics detector as it is at this step; left as it is.
+        evidence: The model as it is at this step, and its images.
         layer: The layer.
-        select: Criterion and its settings: `criterion`, `ratio`, `seed`, `max_images`, `perplexity`.
+        select: Criterion and its settings.
         activations: For `separability`: read from the model (`hooked`), or from the notes' `nn.Sequential` (`sliced`).
-        data: For `separability`: a shipped data set or an Ultralytics dataset YAML.
-        imgsz: For `separability`: image size, px.
-        seed: The scenario's; used where `select` was given none.
-        progress: Told of long work.
 
     Raises:
         UserError: The criterion is unknown or does not apply to this layer, needs a ratio or data that are not given,
             or found no activations.
         SlicedMismatch: With `sliced`, the sequence does not fit together.
     """
-    seed = select.seed if "seed" in select.model_fields_set else seed
-    if select.criterion == "separability":
-        return _by_separability(model, layer, select, activations, data, imgsz, seed, progress)
-    rules: dict[str, Callable[[], criteria.Scores]] = {
-        "l1": lambda: criteria.l1(model, layer),
-        "gamma": lambda: criteria.gamma(model, layer),
-        "random": lambda: criteria.random(layer, seed),
-    }
-    rule = rules.get(select.criterion)
-    if rule is None:
-        known = ", ".join(["separability", *rules])
-        raise UserError("no such criterion", value=select.criterion, hint=f"There are {known}.")
-    if select.ratio is None:
-        raise UserError(f"the criterion {select.criterion} needs a ratio", where=layer.name, hint="Give select.ratio.")
-    count = criteria.keep_count(layer.out_channels, select.ratio)
-    scores = rule()
-    silent = criteria.silent_channels(model, layer)
-    keep = criteria.best(scores, count, last=silent)
+    if select.clusters:
+        return _by_separability(evidence, layer, select, sliced=activations == "sliced")
+    criterion = criterion_named(select.criterion)
+    if criterion.name == "gamma":
+        gamma(evidence.model, layer)  # says of which layer there is no BatchNorm
+    scores = score(criterion.name, evidence, [layer]).get(layer.name)
+    if scores is None:
+        what = f"the criterion {criterion.name} does not apply: the layer does not run, or makes no map of the image"
+        raise UserError(what, where=layer.name, hint="Leave it out, or choose by l1.")
+    return ranked_choice(scores, layer.out_channels, select.share or HALF, silent_channels(evidence.model, layer))
+
+
+def ranked_choice(scores: Scores, channels: int, ratio: float, silent: np.typing.NDArray[np.bool_]) -> Choice:
+    """The best of a layer's channels, silent ones last.
+
+    Args:
+        scores: [channels].
+        channels: Of the layer.
+        ratio: Share of them that is removed.
+        silent: [channels].
+    """
+    count = keep_count(channels, ratio)
+    keep = best(scores, count, last=silent)
     return Choice(keep, tuple(scores.tolist()), {"k": count, "silent": int(silent.sum())})
 
 
-def _by_separability(
-    model: nn.Module,
-    layer: Layer,
-    select: Select,
-    activations: str,
-    data: str,
-    imgsz: int,
-    seed: int,
-    progress: Progress | None,
-) -> Choice:
-    if not data:
-        raise UserError("the criterion separability needs data", where=layer.name, hint="Name a data set under `data`.")
-    found = collect(model, [layer], data, imgsz, select.max_images, sliced=activations == "sliced", progress=progress)
+def _by_separability(evidence: Evidence, layer: Layer, select: Select, *, sliced: bool) -> Choice:
+    found = collect(evidence, [layer], sliced=sliced)
+    prefer = _PREFERENCES[select.survivor]
     survivors = find_survivors(
-        found.values[layer.name],
-        found.labels,
-        ratio=select.ratio,
+        profile(
+            found.values[layer.name],
+            found.labels,
+            distance=select.distance,
+            silent=silent_channels(evidence.model, layer),
+        ),
+        ratio=select.share,
         perplexity=select.perplexity,
-        seed=seed,
-        silent=criteria.silent_channels(model, layer),
+        seed=evidence.seed,
+        embedding=select.embedding,
+        preference=None if prefer is None else prefer(evidence.model, layer),
     )
     details = {
         **survivors.details,
         "objects": len(found.labels),
         "ground_truth": found.objects,
         "images": found.images,
-        "activations": activations,
+        "activations": "sliced" if sliced else "hooked",
     }
     return Choice(survivors.keep, tuple(survivors.scores.tolist()), details)

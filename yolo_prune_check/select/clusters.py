@@ -113,3 +113,15 @@ def knee(ks: Sequence[int], scores: Sequence[float]) -> int | None:
         warnings.simplefilter("ignore")  # it warns where it finds none, which None says
         found = KneeLocator(list(ks), list(scores), curve="concave", direction="increasing").knee
     return None if found is None else int(found)
+
+
+def members(distances: Distances, medoids: Sequence[int]) -> tuple[tuple[int, ...], ...]:
+    """The points of each medoid's cluster: those nearest to it, of equals to the first; it is one of them itself.
+
+    Args:
+        distances: [n, n].
+        medoids: At least one.
+    """
+    own = distances[:, list(medoids)].argmin(axis=1)
+    own[list(medoids)] = np.arange(len(medoids))  # of two medoids in one place each keeps itself
+    return tuple(tuple(int(point) for point in np.flatnonzero(own == number)) for number in range(len(medoids)))

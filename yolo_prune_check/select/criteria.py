@@ -1,111 +1,102 @@
-"""Criteria that need no data: a score per channel from the weights alone, and how many channels a ratio keeps."""
+"""All criteria behind one interface: a model and layers in, a score for each channel of each layer out."""
 
 from __future__ import annotations
 
-import zlib
-from decimal import ROUND_HALF_UP, Decimal
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
 from torch import nn
 
 from yolo_prune_check.errors import UserError
 from yolo_prune_check.model.layers import Layer
+from yolo_prune_check.select import features, weights
+from yolo_prune_check.select.evidence import Evidence
+from yolo_prune_check.select.gradients import taylor
+from yolo_prune_check.select.ranking import Scores
+from yolo_prune_check.select.survivors import separation
 
-Scores = NDArray[np.float64]
+Needs = Literal["weights", "images", "labels", "boxes"]
+"""What a criterion looks at: weights alone; training images; those and what the model's loss takes; those and boxes."""
 
 
-def keep_count(channels: int, ratio: float) -> int:
-    """How many of a layer's channels are kept when the share `ratio` is removed; at least one.
+@dataclass(frozen=True)
+class Criterion:
+    """A way to score channels.
 
-    The number removed is rounded, halves up, and taken from the decimal that was written: 0.145 of 100 is 15 although
-    the nearest binary number is a little smaller.
-
-    >>> keep_count(64, 0.5), keep_count(5, 0.5), keep_count(1, 0.9)
-    (32, 2, 1)
-
-    Raises:
-        UserError: The ratio does not lie in [0, 1), or there are no channels.
+    Attributes:
+        name: As specs and the command line name it.
+        needs: What it looks at.
+        source: Where it comes from.
+        score: By layer, [channels], larger is more important; layers to which it does not apply are left out.
+        comparable: Whether scores of different layers are in one unit. Others are compared as shares of the largest.
     """
-    if channels < 1:
-        raise UserError("a layer without channels cannot be pruned", value=channels)
-    if not 0 <= ratio < 1:
-        raise UserError("the ratio of channels to remove must be at least 0 and below 1", value=ratio)
-    removed = (Decimal(repr(float(ratio))) * channels).to_integral_value(ROUND_HALF_UP)
-    return max(1, channels - int(removed))
+
+    name: str
+    needs: Needs
+    source: str
+    score: Callable[[Evidence, Sequence[Layer]], dict[str, Scores]]
+    comparable: bool = False
 
 
-def l1(model: nn.Module, layer: Layer) -> Scores:
-    """L1 norm of every filter.
-
-    Li, Kadav, Durdanovic, Samet, Graf, "Pruning filters for efficient ConvNets", ICLR 2017.
-
-    Returns:
-        [channels]; larger is more important.
-    """
-    weight: torch.Tensor = model.get_submodule(layer.name).weight  # type: ignore[assignment]  # a Conv2d
-    scores: Scores = weight.detach().double().abs().sum(dim=(1, 2, 3)).cpu().numpy()
-    return scores
-
-
-def gamma(model: nn.Module, layer: Layer) -> Scores:
-    """Magnitude of every BatchNorm weight.
-
-    Liu, Li, Shen, Huang, Yan, Zhang, "Learning efficient convolutional networks through network slimming", ICCV 2017.
-
-    Returns:
-        [channels]; larger is more important.
-
-    Raises:
-        UserError: The layer has no BatchNorm with weights.
-    """
-    weight = getattr(model.get_submodule(layer.norm), "weight", None) if layer.norm else None
-    if not isinstance(weight, torch.Tensor):
-        raise UserError(
-            "the criterion gamma needs a BatchNorm behind the layer, and there is none",
-            where=layer.name,
-            hint="A fused model has none, nor has a head's last convolution. Choose by l1, or load the unfused model.",
-        )
-    scores: Scores = weight.detach().double().abs().cpu().numpy()
-    return scores
-
-
-def random(layer: Layer, seed: int) -> Scores:
-    """Uniform scores, the same for a layer whatever was chosen before it: the baseline every criterion must beat.
-
-    Returns:
-        [channels].
-    """
-    name = zlib.crc32(layer.name.encode())  # unlike hash(), the same in every process
-    return np.random.default_rng([seed % 2**32, name]).random(layer.out_channels)
-
-
-def silent_channels(model: nn.Module, layer: Layer) -> NDArray[np.bool_]:
-    """Which channels are zero before the activation whatever the image: those masked earlier.
-
-    With a BatchNorm its weight and bias are zero; without one the filter and its bias are.
-
-    Returns:
-        [channels].
-    """
-    module = model.get_submodule(layer.norm or layer.name)
-    silent = np.ones(layer.out_channels, dtype=bool)
-    if getattr(module, "weight", None) is None:
-        silent[:] = False  # a BatchNorm without weights scales by one
-    for values in (getattr(module, "weight", None), getattr(module, "bias", None)):
-        if isinstance(values, torch.Tensor):
-            silent &= (values.detach().reshape(len(values), -1) == 0).all(dim=1).cpu().numpy()
-    return silent
-
-
-def best(scores: Scores, count: int, *, last: NDArray[np.bool_]) -> tuple[int, ...]:
-    """The channels with the highest scores, ascending; of equals the lower index.
+def score(name: str, evidence: Evidence, layers: Sequence[Layer]) -> dict[str, Scores]:
+    """Score the channels of layers by a criterion.
 
     Args:
-        scores: [channels].
-        count: How many.
-        last: [channels], those that come only after all others.
+        name: One of `CRITERIA`.
+        evidence: The model, and the images for criteria that need any.
+        layers: All that are to be compared: one pass over the images serves them all.
+
+    Returns:
+        By layer, [channels], larger is more important.
+
+    Raises:
+        UserError: There is no such criterion, it needs data that are not given or cannot be used with this model, or
+            applies to none of the layers.
     """
-    order = np.lexsort((np.arange(len(scores)), -scores, last))
-    return tuple(sorted(int(channel) for channel in order[:count]))
+    criterion = criterion_named(name)
+    found = criterion.score(evidence, layers)
+    if not found and layers:
+        raise UserError(
+            f"the criterion {name} applies to no layer of this model",
+            hint="A fused model has no BatchNorm. Choose by l1, or load the unfused model.",
+        )
+    return found
+
+
+def criterion_named(name: str) -> Criterion:
+    """The criterion of this name.
+
+    Raises:
+        UserError: There is none.
+    """
+    if name not in CRITERIA:
+        raise UserError("no such criterion", value=name, hint=f"There are {', '.join(CRITERIA)}.")
+    return CRITERIA[name]
+
+
+def _each(one: Callable[[nn.Module, Layer], Scores]) -> Callable[[Evidence, Sequence[Layer]], dict[str, Scores]]:
+    return lambda evidence, layers: {layer.name: one(evidence.model, layer) for layer in layers}
+
+
+def _gamma(evidence: Evidence, layers: Sequence[Layer]) -> dict[str, Scores]:
+    return {layer.name: weights.gamma(evidence.model, layer) for layer in layers if layer.norm is not None}
+
+
+def _random(evidence: Evidence, layers: Sequence[Layer]) -> dict[str, Scores]:
+    return {layer.name: weights.random(layer, evidence.seed) for layer in layers}
+
+
+_ALL: Final = (
+    Criterion("taylor", "labels", "Molchanov et al., ICLR 2017", taylor, comparable=True),
+    Criterion("separability", "boxes", "Levin, Singer, Journal of Big Data 11:79, 2024", separation, comparable=True),
+    Criterion("l1", "weights", "Li et al., ICLR 2017", _each(weights.l1)),
+    Criterion("l2", "weights", "He et al., IJCAI 2018", _each(weights.l2)),
+    Criterion("gamma", "weights", "Liu et al., ICCV 2017", _gamma),
+    Criterion("fpgm", "weights", "He et al., CVPR 2019", _each(weights.fpgm)),
+    Criterion("mean-activation", "images", "Molchanov et al., ICLR 2017", features.mean_activation),
+    Criterion("apoz", "images", "Hu et al., 2016", features.apoz, comparable=True),
+    Criterion("random", "weights", "the baseline that every criterion must beat", _random, comparable=True),
+)
+CRITERIA: Final[Mapping[str, Criterion]] = {criterion.name: criterion for criterion in _ALL}
+"""All criteria by name."""

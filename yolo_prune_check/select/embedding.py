@@ -2,29 +2,44 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 from numpy.typing import NDArray
+
+Embedding = Literal["tsne", "pca", "none"]
 
 _FEWEST_FOR_TSNE = 4
 _INITIAL_SPREAD = 1e-4  # of the first coordinate, as scikit-learn scales its own start
 
 
-def embed(features: NDArray[np.floating], *, perplexity: float, seed: int) -> NDArray[np.float64]:
+def embed(
+    features: NDArray[np.floating], method: Embedding = "tsne", *, perplexity: float, seed: int
+) -> NDArray[np.float64]:
+    """Points for channels: drawn by t-SNE, by their first two principal components, or as they are.
+
+    Args:
+        features: [n, p].
+        method: `tsne`, `pca` or `none`.
+        perplexity: Of t-SNE: neighbours that count for a point; at most (n - 1) / 3 are used.
+        seed: Of t-SNE: for what randomness is left.
+
+    Returns:
+        [n, 2]; [n, p] where the method is `none`.
+    """
+    points = np.asarray(features, dtype=np.float64)
+    if method == "none":
+        return points
+    return _tsne(points, perplexity, seed) if method == "tsne" else _principal_plane(points)
+
+
+def _tsne(points: NDArray[np.float64], perplexity: float, seed: int) -> NDArray[np.float64]:
     """t-SNE in two dimensions (van der Maaten, Hinton, JMLR 9, 2008), the same for the same input on every run.
 
     It starts from the first two principal components and runs in one thread: with several, sums are added up in
     changing order, which t-SNE magnifies. Fewer than four points are drawn by their principal components, equal points
     at the origin.
-
-    Args:
-        features: [n, p].
-        perplexity: Neighbours that count for a point; at most (n - 1) / 3 are used.
-        seed: For what randomness is left.
-
-    Returns:
-        [n, 2].
     """
-    points = np.asarray(features, dtype=np.float64)
     start = _principal_plane(points)
     if len(points) < _FEWEST_FOR_TSNE or not start.any():
         return start

@@ -1,79 +1,117 @@
-"""A plan for a whole model: the same share of every bundle of dependency groups."""
+"""A plan for a whole model: which dependency groups go, for a share of the channels or of the multiply-accumulates."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Literal
+from typing import Final, Literal
 
 import numpy as np
-from torch import nn
+from numpy.typing import NDArray
 
 from yolo_prune_check.channels.graph import ChannelGraph
 from yolo_prune_check.channels.plan import Plan, Step
 from yolo_prune_check.errors import UserError
-from yolo_prune_check.model.layers import Layer, layers_of
-from yolo_prune_check.select import criteria
+from yolo_prune_check.model.layers import layers_of
+from yolo_prune_check.select.clustered import clustered
+from yolo_prune_check.select.criteria import score
+from yolo_prune_check.select.evidence import Evidence
+from yolo_prune_check.select.ranked import Groups, ranked, uniform
+from yolo_prune_check.select.worth import group_worth, groups_of
 
-Criterion = Literal["l1", "gamma", "random"]
+Spread = Literal["group", "global"]
+"""The same share of every bundle of dependency groups, or one ranking of all."""
+
+FLOOR: Final = 0.1
+"""The share of every layer's channels that a global ranking leaves, unless told otherwise."""
+
+_HALVINGS = 16  # of the share of groups that go, to come near a share of the multiply-accumulates
 
 
 def plan_everywhere(
-    model: nn.Module, graph: ChannelGraph, criterion: Criterion, ratio: float, *, seed: int, round_to: int | None
+    evidence: Evidence,
+    graph: ChannelGraph,
+    criterion: str,
+    *,
+    spread: Spread,
+    ratio: float | None = None,
+    macs_cut: float | None = None,
+    floor: float = FLOOR,
+    round_to: int | None = None,
 ) -> Plan:
-    """Remove the least important of what can go, by ``group``, the share ``ratio`` of each bundle, rounded down.
+    """Remove the least important of what can go, by ``group``.
 
-    The share is the decimal that was written: 0.29 of 100 is 29, although the nearest binary number is a little less.
-
-    A dependency group is worth the sum of what its channels are, each layer's scores as shares of its largest; layers
-    to which the criterion does not apply say nothing. Nothing is emptied, and what is frozen stays.
+    A dependency group is worth the sum of what its channels are; see ``group_worth``. ``separability`` spread by
+    ``group`` keeps one of each cluster instead; see ``clustered``. Nothing is emptied, and what is
+    frozen stays. With `ratio` the share removed is rounded down, and is the decimal that was written: 0.29 of 100 is
+    29, although the nearest binary number is a little less. With `macs_cut` as many go as it takes to save at least
+    that share of the multiply-accumulates, as predicted for the plan with all that it gives back.
 
     Args:
-        model: An Ultralytics model.
+        evidence: The model and its images.
         graph: Its graph.
-        criterion: Needs no data.
-        ratio: Above 0, below 1.
-        seed: Of ``random``.
+        criterion: One of ``CRITERIA``.
+        spread: ``group``: the same share of every bundle; ``global``: the least important, wherever they are.
+        ratio: Share of the dependency groups to remove, above 0 and below 1; of this and `macs_cut` one is given.
+        macs_cut: Share of the multiply-accumulates to save, above 0 and below 1.
+        floor: With ``global``, the share of every layer's channels that stays at least.
         round_to: As in ``Plan``.
 
     Raises:
-        UserError: The criterion applies to no layer, as ``gamma`` in a fused model.
+        UserError: The criterion applies to no layer, as ``gamma`` in a fused model, or cannot be used with this model
+            or data; or less can be saved than `macs_cut`.
     """
-    scores = _scores(model, graph, criterion, seed)
-    if not scores:
-        raise UserError(
-            f"the criterion {criterion} applies to no layer of this model",
-            hint="A fused model has no BatchNorm. Choose by l1, or load the unfused model.",
-        )
-    stays = {name: np.ones(layer.out_channels, dtype=np.bool_) for name, layer in graph.layers.items()}
-    for group in graph.groups:
-        if group.frozen is not None:
-            continue
-        worth = np.zeros(group.size)
-        for member in group.members:
-            if member.layer in scores:
-                worth += scores[member.layer][member.start : member.stop]
-        least = np.argsort(worth, kind="stable")[: int(Decimal(repr(ratio)) * group.size)]
-        for member in group.members:
-            stays[member.layer][member.start + least] = False
-    steps = [
-        Step(name, np.flatnonzero(kept).tolist(), scores[name].tolist() if name in scores else None)
-        for name, kept in stays.items()
-        if not kept.all()
-    ]
+    if (ratio is None) == (macs_cut is None):
+        raise ValueError("either ratio or macs_cut is given")
+    layers = [layer for layer in layers_of(evidence.model) if layer.name in graph.layers]
+    scores = score(criterion, evidence, layers)
+    worth = group_worth(graph, scores, criterion)
+    if spread == "global":
+        ranking = ranked(graph, worth, floor)
+    else:
+        ranking = clustered(evidence, graph) if criterion == "separability" else uniform(graph, worth)
+
+    def plan(share: Decimal) -> Plan:
+        return plan_without(graph, ranking(share), worth, round_to=round_to)
+
+    if ratio is not None:
+        return plan(Decimal(repr(ratio)))
+    return _saving(graph, plan, Decimal(repr(macs_cut)))
+
+
+def plan_without(graph: ChannelGraph, groups: Groups, worth: NDArray[np.float64], *, round_to: int | None) -> Plan:
+    """The plan that removes dependency groups, and gives back the most worthy first."""
+    gone = np.zeros(graph.partition.count, dtype=np.bool_)
+    gone[groups] = True
+    steps = []
+    for name in graph.layers:
+        own = groups_of(graph, name)
+        if gone[own].any():
+            steps.append(Step(name, np.flatnonzero(~gone[own]).tolist(), worth[own].tolist()))
     return Plan(steps, "group", round_to=round_to)
 
 
-def _scores(model: nn.Module, graph: ChannelGraph, criterion: Criterion, seed: int) -> dict[str, criteria.Scores]:
-    """Of each layer to which the criterion applies, as shares of its largest."""
-    rules: dict[Criterion, Callable[[Layer], criteria.Scores]] = {
-        "l1": lambda layer: criteria.l1(model, layer),
-        "gamma": lambda layer: criteria.gamma(model, layer),
-        "random": lambda layer: criteria.random(layer, seed),
-    }
-    found = {}
-    for layer in layers_of(model):
-        if layer.name in graph.layers and (criterion != "gamma" or layer.norm is not None):
-            scores = rules[criterion](layer)
-            found[layer.name] = scores / (np.abs(scores).max(initial=0) or 1.0)
+def _saving(graph: ChannelGraph, plan: Callable[[Decimal], Plan], wanted: Decimal) -> Plan:
+    """The smallest of a row of ever larger plans that saves the share `wanted` of the multiply-accumulates."""
+    whole = graph.predict_many([Plan()])[0].macs or 0
+
+    def saved(candidate: Plan) -> Decimal:
+        return 1 - Decimal(graph.predict_many([candidate])[0].macs or 0) / max(whole, 1)
+
+    few, many = Decimal(0), Decimal(1)
+    found = plan(many)
+    most = saved(found)
+    if most < wanted:
+        raise UserError(
+            "so much cannot be saved",
+            value=f"{wanted:%} of the multiply-accumulates",
+            hint=f"At most {most:.1%} can go so; lower the floor, or leave out rounding, for a little more.",
+        )
+    for _ in range(_HALVINGS):
+        middle = (few + many) / 2
+        candidate = plan(middle)
+        if saved(candidate) < wanted:
+            few = middle
+        else:
+            many, found = middle, candidate
     return found

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -21,6 +21,8 @@ from yolo_prune_check.model.quiet import prepare_ultralytics
 
 _PIXELS = 32 * 128 * 128  # in a batch: bounds memory whatever the image size
 _LARGEST_BATCH = 32
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,12 @@ class ObjectImages:
         """Objects in all images."""
         return sum(len(rows) for rows in self.labels)
 
+    def spread(self, count: int) -> ObjectImages:
+        """Only so many of the images, evenly spread."""
+        chosen = evenly(range(len(self)), count)
+        files, labels = tuple(self.files[n] for n in chosen), tuple(self.labels[n] for n in chosen)
+        return replace(self, files=files, labels=labels)
+
     def batches(self) -> Iterator[Batch]:
         """All images in order, as many at a time as memory should hold."""
         step = max(1, min(_LARGEST_BATCH, _PIXELS // self.size**2))
@@ -87,7 +95,7 @@ class ObjectImages:
             yield Batch(images, tuple(objects for _, objects in pairs))
 
 
-def read_objects(data: str, imgsz: int, max_images: int, *, stride: int = 32) -> ObjectImages:
+def read_objects(data: str, imgsz: int, max_images: int, *, stride: int = 32, task: str = "detect") -> ObjectImages:
     """Find the training images of a data set, and read their labels.
 
     Args:
@@ -95,6 +103,7 @@ def read_objects(data: str, imgsz: int, max_images: int, *, stride: int = 32) ->
         imgsz: Longer side of the images, px; rounded up to a multiple of `stride`.
         max_images: At most so many, evenly spread over the sorted files.
         stride: Largest stride of the network, px.
+        task: `pose` where labels have keypoints; polygons of the other tasks are known by themselves.
 
     Raises:
         UserError: The data set cannot be used, or none of its images can.
@@ -108,9 +117,11 @@ def read_objects(data: str, imgsz: int, max_images: int, *, stride: int = 32) ->
     files: list[Path] = []
     labels: list[NDArray[np.float32]] = []
     complaints: list[str] = []
-    for file in _spread(data_set.images("train"), max_images):
+    points, numbers = (data_set.kpt_shape or (0, 0)) if task == "pose" else (0, 0)
+    for file in evenly(data_set.images("train"), max_images):
         # (image, label file, prefix, keypoints?, classes, keypoints, their dimensions, single class?)
-        found = verify_image_label((file, str(label_file(file)), "", False, len(data_set.names), 0, 0, False))
+        named = str(file), str(label_file(file))
+        found = verify_image_label((*named, "", task == "pose", len(data_set.names), points, numbers, False))
         if found[0] is None:
             complaints.append(str(found[-1]))
             continue
@@ -121,7 +132,8 @@ def read_objects(data: str, imgsz: int, max_images: int, *, stride: int = 32) ->
     return ObjectImages(data_set, tuple(files), -(-imgsz // stride) * stride, tuple(labels), tuple(complaints))
 
 
-def _spread(images: Sequence[Path], count: int) -> list[Path]:
+def evenly(images: Sequence[_T], count: int) -> list[_T]:
+    """At most so many, evenly spread over their order."""
     count = min(count, len(images))
     return [images[number * len(images) // count] for number in range(count)]
 

@@ -1,4 +1,4 @@
-"""The field notes' criterion: keep one channel of each group of channels that separate the same classes.
+"""The field notes' criterion, separability: keep one channel of each group of channels that separate the same classes.
 
 Every channel is described by how well it tells every pair of classes apart (Jeffries-Matusita distance), drawn as a
 point (t-SNE), clustered (k-medoids); the medoids stay. Their number is the knee of the mean simplified silhouette. This
@@ -8,20 +8,23 @@ classification via Mean Simplified Silhouette", Journal of Big Data 11:79, 2024.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial.distance import cdist
 
-from yolo_prune_check.select.clusters import Distances, choose_k, k_medoids, mean_simplified_silhouette
-from yolo_prune_check.select.criteria import keep_count
-from yolo_prune_check.select.embedding import embed
-from yolo_prune_check.select.separability import class_statistics, jeffries_matusita
+from yolo_prune_check.model.layers import Layer
+from yolo_prune_check.select.activations import collect
+from yolo_prune_check.select.clusters import Distances, choose_k, k_medoids, mean_simplified_silhouette, members
+from yolo_prune_check.select.embedding import Embedding, embed
+from yolo_prune_check.select.evidence import Evidence
+from yolo_prune_check.select.ranking import Scores, keep_count
+from yolo_prune_check.select.separability import DISTANCES, class_statistics
 
 _WITHOUT_KNEE = 0.5  # share of channels removed where nothing says how many
-
-
 _DIGITS = 4
 
 
@@ -31,7 +34,7 @@ class Survivors:
 
     Attributes:
         keep: Ascending.
-        scores: [channels], the mean Jeffries-Matusita distance over all pairs of classes. It describes a channel, it
+        scores: [channels], the mean distance over all pairs of classes. It describes a channel, it
             does not rank it: the best of many channels that all see the same is enough.
         details: For the record, JSON-able: `k`, `silhouette`, `knee`, `fallback`, `classes`, `dropped_classes`,
             `informative`, `constant`, `silent`, `perplexity`.
@@ -42,58 +45,153 @@ class Survivors:
     details: dict[str, Any]
 
 
-def find_survivors(
+@dataclass(frozen=True)
+class Profile:
+    """How each of some channels tells classes apart.
+
+    Attributes:
+        features: [channels, pairs of classes], distances.
+        zero: [channels], those that are zero everywhere.
+        constant: [channels], other ones that never vary, so that they tell nothing apart.
+        classes: Those that have objects enough.
+        dropped: Those that have not.
+    """
+
+    features: NDArray[np.float64]
+    zero: NDArray[np.bool_]
+    constant: NDArray[np.bool_]
+    classes: tuple[int, ...]
+    dropped: tuple[int, ...]
+
+    def part(self, start: int, stop: int) -> Profile:
+        """That of channels next to each other."""
+        cut = slice(start, stop)
+        return replace(self, features=self.features[cut], zero=self.zero[cut], constant=self.constant[cut])
+
+
+def profile(
     values: NDArray[np.floating],
     labels: NDArray[np.integer],
     *,
-    ratio: float | None,
-    perplexity: float,
-    seed: int,
+    distance: str = "jeffries-matusita",
     silent: NDArray[np.bool_] | None = None,
-) -> Survivors:
-    """Choose channels by separability.
-
-    Channels that never vary tell nothing apart: they take no part in the clustering and are kept only if there are too
-    few others, and those that are zero everywhere last.
+) -> Profile:
+    """Describe channels by their activations.
 
     Args:
         values: [objects, channels].
         labels: [objects], classes.
-        ratio: Share of channels to remove; None leaves their number to the data.
-        perplexity: Of t-SNE.
-        seed: Of t-SNE and the clustering.
+        distance: How far apart a channel keeps two classes: one of `DISTANCES`.
         silent: [channels], those known to be zero; they count as zero everywhere.
 
     Raises:
         UserError: Fewer than two classes have two objects each.
     """
-    channels = values.shape[1]
     statistics = class_statistics(values, labels)
     # Sums of a convolution differ in the last bits between numbers of threads and processors, and t-SNE and the knee
     # make much of little: what is no difference to the eye must not decide which channels stay.
-    features = jeffries_matusita(statistics.means, statistics.variances).round(_DIGITS)
-    zero = ~values.any(axis=0) if silent is None else ~values.any(axis=0) | silent
+    features = DISTANCES[distance](values, labels, statistics).round(_DIGITS)
+    zero: NDArray[np.bool_] = ~np.any(values, axis=0)
+    if silent is not None:
+        zero |= silent
     constant = (np.ptp(values, axis=0) == 0) & ~zero
-    informative = np.flatnonzero(~zero & ~constant)
-    points = embed(features[informative], perplexity=perplexity, seed=seed)
-    distances = np.sqrt(((points[:, None] - points[None]) ** 2).sum(axis=-1))
-    count = None if ratio is None else keep_count(channels, ratio)
-    chosen, why = _cluster(distances, count, seed)
-    keep = [int(informative[medoid]) for medoid in chosen]
-    wanted = max(1, len(keep)) if count is None else count
-    spare = [*np.flatnonzero(constant), *np.flatnonzero(zero)]
-    keep += [int(channel) for channel in spare[: wanted - len(keep)]]
-    details = {
-        **why,
-        "k": len(keep),
-        "classes": list(statistics.classes),
-        "dropped_classes": list(statistics.dropped),
-        "informative": len(informative),
-        "constant": int(constant.sum()),
-        "silent": int(zero.sum()),
-        "perplexity": float(perplexity),
-    }
-    return Survivors(tuple(sorted(keep)), features.mean(axis=1), details)
+    return Profile(features, zero, constant, statistics.classes, statistics.dropped)
+
+
+def side_by_side(profiles: Sequence[Profile]) -> Profile:
+    """Of channels that go together, such as those of one dependency group: what all of them tell apart.
+
+    Args:
+        profiles: Of equally many channels each, the i-th of which go together; one at least.
+    """
+    features = np.concatenate([each.features for each in profiles], axis=1)
+    zero = np.logical_and.reduce([each.zero for each in profiles])
+    still = np.logical_and.reduce([each.zero | each.constant for each in profiles])
+    return replace(profiles[0], features=features, zero=zero, constant=still & ~zero)
+
+
+class Clustering:
+    """Channels as points, near one another where they separate the same classes.
+
+    Channels that never vary tell nothing apart: they take no part in the clustering and are kept only if there are too
+    few others, and those that are zero everywhere last.
+
+    Args:
+        profile: Of the channels.
+        embedding: How channels become points: by t-SNE, as in the notes, by principal components, or as they are.
+        perplexity: Of t-SNE.
+        seed: Of t-SNE and the clustering.
+    """
+
+    def __init__(self, profile: Profile, *, embedding: Embedding = "tsne", perplexity: float, seed: int) -> None:
+        self._profile, self._seed = profile, seed
+        self._informative = np.flatnonzero(~profile.zero & ~profile.constant)
+        points = embed(profile.features[self._informative], embedding, perplexity=perplexity, seed=seed)
+        self._distances = cdist(points, points)
+        self._said = {"perplexity": float(perplexity)} if embedding == "tsne" else {}
+
+    def survivors(self, count: int | None, preference: Scores | None = None) -> Survivors:
+        """One channel of each cluster.
+
+        Args:
+            count: How many; None leaves their number to the data.
+            preference: [channels]: of each cluster the channel with the largest stays. Its medoid if None.
+        """
+        of, distances = self._profile, self._distances
+        chosen, why = _cluster(distances, count, self._seed)
+        if preference is not None and chosen:
+            worth = np.asarray(preference)[self._informative]
+            chosen = tuple(max(own, key=lambda point: (worth[point], -point)) for own in members(distances, chosen))
+        keep = [int(self._informative[point]) for point in chosen]
+        wanted = max(1, len(keep)) if count is None else count
+        spare = [*np.flatnonzero(of.constant), *np.flatnonzero(of.zero)]
+        keep += [int(channel) for channel in spare[: wanted - len(keep)]]
+        details = {
+            **why,
+            "k": len(keep),
+            "classes": list(of.classes),
+            "dropped_classes": list(of.dropped),
+            "informative": len(self._informative),
+            "constant": int(of.constant.sum()),
+            "silent": int(of.zero.sum()),
+            **self._said,
+        }
+        return Survivors(tuple(sorted(keep)), of.features.mean(axis=1), details)
+
+
+def find_survivors(
+    described: Profile,
+    *,
+    ratio: float | None,
+    perplexity: float,
+    seed: int,
+    embedding: Embedding = "tsne",
+    preference: Scores | None = None,
+) -> Survivors:
+    """Choose channels by separability.
+
+    Args:
+        described: The channels.
+        ratio: Share of channels to remove; None leaves their number to the data.
+        perplexity: Of t-SNE.
+        seed: Of t-SNE and the clustering.
+        embedding: As `Clustering` takes it.
+        preference: As `Clustering.survivors` takes it.
+    """
+    count = None if ratio is None else keep_count(len(described.features), ratio)
+    return Clustering(described, embedding=embedding, perplexity=perplexity, seed=seed).survivors(count, preference)
+
+
+def separation(evidence: Evidence, layers: Sequence[Layer]) -> dict[str, Scores]:
+    """The mean Jeffries-Matusita distance over all pairs of classes: a ranking, where `find_survivors` makes a choice.
+
+    It cannot see that two channels tell the same classes apart; rankings over several layers have nothing else.
+
+    Returns:
+        By layer, [channels], from 0 to 2. Layers that do not run, or make no map of the image, are left out.
+    """
+    found = collect(evidence, layers, every=False)
+    return {name: profile(values, found.labels).features.mean(axis=1) for name, values in found.values.items()}
 
 
 def _cluster(distances: Distances, count: int | None, seed: int) -> tuple[tuple[int, ...], dict[str, Any]]:

@@ -15,7 +15,15 @@ from yolo_prune_check.spec.problems import suggestion
 
 T = TypeVar("T")
 
-Criterion = Literal["separability", "l1", "gamma", "random"]
+Criterion = Literal["taylor", "separability", "l1", "l2", "gamma", "fpgm", "mean-activation", "apoz", "random"]
+NEED_DATA: tuple[Criterion, ...] = ("taylor", "separability", "mean-activation", "apoz")
+"""Criteria that look at training images."""
+Scope = Literal["layer", "group", "global"]
+Place = Literal["centre", "box"]
+Objects = Literal["matched", "all"]
+Distance = Literal["jeffries-matusita", "fisher", "wasserstein"]
+Embedding = Literal["tsne", "pca", "none"]
+Survivor = Literal["medoid", "weight", "gamma"]
 Activations = Literal["hooked", "sliced"]
 Execution = Literal["mask", "local", "group", "adapter"]
 MaskKind = Literal["silent", "weights"]

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from yolo_prune_check.errors import UNSET
 from yolo_prune_check.spec.expand import OF_A_PLAN
-from yolo_prune_check.spec.fields import ADDRESS
+from yolo_prune_check.spec.fields import ADDRESS, NEED_DATA
 from yolo_prune_check.spec.located import Mapping, place_of
 from yolo_prune_check.spec.problems import Problem
-from yolo_prune_check.spec.schema import Limits, ScenarioInput
+from yolo_prune_check.spec.schema import Limits, ScenarioInput, Select
 
 NO_DATA = "Name a data set under `data`, such as digits."
 
@@ -120,23 +120,35 @@ def _selection(scenario: ScenarioInput, written: Mapping) -> Iterator[Problem]:
     yield from _where_to_prune(scenario, written)
     select = scenario.select
     place = place_of(written, ("select",))
-    if select.criterion == "separability":
-        if scenario.data is None:
-            hint = f"{NO_DATA} Or choose l1, gamma or random with a ratio."
-            yield Problem(place, "select.criterion separability needs data", hint=hint)
-    else:
-        if select.ratio is None:
-            hint = "Give the fraction of channels to remove, such as ratio: 0.5; only separability can do without."
-            yield Problem(place, f"select.criterion {select.criterion} needs a ratio", hint=hint)
-        for key, does in (("max_images", "looks at images"), ("perplexity", "embeds with t-SNE")):
-            if key in select.model_fields_set:
-                place = place_of(written, ("select", key), key=True)
-                what = f"`select.{key}` says nothing to criterion {select.criterion}"
-                yield Problem(place, what, hint=f"Only separability {does}: remove it.")
-        if scenario.activations == "sliced":
-            place = place_of(written, ("activations",))
-            what = f"`activations: sliced` says nothing to criterion {select.criterion}"
-            yield Problem(place, what, hint="Only separability looks at activations: remove it.")
+    if select.criterion in NEED_DATA and scenario.data is None:
+        hint = f"{NO_DATA} Or choose by weights alone: l1, l2, gamma or fpgm."
+        yield Problem(place, f"select.criterion {select.criterion} needs data", hint=hint)
+    for key in sorted(select.model_fields_set):
+        wanted = _says_nothing(key, select)
+        if wanted is not None:
+            place = place_of(written, ("select", key), key=True)
+            what = f"`select.{key}` says nothing to criterion {select.criterion} by {select.scope}"
+            yield Problem(place, what, hint=f"Only {wanted}: remove it.")
+    if scenario.activations == "sliced" and not select.clusters:
+        place = place_of(written, ("activations",))
+        what = f"`activations: sliced` says nothing to criterion {select.criterion} by {select.scope}"
+        yield Problem(place, what, hint="Only separability by layer looks at activations so: remove it.")
+
+
+def _says_nothing(key: str, select: Select) -> str | None:
+    """Where a setting of the choice would count, in words; None where it counts."""
+    reads = {"place", "objects", "memory_mb"}
+    if key == "floor" and select.scope != "global":
+        return "scope global leaves a floor"
+    if key == "max_images" and select.criterion not in NEED_DATA:
+        return f"{', '.join(NEED_DATA)} look at images"
+    if key in reads and select.criterion != "separability":
+        return "separability reads layers at objects"
+    if key in {"distance", "embedding", "survivor", "perplexity"} and not select.clusters:
+        return "separability by layer clusters channels"
+    if key == "perplexity" and select.embedding != "tsne":
+        return "embedding tsne has a perplexity"
+    return None
 
 
 def _where_to_prune(scenario: ScenarioInput, written: Mapping) -> Iterator[Problem]:

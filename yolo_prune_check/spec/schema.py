@@ -6,7 +6,7 @@ the rest of the package gets: one expanded scenario with every default filled in
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
@@ -21,19 +21,49 @@ class Strict(BaseModel):
     )
 
 
+HALF: Final = 0.5
+"""What a ranking removes unless told otherwise."""
+
+
 class Select(Strict):
     """How the channels to keep are chosen."""
 
-    criterion: f.Criterion = "separability"
-    """separability (activations, needs data), l1 (weights), gamma (BatchNorm) or random."""
+    criterion: f.Criterion = "taylor"
+    """taylor, separability, mean-activation, apoz (need data); l1, l2, gamma, fpgm (weights); random."""
     ratio: Annotated[float, Field(gt=0, lt=1)] | None = None
-    """Fraction of the channels that is removed, between 0 and 1. Without it separability chooses by Kneedle."""
+    """Fraction of the channels that is removed, between 0 and 1. Without it half; separability chooses by Kneedle."""
+    scope: f.Scope = "layer"
+    """layer: each by itself; group: with all that is tied to its channels; global: one ranking of all layers named."""
+    floor: f.Share = 0.1
+    """Fraction of each layer's channels that stays at least; scope global only."""
     seed: f.Seed = 0
     """Seed of everything random in the choice; the scenario's seed unless given."""
     max_images: Annotated[int, Field(ge=1)] = 200
-    """How many training images are looked at for activations, at most."""
+    """How many training images are looked at, at most; criteria that need data only."""
+    place: f.Place = "centre"
+    """Where a layer is read for an object: at its box's centre, or the mean over the box; separability only."""
+    objects: f.Objects = "matched"
+    """Objects that count: matched, those the model finds, or all that are labelled; separability only."""
+    memory_mb: Annotated[float, Field(gt=0)] = 1000.0
+    """Megabytes (10^6 bytes) that activations may take; beyond that fewer images are read; separability only."""
+    distance: f.Distance = "jeffries-matusita"
+    """How far apart a channel keeps two classes: jeffries-matusita, fisher or wasserstein; separability only."""
+    embedding: f.Embedding = "tsne"
+    """How channels become points that are clustered: tsne, pca or none; separability only."""
     perplexity: Annotated[float, Field(gt=0)] = 10.0
     """Perplexity of the t-SNE embedding; separability only."""
+    survivor: f.Survivor = "medoid"
+    """Which channel of a cluster stays: its medoid, or that of largest weight (L2) or gamma; separability only."""
+
+    @property
+    def clusters(self) -> bool:
+        """Whether one channel of each cluster stays; else the best of a ranking do."""
+        return self.criterion == "separability" and self.scope == "layer"
+
+    @property
+    def share(self) -> float | None:
+        """The fraction that is removed; None where the data decide."""
+        return HALF if self.ratio is None and not self.clusters else self.ratio
 
 
 class FineTune(Strict):

@@ -10,6 +10,7 @@ from torch import nn
 
 from yolo_prune_check.data.resolve import DataSet, read_data
 from yolo_prune_check.errors import UserError
+from yolo_prune_check.model.network import Network, as_network
 from yolo_prune_check.model.quiet import prepare_ultralytics, quietly
 from yolo_prune_check.model.tasks import require_yolo
 from yolo_prune_check.progress import Progress
@@ -17,7 +18,6 @@ from yolo_prune_check.scores import Accuracy, MeanAveragePrecision, Scores
 from yolo_prune_check.train.devices import workers_of
 from yolo_prune_check.train.failure import memory_told
 from yolo_prune_check.train.isolation import isolated
-from yolo_prune_check.train.network import Network, as_network
 
 _OWN: Final = {"detect": "B", "segment": "M", "pose": "P", "obb": "B"}
 """Ultralytics' letter for the mAP that is the task's own: of boxes (oriented ones for `obb`), masks, keypoints."""
@@ -79,12 +79,14 @@ def _measure(
 
 
 def _labelled(data_set: DataSet, network: Network, arguments: object, batch: int, progress: Progress) -> object:
-    from yolo_prune_check.train.folders import FolderImages
-    from yolo_prune_check.train.images import LabelledImages
+    from yolo_prune_check.data.folders import FolderImages
+    from yolo_prune_check.data.labelled import LabelledImages
 
     images = data_set.images("val")
     if network.task == "classify":
-        return FolderImages(images, data_set, split="val", names=network.names, hyp=arguments, report=progress.line)
+        return FolderImages(
+            images, data_set, split="val", augment=False, names=network.names, hyp=arguments, report=progress.line
+        )
     return LabelledImages(
         images,
         data_set,

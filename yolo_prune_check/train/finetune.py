@@ -16,6 +16,7 @@ from torch import nn
 
 from yolo_prune_check.data.resolve import read_data
 from yolo_prune_check.errors import UserError
+from yolo_prune_check.model.network import as_network
 from yolo_prune_check.model.quiet import prepare_ultralytics, quietly
 from yolo_prune_check.model.tasks import require_trainable
 from yolo_prune_check.progress import Progress
@@ -24,7 +25,6 @@ from yolo_prune_check.spec.device import read_device
 from yolo_prune_check.train.devices import require_devices, require_training
 from yolo_prune_check.train.failure import TrainingError
 from yolo_prune_check.train.isolation import isolated
-from yolo_prune_check.train.network import as_network
 from yolo_prune_check.train.resume import NAME, KeptState, fingerprint_of
 from yolo_prune_check.train.widths import require_widths, widths_in_files, widths_of
 

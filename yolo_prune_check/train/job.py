@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any, Final
 import torch
 from torch import nn
 
+from yolo_prune_check.data.labelled import spread
 from yolo_prune_check.data.resolve import DataSet, read_data
 from yolo_prune_check.errors import UserError
+from yolo_prune_check.model.network import Network, as_network
 from yolo_prune_check.prune.mask import LayerMask, MaskSet
 from yolo_prune_check.train.devices import workers_of
 from yolo_prune_check.train.failure import memory_told
-from yolo_prune_check.train.images import spread
-from yolo_prune_check.train.network import Network, as_network
 from yolo_prune_check.train.resume import KeptState
 from yolo_prune_check.train.trainer import TRAINERS
 from yolo_prune_check.train.widths import require_widths, widths_of

@@ -25,13 +25,13 @@ from ultralytics.models.yolo.segment import SegmentationTrainer
 from ultralytics.utils import RANK
 from ultralytics.utils.torch_utils import unwrap_model
 
+from yolo_prune_check.data.folders import FolderImages
+from yolo_prune_check.data.labelled import LabelledImages, as_ultralytics
 from yolo_prune_check.data.resolve import DataSet
+from yolo_prune_check.model.network import as_network
 from yolo_prune_check.prune.mask import MaskSet
 from yolo_prune_check.train.failure import TrainingError
-from yolo_prune_check.train.folders import FolderImages
-from yolo_prune_check.train.images import LabelledImages, as_ultralytics
 from yolo_prune_check.train.isolation import pin_threads
-from yolo_prune_check.train.network import as_network
 from yolo_prune_check.train.resume import KeptState
 from yolo_prune_check.train.widths import RebuiltError, require_widths, widths_of
 
@@ -281,7 +281,13 @@ class GivenClassifier(GivenModelTrainer, ClassificationTrainer):
     def build_dataset(self, img_path: str, mode: str = "train", batch: int | None = None) -> FolderImages:
         """The given images, augmented."""
         return FolderImages(
-            self._images, self._data_set, split="train", names=self._names, hyp=self.args, report=self._report
+            self._images,
+            self._data_set,
+            split="train",
+            augment=True,
+            names=self._names,
+            hyp=self.args,
+            report=self._report,
         )
 
 

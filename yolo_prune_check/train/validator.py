@@ -22,8 +22,8 @@ from ultralytics.models.yolo.pose import PoseValidator
 from ultralytics.models.yolo.segment import SegmentationValidator
 from ultralytics.utils import nms
 
+from yolo_prune_check.data.labelled import as_ultralytics
 from yolo_prune_check.data.resolve import DataSet
-from yolo_prune_check.train.images import as_ultralytics
 
 
 class GivenModelValidator(BaseValidator):

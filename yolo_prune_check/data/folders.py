@@ -22,7 +22,8 @@ class FolderImages(ClassificationDataset):
     Args:
         images: Files to read.
         data: The set they belong to.
-        split: `train`, whose images are augmented, or `val`.
+        split: `train` or `val`: below whose place they lie.
+        augment: For training: augmented. Otherwise scaled and cropped as for validation.
         names: What the model calls its classes: a folder of such a name is that class. If there is none, folders are
             numbered in the order of their names. As in Ultralytics' own validation.
         hyp: Ultralytics' arguments, a namespace: image size and augmentation are read.
@@ -40,6 +41,7 @@ class FolderImages(ClassificationDataset):
         data: DataSet,
         *,
         split: str,
+        augment: bool,
         names: Mapping[int, str],
         hyp: Any,
         report: Callable[[str], None],
@@ -48,7 +50,7 @@ class FolderImages(ClassificationDataset):
         self._data_set = data
         self._report = report
         (root,) = data.places[split]
-        super().__init__(str(root), hyp, augment=split == "train", prefix=split, names=dict(names))
+        super().__init__(str(root), hyp, augment=augment, prefix=split, names=dict(names))
         if not self.samples:
             raise UserError("no image is of a class of the data set", where=str(root))
         del self._report  # workers that are not forked are sent what is left, and no stream can be

@@ -1,0 +1,140 @@
+"""What each criterion costs: the same share of the multiply-accumulates removed by ``group``, then trained alike.
+
+Run with ``python -m benchmarks.criteria [--jobs 2] [--write docs/criteria.md]``. Every criterion chooses channels of
+``yolov8n-digits`` in both ways, the same share of every group and one global ranking, until 30, 50 and 70 % of the MACs
+are gone. The small model is measured as it is, and after the same training for each seed. What is measured is kept, so
+that a run that was stopped goes on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from torch import nn
+
+from benchmarks.criteria_page import Point, Settings, page, picture
+from benchmarks.parallel import in_processes
+from benchmarks.setting import fingerprint, one_thread, versions
+from benchmarks.store import Store
+from yolo_prune_check.channels.graph import ChannelGraph
+from yolo_prune_check.channels.predict import predict
+from yolo_prune_check.model.load import load_model
+from yolo_prune_check.progress import progress
+from yolo_prune_check.prune.apply import carry_out
+from yolo_prune_check.select.criteria import CRITERIA
+from yolo_prune_check.select.everywhere import Spread, plan_everywhere
+from yolo_prune_check.select.evidence import Evidence
+from yolo_prune_check.spec.schema import FineTune
+from yolo_prune_check.train.evaluate import evaluate
+from yolo_prune_check.train.finetune import fine_tune
+
+MODEL, DATA, IMGSZ = "yolov8n-digits", "digits", 128
+SPREADS: tuple[Spread, ...] = ("group", "global")
+ROOMS = ("channels", "model", "select", "prune", "train", "data")
+CUTS, SEEDS = (0.3, 0.5, 0.7), (0, 1, 2)
+
+
+@dataclass(frozen=True)
+class Task:
+    """One small model, trained once."""
+
+    criterion: str
+    spread: Spread
+    cut: float
+    seed: int
+    epochs: int
+
+    @property
+    def part(self) -> str:
+        """Its name among the results."""
+        return f"{self.spread} {self.cut:g} seed {self.seed}"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure what is not known yet, write the page."""
+    options = _parser().parse_args(arguments)
+    settings = Settings(MODEL, DATA, IMGSZ, options.epochs)
+    known = Store(options.store, {**versions(), "code": fingerprint(ROOMS), "epochs": str(options.epochs)}, Point)
+    # Seed by seed, so that a run that is stopped has compared all that it has measured.
+    tasks = [
+        Task(criterion, spread, cut, seed, options.epochs)
+        for seed in options.seeds
+        for cut in options.cuts
+        for criterion in options.criteria
+        for spread in SPREADS
+    ]
+    missing = [task for task in tasks if not known.has(task.criterion, task.part)]
+    for task, point in in_processes(measure, missing, options.jobs):
+        known.add(task.criterion, task.part, [point])
+        print(point, flush=True)
+    points = [point for criterion in options.criteria for point in known.all_of(criterion)]
+    if options.write:
+        image = options.write.with_suffix(".svg")
+        picture(points, settings, image)
+        options.write.write_text(page(points, settings, image.name) + "\n", encoding="utf-8")
+    return 0
+
+
+def measure(task: Task) -> Point:
+    """Choose, cut, measure, train, measure."""
+    one_thread()
+    quiet = progress(quiet=True)
+    dense, graph, before = _dense()
+    evidence = Evidence(dense, DATA, IMGSZ, seed=task.seed)
+    plan = plan_everywhere(evidence, graph, task.criterion, spread=task.spread, macs_cut=task.cut)
+    prediction = predict(graph, plan)
+    small = carry_out(dense, plan, graph)
+    pruned = evaluate(small, data=DATA, imgsz=IMGSZ, progress=quiet)
+    with tempfile.TemporaryDirectory() as folder:
+        result = fine_tune(
+            small,
+            data=DATA,
+            imgsz=IMGSZ,
+            settings=FineTune(epochs=task.epochs),
+            seed=task.seed,
+            masks=None,
+            work_dir=Path(folder),
+            progress=quiet,
+        )
+    tuned = evaluate(result.model, data=DATA, imgsz=IMGSZ, progress=quiet)
+    whole = graph.costs
+    return Point(
+        task.criterion,
+        task.spread,
+        task.cut,
+        task.seed,
+        macs_left=(prediction.macs or 0) / (whole.macs() or 1),
+        params_left=prediction.params / whole.params(),
+        before=before,
+        pruned=pruned.budgeted,
+        tuned=tuned.budgeted,
+    )
+
+
+@lru_cache(maxsize=1)
+def _dense() -> tuple[nn.Module, ChannelGraph, float]:
+    """The untouched model, its graph, and its score."""
+    model = load_model(MODEL)
+    before = evaluate(model, data=DATA, imgsz=IMGSZ, progress=progress(quiet=True))
+    return model, ChannelGraph.trace(model, imgsz=IMGSZ), before.budgeted
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--criteria", nargs="+", default=list(CRITERIA), choices=list(CRITERIA))
+    parser.add_argument("--cuts", type=float, nargs="+", default=CUTS)
+    parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS)
+    parser.add_argument("--epochs", type=int, default=2)
+    parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--store", type=Path, default=Path(".yolo-prune-check/criteria"))
+    parser.add_argument("--write", type=Path)
+    return parser
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

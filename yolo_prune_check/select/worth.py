@@ -1,0 +1,39 @@
+"""What dependency groups are worth: the scores of their channels, added up over all layers that these are in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from yolo_prune_check.channels.graph import ChannelGraph
+from yolo_prune_check.select.criteria import criterion_named
+from yolo_prune_check.select.ranking import Scores, as_shares
+
+
+def group_worth(graph: ChannelGraph, scores: Mapping[str, Scores], criterion: str) -> NDArray[np.float64]:
+    """What each dependency group is worth: the sum of what its channels are.
+
+    Where the criterion's scores are not comparable between layers, each layer's count as shares of its largest. Layers
+    that are not scored say nothing.
+
+    Args:
+        graph: The untouched model's.
+        scores: By layer of it, [channels].
+        criterion: Whose they are.
+
+    Returns:
+        [groups], by the group's number in ``graph.partition``.
+    """
+    comparable = criterion_named(criterion).comparable
+    worth = np.zeros(graph.partition.count)
+    for layer, own in scores.items():
+        np.add.at(worth, groups_of(graph, layer), own if comparable else as_shares(own))
+    return worth
+
+
+def groups_of(graph: ChannelGraph, layer: str) -> NDArray[np.int64]:
+    """[channels] of a layer: the number of each one's dependency group."""
+    numbers: NDArray[np.int64] = graph.partition.label[graph.provenance.channels.of(layer)]
+    return numbers
