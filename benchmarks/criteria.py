@@ -59,7 +59,7 @@ class Task:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure what is not known yet, write the page."""
     options = _parser().parse_args(arguments)
-    settings = Settings(MODEL, DATA, IMGSZ, options.epochs)
+    settings = Settings(MODEL, DATA, IMGSZ, options.epochs, options.fraction)
     setting = {"code": fingerprint(ROOMS), "epochs": str(options.epochs), "fraction": str(options.fraction)}
     known = Store(options.store, {**versions(), **setting}, Point)
     # Seed by seed, so that a run that is stopped has compared all that it has measured.

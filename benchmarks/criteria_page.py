@@ -25,6 +25,7 @@ class Settings:
     data: str
     imgsz: int
     epochs: int
+    fraction: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -106,12 +107,12 @@ def page(points: Sequence[Point], settings: Settings, image: str) -> str:
     lines = [
         "# What each criterion costs",
         "",
-        f"`{settings.model}`, mAP50-95 {before:.3f} on `{settings.data}` at {settings.imgsz} px. Each criterion chooses "
-        "what is removed by `group`, in two ways: the same share of every bundle of dependency groups (`group`), or one "
-        "ranking of all (`global`, at least a tenth of every layer stays), until so many multiply-accumulates (MACs) are "
-        f"gone. Then every small model is trained alike: {settings.epochs} epochs on all training images, {seeds} "
-        f"seed{'' if seeds == 1 else 's'}. What is best, and what that means for a choice, is said in "
-        "[choosing channels](choosing.md).",
+        f"`{settings.model}`, mAP50-95 {before:.3f} on `{settings.data}` at {settings.imgsz} px. Each criterion "
+        "chooses what is removed by `group`, in two ways: the same share of every bundle of dependency groups "
+        "(`group`), or one ranking of all (`global`, at least a tenth of every layer stays), until so many "
+        f"multiply-accumulates (MACs) are gone. Then every small model is trained alike: {settings.epochs} epochs on "
+        f"{'all' if settings.fraction == 1 else f'{settings.fraction:.0%} of the'} training images, {seeds} "
+        f"seed{'' if seeds == 1 else 's'}. What that means for a choice is said in [choosing channels](choosing.md).",
         "",
         f"![mAP50-95 over the share of MACs removed, right after pruning and after training]({image})",
     ]
@@ -167,11 +168,9 @@ def picture(points: Sequence[Point], file: Path) -> None:
         for moment in ("pruned", "tuned"):
             panel = f"{said}, {'right after pruning' if moment == 'pruned' else 'after training'}"
             for criterion in dict.fromkeys(point.criterion for point in points):
-                own = {
-                    cut: [row for row in rows(points, cut) if (row.criterion, row.spread) == (criterion, spread)]
-                    for cut in cuts
-                }
-                samples = [(100 * cut, getattr(found[0], moment)) for cut, found in own.items() if found]
+                own = [point for point in points if (point.criterion, point.spread) == (criterion, spread)]
+                found = {cut: rows(own, cut) for cut in cuts}
+                samples = [(100 * cut, getattr(known[0], moment)) for cut, known in found.items() if known]
                 if samples:
                     lines.append(
                         Curve(
