@@ -68,7 +68,7 @@ class _Lines:
         self._clock = clock
 
     def line(self, text: str) -> None:
-        print(text, file=self._stream, flush=True)
+        print(f"{text}\n", end="", file=self._stream, flush=True)  # in one piece: threads may speak at the same time
 
     @contextmanager
     def task(self, title: str, total: int | None = None) -> Iterator[Advance]:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import platform
+from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Final
+
+_PACKAGE = Path(__file__).parent
 
 LIBRARIES: Final = (
     *("torch", "torchvision", "ultralytics", "torchinfo", "numpy", "scipy", "scikit-learn", "kmedoids", "kneed"),
@@ -22,3 +27,13 @@ def _version(library: str) -> str | None:
         return version(library)
     except PackageNotFoundError:
         return None
+
+
+@lru_cache(maxsize=1)
+def source_hash() -> str:
+    """A hash of this package's source as it is installed: of a wheel or of a working copy alike."""
+    content = hashlib.sha256()
+    for path in sorted(_PACKAGE.rglob("*.py")):
+        content.update(f"{path.relative_to(_PACKAGE).as_posix()}\0{path.stat().st_size}\0".encode())
+        content.update(path.read_bytes())
+    return content.hexdigest()

@@ -131,14 +131,14 @@ def test_it_depends_on_source_versions_and_threads(key, monkeypatch: pytest.Monk
         keys.add(key())
     copy = Path("package/yolo_prune_check").absolute()
     shutil.copytree(Path(content.__file__).parents[1], copy, ignore=shutil.ignore_patterns("weights", "__pycache__"))
-    monkeypatch.setattr(content, "_PACKAGE", copy)
-    content._package.cache_clear()
+    monkeypatch.setattr(libraries, "_PACKAGE", copy)
+    libraries.source_hash.cache_clear()
     assert key() in keys  # the same source elsewhere
     with (copy / "run/engine.py").open("a", encoding="utf-8") as file:
         file.write("# changed\n")
-    content._package.cache_clear()
+    libraries.source_hash.cache_clear()
     keys.add(key())
-    content._package.cache_clear()
+    libraries.source_hash.cache_clear()
     assert len(keys) == 4
 
 

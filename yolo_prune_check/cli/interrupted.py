@@ -23,6 +23,10 @@ class TriedSoFar:
         self.carried_out += agrees is not None
         self.refuted += agrees is False
 
+    def forget(self) -> None:
+        """Begin anew, with other plans."""
+        self.plans = self.asked = self.carried_out = self.refuted = 0
+
     def interrupted(self) -> str:
         """How far they came, and whether all went as predicted."""
         words = f"interrupted after {count(self.plans)} of {many(self.asked, 'plan')}"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import closing
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +15,8 @@ from yolo_prune_check.cli.exits import Exit, exit_code
 from yolo_prune_check.cli.interrupted import TriedSoFar
 from yolo_prune_check.cli.output import complain, hear_ultralytics, say, say_json
 from yolo_prune_check.errors import UserError
+from yolo_prune_check.fanout import LostError, fan_out
+from yolo_prune_check.plugin.fanned import Asked, lost, run_asked
 from yolo_prune_check.plugin.names import DEVICE, TRUST, WORK_DIR
 from yolo_prune_check.plugin.places import check_device, check_model, check_report_dir
 from yolo_prune_check.plugin.store import mark_broken, run_scenario, spec_files, update_report
@@ -26,6 +30,14 @@ from yolo_prune_check.run.record import Record
 if TYPE_CHECKING:
     from yolo_prune_check.progress import Progress
     from yolo_prune_check.spec import Scenario
+
+
+class Place(StrEnum):
+    """Where scenarios run: ``fanout.Backend``, as typer takes it."""
+
+    LOCAL = "local"
+    DASK = "dask"
+    RAY = "ray"
 
 
 def run(
@@ -52,6 +64,15 @@ def run(
             "--json", help="Print the events, one JSON object a line; the last of each scenario has its record."
         ),
     ] = False,
+    jobs: Annotated[int, typer.Option("--jobs", "-j", metavar="N", min=1, help="Run so many scenarios at a time.")] = 1,
+    backend: Annotated[
+        Place,
+        typer.Option("--backend", help="Where: processes of this machine, or workers of a running cluster."),
+    ] = Place.LOCAL,
+    address: Annotated[
+        str | None,
+        typer.Option("--address", metavar="ADDR", help="Of the cluster: dask's scheduler, or HOST:PORT of Ray."),
+    ] = None,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Let Ultralytics talk.")] = False,
 ) -> None:
     """Run the scenarios of specs: predict, prune, fine-tune, confirm.
@@ -59,6 +80,9 @@ def run(
     All specs are checked before the first scenario runs. With --report-dir, what earlier runs left there stays; a
     scenario that was interrupted goes on after its last step, and one that finished is not run again unless its spec,
     model, data or this package has changed.
+
+    With --jobs, scenarios run in several processes, and come to the same records. One whose process dies is started
+    once more.
 
     Example:  yolo-prune-check run specs/ --report-dir reports
     """
@@ -72,41 +96,107 @@ def run(
     if verbose:
         hear_ultralytics()
     shown = progress()
-    done: list[tuple[Record, Scenario]] = []
+    asked = [
+        Asked(
+            scenario,
+            None if report_dir is None else WORK_DIR,
+            model=model,
+            trust_checkpoint=trust_checkpoint,
+            device=device,
+            predict_only=predict_only,
+            rerun=rerun,
+        )
+        for scenario in scenarios
+    ]
+    done: dict[int, Record] = {}
     tried = TriedSoFar()
     interrupted = False
     try:
-        for number, scenario in enumerate(scenarios, start=1):
-            shown.line(f"[{number}/{len(scenarios)}] {scenario.spec}::{scenario.id}")
-            tried = TriedSoFar()
-            record = run_scenario(
-                scenario,
-                work_dir=None if report_dir is None else WORK_DIR,
-                progress=shown,
-                model=model,
-                trust_checkpoint=trust_checkpoint,
-                device=device,
-                predict_only=predict_only,
-                rerun=rerun,
-                on_event=_each(_print_json(scenario) if as_json else _narrate(shown), _count(tried)),
-            )
-            if record.verdict == "not-started":
-                complain(f"yolo-prune-check: {record.reasons[0]}")
-            done.append((record, scenario))
-            if report_dir is not None:
-                save_records([record], report_dir)  # at once: a run that is killed keeps what is done
+        if jobs == 1 and backend is Place.LOCAL and address is None:
+            ran = _in_turn(asked, shown, tried, as_json=as_json)
+        else:
+            ran = _at_once(asked, shown, jobs=jobs, backend=backend, address=address, as_json=as_json)
+        with closing(ran):
+            for index, record in ran:
+                if record.verdict == "not-started":
+                    complain(f"yolo-prune-check: {record.reasons[0]}")
+                done[index] = record
+                if report_dir is not None:
+                    save_records([record], report_dir)  # at once: a run that is killed keeps what is done
     except KeyboardInterrupt:
         interrupted = True
     if done:
-        _conclude(done, as_json=as_json, report_dir=report_dir, searched=[path for path in specs if path.is_dir()])
+        in_order = [(done[index], scenarios[index]) for index in sorted(done)]
+        _conclude(in_order, as_json=as_json, report_dir=report_dir, searched=[path for path in specs if path.is_dir()])
     if interrupted:
         if tried.plans and len(done) < len(scenarios):
-            complain(f"{scenarios[len(done)].spec}::{scenarios[len(done)].id}: {tried.interrupted()}")
+            complain(f"{asked[len(done)].name}: {tried.interrupted()}")
         complain(f"interrupted: {len(done)} of {many(len(scenarios), 'scenario')} finished")
         raise typer.Exit(Exit.INTERRUPTED)
-    code = exit_code([record for record, _ in done])
+    code = exit_code(list(done.values()))
     if code:
         raise typer.Exit(code)
+
+
+def _in_turn(
+    asked: list[Asked], shown: Progress, tried: TriedSoFar, *, as_json: bool
+) -> Generator[tuple[int, Record], None, None]:
+    """Run scenarios one after the other in this process; `tried` counts the random plans of the one that runs."""
+    for index, each in enumerate(asked):
+        shown.line(f"[{index + 1}/{len(asked)}] {each.name}")
+        tried.forget()
+        record = run_scenario(
+            each.scenario,
+            work_dir=each.work_dir,
+            progress=shown,
+            model=each.model,
+            trust_checkpoint=each.trust_checkpoint,
+            device=each.device,
+            predict_only=each.predict_only,
+            rerun=each.rerun,
+            on_event=_each(_print_json(each.name) if as_json else _narrate(shown), _count(tried)),
+        )
+        yield index, record
+
+
+def _at_once(
+    asked: list[Asked], shown: Progress, *, jobs: int, backend: Place, address: str | None, as_json: bool
+) -> Generator[tuple[int, Record], None, None]:
+    """Run scenarios in other processes, several at a time; what one has to say is said when it is finished."""
+
+    def place(index: int) -> str:
+        return f"[{index + 1}/{len(asked)}] {asked[index].name}"
+
+    def started(index: int) -> None:
+        shown.line(f"{place(index)}: started")
+
+    outcomes = fan_out(
+        run_asked,
+        asked,
+        jobs=jobs,
+        backend=backend.value,
+        address=address,
+        shown=shown,
+        name=lambda each: each.name,
+        on_start=started,
+    )
+    with closing(outcomes), shown.task("scenarios", len(asked)) as advance:
+        for index, outcome in outcomes:
+            each = asked[index]
+            if isinstance(outcome, LostError):
+                record = lost(each, outcome.what)
+                said: tuple[Event | str, ...] = (ScenarioFinished(record),)
+            else:
+                record, said = outcome.record, outcome.said
+            shown.line(f"{place(index)}: finished, {record.verdict}")
+            tell = _print_json(each.name) if as_json else _narrate(shown)
+            for what in said:
+                if isinstance(what, str):
+                    shown.line(what)
+                else:
+                    tell(what)
+            advance(1)
+            yield index, record
 
 
 def _load_all(paths: list[Path], report_dir: Path | None) -> list[Scenario]:
@@ -132,9 +222,7 @@ def _load_all(paths: list[Path], report_dir: Path | None) -> list[Scenario]:
     return scenarios
 
 
-def _print_json(scenario: Scenario) -> Callable[[Event], None]:
-    name = f"{scenario.spec}::{scenario.id}"
-
+def _print_json(name: str) -> Callable[[Event], None]:
     def tell(event: Event) -> None:
         say_json({"event": type(event).__name__, "scenario": name, **_fields(event)}, indent=None)
 

@@ -76,16 +76,9 @@ def run_scenario(
     from yolo_prune_check.run.engine import run
     from yolo_prune_check.run.finish import blank_record
 
-    if model is not None:
-        scenario = scenario.model_copy(update={"model": model, "trust_checkpoint": False})
-    if trust_checkpoint:
-        scenario = scenario.model_copy(update={"trust_checkpoint": True})
-    if device is not None and scenario.fuzz is None:
-        scenario = scenario.model_copy(update={"device": device})
-    options = "" if model is None else f" --prune-model {shlex.quote(model)}"
-    options += " --prune-trust-checkpoint" if trust_checkpoint else ""
-    options += "" if device is None else f" --prune-device {device}"
-    options += " --prune-predict-only" if predict_only else ""
+    scenario, options = _as_asked(
+        scenario, model=model, trust_checkpoint=trust_checkpoint, device=device, predict_only=predict_only
+    )
     record: Record | None = None
     with TemporaryDirectory(prefix="yolo-prune-check-") as scratch:
         folder = Path(scratch) if work_dir is None else work_dir
@@ -116,6 +109,42 @@ def run_scenario(
     if record is None:
         raise RuntimeError(f"{scenario.id} ended without a record")
     return record
+
+
+def lost_record(
+    scenario: Scenario,
+    reason: str,
+    *,
+    model: str | None = None,
+    trust_checkpoint: bool = False,
+    device: str | None = None,
+    predict_only: bool = False,
+) -> Record:
+    """The record of a scenario of which no more is known than why it did not come to its end; see ``run_scenario``."""
+    from yolo_prune_check.run.limited import stopped_record
+
+    scenario, options = _as_asked(
+        scenario, model=model, trust_checkpoint=trust_checkpoint, device=device, predict_only=predict_only
+    )
+    record = stopped_record(scenario, reason, (), limited=False)
+    return dataclasses.replace(record, rerun=record.rerun + options)
+
+
+def _as_asked(
+    scenario: Scenario, *, model: str | None, trust_checkpoint: bool, device: str | None, predict_only: bool
+) -> tuple[Scenario, str]:
+    """The scenario as options change it, and these options as pytest knows them."""
+    if model is not None:
+        scenario = scenario.model_copy(update={"model": model, "trust_checkpoint": False})
+    if trust_checkpoint:
+        scenario = scenario.model_copy(update={"trust_checkpoint": True})
+    if device is not None and scenario.fuzz is None:
+        scenario = scenario.model_copy(update={"device": device})
+    options = "" if model is None else f" --prune-model {shlex.quote(model)}"
+    options += " --prune-trust-checkpoint" if trust_checkpoint else ""
+    options += "" if device is None else f" --prune-device {device}"
+    options += " --prune-predict-only" if predict_only else ""
+    return scenario, options
 
 
 def _told(event: Event, options: str, *, keeps_models: bool) -> Event:

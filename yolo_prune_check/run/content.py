@@ -19,9 +19,7 @@ from yolo_prune_check.model.architecture import read_architecture
 from yolo_prune_check.run.timed import is_timed, processor
 from yolo_prune_check.spec.schema import Scenario
 from yolo_prune_check.train.devices import names_of, workers_of
-from yolo_prune_check.versions import versions
-
-_PACKAGE = Path(__file__).parents[1]
+from yolo_prune_check.versions import source_hash, versions
 
 
 def content_key(scenario: Scenario, *, predict_only: bool) -> str:
@@ -61,7 +59,7 @@ def key_of(asked: Mapping[str, object], *, model: str, data: str | None, device:
         "asked": dict(asked),
         "model": _model(model),
         "data": None if data is None else _data(data),
-        "package": _package(),
+        "package": source_hash(),
         "versions": versions(),
         "machine": platform.machine(),
         "gpus": names_of(device),
@@ -116,13 +114,3 @@ def _state(image: Path) -> Iterator[object]:
         if path.is_file():
             state = path.stat()
             yield from (state.st_size, state.st_mtime_ns)
-
-
-@lru_cache(maxsize=1)
-def _package() -> str:
-    """A hash of the package's source as it is installed: of a wheel or of a working copy alike."""
-    content = hashlib.sha256()
-    for path in sorted(_PACKAGE.rglob("*.py")):
-        content.update(f"{path.relative_to(_PACKAGE).as_posix()}\0{path.stat().st_size}\0".encode())
-        content.update(path.read_bytes())
-    return content.hexdigest()

@@ -71,7 +71,7 @@ def run_limited(scenario: Scenario, limits: Limits, way: Way, shown: Progress) -
         with only_here(way.folder, shown):
             Unfinished(way.folder / UNFINISHED, key).forget()
     reason = f"stopped {when}, {far}: {why}"
-    yield ScenarioFinished(_stopped(scenario, reason, tuple(far.steps), limited=process.limited))
+    yield ScenarioFinished(stopped_record(scenario, reason, tuple(far.steps), limited=process.limited))
 
 
 class _EndedError(Exception):
@@ -146,7 +146,7 @@ class _Relay:
             self._open.pop(message.number)[0].close()
 
 
-def _stopped(scenario: Scenario, reason: str, steps: tuple[StepRecord, ...], *, limited: bool) -> Record:
+def stopped_record(scenario: Scenario, reason: str, steps: tuple[StepRecord, ...], *, limited: bool) -> Record:
     """The record of a scenario that did not come to its end; only a limit is what a spec may expect."""
     refuted = [
         f"step {step.index + 1}: {text}" for step in steps if step.agrees is False for text in _differences(step)

@@ -44,7 +44,7 @@ def _tsne(points: NDArray[np.float64], perplexity: float, seed: int) -> NDArray[
     if len(points) < _FEWEST_FOR_TSNE or not start.any():
         return start
     from sklearn.manifold import TSNE
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # comes with scikit-learn, no types
+    from threadpoolctl import threadpool_limits
 
     start = start / start[:, 0].std() * _INITIAL_SPREAD
     if start[:, 1].std() < _INITIAL_SPREAD * 1e-3:

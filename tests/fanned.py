@@ -1,0 +1,87 @@
+"""Functions that tests hand to workers, which import them by name."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from yolo_prune_check.errors import UserError
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a worker sees of its surroundings."""
+
+    item: int
+    folder: str
+    threads: int
+    variable: str | None
+    blas: tuple[int, ...]
+
+
+def seen(item: int) -> Seen:
+    import numpy  # noqa: F401  # loads its BLAS
+    import torch
+    from threadpoolctl import threadpool_info
+
+    blas = tuple(library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas")
+    return Seen(item, str(Path.cwd()), torch.get_num_threads(), os.environ.get("OMP_NUM_THREADS"), blas)
+
+
+def who(item: int) -> tuple[int, int]:
+    return item, os.getpid()
+
+
+def started(item: int) -> int:
+    """How often this item was begun, with this time; what it says on standard output is no result."""
+    print("a worker says something", flush=True)
+    Path(f"start-{item}-{os.getpid()}-{time.time_ns()}").touch()
+    return len(list(Path().glob(f"start-{item}-*")))
+
+
+def dies_once(item: int) -> Seen:
+    if started(item) == 1 and item == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    time.sleep(0.3)  # so that the other worker has to help
+    return seen(item)
+
+
+def dies_always(item: int) -> int:
+    started(item)
+    if item == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return 10 * item
+
+
+def refuses(item: int) -> int:
+    if item == 1:
+        raise UserError("is odd", where="here", value=item, hint="Try 2.")
+    return item
+
+
+class AwkwardError(Exception):
+    """Cannot be pickled."""
+
+    def __init__(self, one: int, two: int) -> None:
+        super().__init__(f"{one} and {two}")
+        self.unsendable = lambda: None
+
+
+def breaks_awkwardly(item: int) -> int:
+    raise AwkwardError(item, item)
+
+
+def takes_long(item: int) -> int:
+    started(item)
+    for _ in range(600):
+        time.sleep(0.1)
+    Path(f"end-{item}").touch()
+    return item
+
+
+def loaded(_item: int) -> bool:
+    return "torch" in sys.modules
