@@ -159,11 +159,14 @@ def interrupted(monkeypatch: pytest.MonkeyPatch, scenario: Scenario, step: int) 
     return events
 
 
-@pytest.mark.parametrize("how", ["sessions", "skipped", "masks let go", "group", "adapter"])
+@pytest.mark.parametrize("how", ["sessions", "skipped", "masks let go", "trained last", "group", "adapter"])
 def test_an_interrupted_run_goes_on_and_ends_alike(how: str, monkeypatch: pytest.MonkeyPatch) -> None:
     if how == "masks let go":
         write_data(Path("data").absolute(), train=4, val=4)
         text = TUNED.replace("0.001}", "0.001, enforce_masks: false}")
+    elif how == "trained last":
+        write_data(Path("data").absolute(), train=4, val=4)
+        text = TUNED.replace("0.001}", "0.001, after: last}")
     elif how == "skipped":
         steps = "steps: [{layer: 1.0, keep: 0-15}, {layer: 2.3, keep: [3]}, {layer: 4.3, keep: [3]}]"
         text = f"{PLAIN.partition('    blocks')[0]}    {steps}\n    execution: local\n    on_mismatch: skip\n"

@@ -23,7 +23,7 @@ KEYS = (
     "execution, mask, extend, round_to, schedule, on_mismatch, fine_tune, limits, expect, tags, seed"
 )
 AXES = (
-    "activations, blocks, data, device, execution, extend, fine_tune, fine_tune.amp, fine_tune.batch, "
+    "activations, blocks, data, device, execution, extend, fine_tune, fine_tune.after, fine_tune.amp, fine_tune.batch, "
     "fine_tune.enforce_masks, fine_tune.epochs, fine_tune.fraction, fine_tune.lr, fine_tune.workers, "
     "fuzz, fuzz.blocks, fuzz.examples, fuzz.executions, fuzz.max_steps, fuzz.seed, imgsz, layers, mask, model, "
     "on_mismatch, order, round_to, schedule, seed, select, select.criterion, select.max_images, "

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from yolo_prune_check.report import figures
 from yolo_prune_check.report.claims import count_verdicts, decide_all
+from yolo_prune_check.report.comparison.standing import Standing
+from yolo_prune_check.report.comparison.words import conclusion
 from yolo_prune_check.report.glossary import glossary
 from yolo_prune_check.report.markdown import NONE, code, link, page, table, text
 from yolo_prune_check.report.same_plan import same_plans
@@ -33,7 +35,7 @@ def index_page(site: Site) -> str:
     """The whole page."""
     parts = ["# Pruning safety reports", headline(site.records), _what(site), _counts(site), _suites(site)]
     if site.field_notes:
-        rulings = [ruling for _, ruling in decide_all(site.field_notes)]
+        rulings = [ruling for _, ruling in decide_all(site.evidence)]
         verdicts = ", ".join(f"{number} {word}" for word, number in count_verdicts(rulings) if number)
         parts.append(
             "## Claims of the field notes\n\n"
@@ -49,8 +51,21 @@ def index_page(site: Site) -> str:
             f"{'One plan was' if number == 1 else f'{number} plans were'} carried out in several ways. "
             f"{link('Side by side', EXECUTIONS)}: which fit, which equal the masked model, what each saves and costs."
         )
+    if site.compared:
+        parts.append(_compared(site))
     parts.extend([_scenarios(site), glossary(site.records)])
     return page(*parts)
+
+
+def _compared(site: Site) -> str:
+    lines = [
+        f"- {link(each.title, each.page)}: {conclusion(each.comparison, Standing.of(each.comparison))}"
+        for each in site.compared
+    ]
+    return (
+        "## Experiments compared\n\nMatrices whose scenarios were all measured, with a row for each combination, what "
+        "each axis changes, and plots.\n\n" + "\n".join(lines)
+    )
 
 
 def _what(site: Site) -> str:

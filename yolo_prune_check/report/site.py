@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import posixpath
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from yolo_prune_check.report.comparison.matrix import Comparison, comparisons_of
 from yolo_prune_check.report.markdown import code, link, slugs
 from yolo_prune_check.run.record import Record
 
@@ -18,6 +19,11 @@ EXECUTIONS = "executions.md"
 FIELD_NOTES_TAG = "field_notes"
 """The tag ``field-notes`` as the spec loader hands it on: a pytest mark, in which a hyphen is an underscore."""
 WORDS_HEADING = "Words used here"
+
+EXPERIMENT_TAG = "field_notes_experiment"
+"""The tag of matrices that claims of the field notes on order, schedule and fine-tuning are held against."""
+COMPARISONS = "comparisons"
+"""Folder of the comparing pages."""
 
 _SUFFIXES = (".prune.yaml", ".prune.yml", ".yaml", ".yml")
 
@@ -47,10 +53,26 @@ class Suite:
 
 
 @dataclass(frozen=True)
+class Compared:
+    """The scenarios of one matrix, and the page on which they stand side by side.
+
+    Attributes:
+        comparison: The scenarios.
+        page: The page, relative to the report directory.
+        title: Its heading.
+    """
+
+    comparison: Comparison
+    page: str
+    title: str
+
+
+@dataclass(frozen=True)
 class Site:
-    """All suites of a report, sorted by page."""
+    """All suites of a report, sorted by page, and the matrices among them, by suite and id."""
 
     suites: tuple[Suite, ...]
+    compared: tuple[Compared, ...] = ()
 
     @classmethod
     def of(cls, records: Sequence[Record]) -> Site:
@@ -68,7 +90,8 @@ class Site:
             members = tuple(sorted(by_spec[spec], key=lambda record: record.id))
             anchors = slugs([page_title(members[0].suite), *(record.id for record in members)])[1:]
             suites.append(Suite(spec, members[0].suite, page, members, tuple(anchors)))
-        return cls(tuple(sorted(suites, key=lambda suite: suite.page)))
+        suites.sort(key=lambda suite: suite.page)
+        return cls(tuple(suites), tuple(_compared(suites, taken)))
 
     @property
     def records(self) -> tuple[Record, ...]:
@@ -77,10 +100,24 @@ class Site:
 
     @property
     def field_notes(self) -> tuple[Record, ...]:
-        """The records that decide the claims of the field notes."""
-        return tuple(
-            record for record in self.records if FIELD_NOTES_TAG in (tag.replace("-", "_") for tag in record.tags)
-        )
+        """The records of the field notes' own plans."""
+        return tuple(record for record in self.records if FIELD_NOTES_TAG in tags_of(record))
+
+    @property
+    def evidence(self) -> tuple[Record, ...]:
+        """The records that decide the claims: those of the field notes, and of experiments on them."""
+        return tuple(record for record in self.records if tags_of(record) & {FIELD_NOTES_TAG, EXPERIMENT_TAG})
+
+    def suite(self, spec: str) -> Suite:
+        """The suite of a spec.
+
+        Raises:
+            KeyError: There is none.
+        """
+        for suite in self.suites:
+            if suite.spec == spec:
+                return suite
+        raise KeyError(spec)
 
     def place(self, record: Record) -> str:
         """Page and anchor of a record, relative to the report directory."""
@@ -93,6 +130,23 @@ class Site:
     def link(self, record: Record, from_page: str) -> str:
         """A link to a record's part of its page."""
         return link(code(record.id), relative(self.place(record), from_page))
+
+
+def tags_of(record: Record) -> set[str]:
+    """A record's tags, as pytest marks."""
+    return {tag.replace("-", "_") for tag in record.tags}
+
+
+def _compared(suites: Sequence[Suite], taken: set[str]) -> Iterator[Compared]:
+    for suite in suites:
+        for comparison in comparisons_of(suite.records):
+            base = comparison.first.base_id
+            stem = slug_of(f"{suite.name}-{base}")
+            page = f"{COMPARISONS}/{stem}.md"
+            if page in taken:  # two specs of one name in different places
+                page = f"{COMPARISONS}/{stem}-{hashlib.sha256(suite.spec.encode()).hexdigest()[:8]}.md"
+            taken.add(page)
+            yield Compared(comparison, page, f"{suite.title}: {code(base)}")
 
 
 def page_title(name: str) -> str:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 from yolo_prune_check.report import figures
 from yolo_prune_check.report.checks import checks_part, group_lines, took_line
+from yolo_prune_check.report.comparison.standing import Standing
+from yolo_prune_check.report.comparison.words import conclusion
 from yolo_prune_check.report.glossary import glossary
 from yolo_prune_check.report.markdown import NONE, block, code, columns, fold, link, page, table, text
 from yolo_prune_check.report.measures import measure_of
@@ -36,9 +38,21 @@ def suite_page(suite: Suite, site: Site) -> str:
         _to_do(suite, site),
         _verdicts(suite, site),
         f"Spec: {code(shown_path(suite.spec))}. {' · '.join(ways)}",
+        _compared(suite, site),
         glossary(suite.records),
         *(scenario_part(record) for record in suite.records),
     )
+
+
+def _compared(suite: Suite, site: Site) -> str:
+    """The pages on which the matrices of this suite are compared, with what came out."""
+    lines = [
+        f"- {link(code(each.comparison.first.base_id), relative(each.page, suite.page))}: "
+        f"{conclusion(each.comparison, Standing.of(each.comparison))}"
+        for each in site.compared
+        if each.comparison.first.spec == suite.spec
+    ]
+    return "\n".join(["**Side by side**\n", *lines]) if lines else ""
 
 
 def _to_do(suite: Suite, site: Site) -> str:

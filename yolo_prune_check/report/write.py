@@ -9,6 +9,7 @@ from pathlib import Path
 
 from yolo_prune_check.errors import UserError
 from yolo_prune_check.report.claims_page import claims_page
+from yolo_prune_check.report.comparison.page import comparison_files
 from yolo_prune_check.report.executions_page import executions_page
 from yolo_prune_check.report.figures import many, named
 from yolo_prune_check.report.index_page import index_page
@@ -46,7 +47,7 @@ def write_reports(records: Sequence[Record], out: Path) -> Written:
     """Write the index, one page per suite, and two more pages if there is something to say on them.
 
     These are the claims, if any record belongs to the field notes, and the comparison of executions, if one plan was
-    carried out in several.
+    carried out in several. For each matrix whose scenarios were all measured there is a page with plots.
 
     Records that lie in ``out/records`` from earlier runs keep their place beside the given ones, which win where
     both know a scenario; so a run of one suite leaves the pages of the others and their lines on the index. Pages that
@@ -75,6 +76,8 @@ def write_reports(records: Sequence[Record], out: Path) -> Written:
         pages[CLAIMS] = claims_page(site)
     if same_plans(site.records):
         pages[EXECUTIONS] = executions_page(site)
+    for compared in site.compared:
+        pages.update(comparison_files(compared, site))
     refuse_foreign(out / name for name in pages)
     for name, content in pages.items():
         write_atomically(out / name, content)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from yolo_prune_check.data.resolve import read_data
@@ -32,7 +32,7 @@ from yolo_prune_check.run.resolve import Resolved, Target, refuse_data, refuse_d
 from yolo_prune_check.run.results import forget_record, keep_record, kept_record, may_end_otherwise
 from yolo_prune_check.run.sized import sized
 from yolo_prune_check.run.state import State
-from yolo_prune_check.run.step import add_hazard, predict_step, run_step
+from yolo_prune_check.run.step import add_hazard, predict_step, run_step, train_after_last
 from yolo_prune_check.run.unfinished import Unfinished
 from yolo_prune_check.run.way import Way
 from yolo_prune_check.spec.schema import Scenario
@@ -149,7 +149,7 @@ def _run(scenario: Scenario, way: Way, shown: Progress, unfinished: Unfinished |
     yield from told
     for happened in _events(state, resolved, way, fresh=not told):
         told += happened
-        if unfinished is not None and isinstance(happened[0], StepFinished) and happened[0].step.status != "failed":
+        if unfinished is not None and _is_good(happened):
             unfinished.save(state, told)
         yield from happened
     if state.steps and all(record.status == "skipped" for record in state.steps):
@@ -185,17 +185,25 @@ def _events(state: State, resolved: Resolved, way: Way, *, fresh: bool) -> Itera
             yield [BaselineMeasured(state.before)]
     for index in range(len(state.steps), len(targets)):
         yield [StepStarted(index, len(targets), targets[index].layer.name)]
-        finished = _step(state, index, targets[index], way)
+        finished = _step(state, index, targets[index], way, is_last=index == len(targets) - 1)
         yield finished
         if state.steps[-1].status == "failed":
             return
 
 
-def _step(state: State, index: int, target: Target, way: Way) -> list[Event]:
+def _step(state: State, index: int, target: Target, way: Way, *, is_last: bool) -> list[Event]:
     known = set(state.hazards)
-    record = predict_step(state, index, target) if way.predict_only else run_step(state, index, target)
-    state.steps.append(record)
-    return [StepFinished(record), *(HazardFound(hazard) for hazard in state.hazards if hazard not in known)]
+    state.steps.append(predict_step(state, index, target) if way.predict_only else run_step(state, index, target))
+    trained = train_after_last(state) if is_last and not way.predict_only else None
+    told = [state.steps[-1]] if trained is None or trained.index == index else [state.steps[-1], trained]
+    hazards = (HazardFound(hazard) for hazard in state.hazards if hazard not in known)
+    return [*map(StepFinished, told), *hazards]
+
+
+def _is_good(happened: Sequence[Event]) -> bool:
+    """Whether a step is over, and nothing failed in it: then the next run need not do it again."""
+    steps = [event.step for event in happened if isinstance(event, StepFinished)]
+    return bool(steps) and all(step.status != "failed" for step in steps)
 
 
 def _folder(scenario: Scenario, work_dir: Path | None) -> Path:

@@ -34,7 +34,10 @@ class StepStarted:
 
 @dataclass(frozen=True)
 class StepFinished:
-    """A step is over: pruned, skipped or failed."""
+    """A step is over: pruned, skipped or failed.
+
+    Where training follows the last step and that one was skipped, the last that was carried out is told once more.
+    """
 
     step: StepRecord
 

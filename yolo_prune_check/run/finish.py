@@ -178,7 +178,8 @@ def _fine_tune(scenario: Scenario) -> str | None:
     workers = workers_of(settings.workers, scenario.device)
     reading = f", {workers} worker{'s' if workers > 1 else ''}" if workers else ""
     precision = ", mixed precision" if settings.amp else ""
-    return f"{settings.epochs} epoch{'s' if settings.epochs > 1 else ''}{share}{others}{reading}{precision}{kept}"
+    when = " after the last step" if settings.after == "last" else ""
+    return f"{settings.epochs} epoch{'s' if settings.epochs > 1 else ''}{when}{share}{others}{reading}{precision}{kept}"
 
 
 def _verdict(state: State) -> tuple[RecordVerdict, tuple[str, ...]]:

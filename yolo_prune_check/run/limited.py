@@ -102,7 +102,9 @@ class _HowFar:
             self.inside = True
         elif isinstance(message, StepFinished):
             self.inside = False
-            self.steps.append(message.step)
+            # A step that was trained after all others is told once more.
+            self.steps = [*(step for step in self.steps if step.index != message.step.index), message.step]
+            self.steps.sort(key=lambda step: step.index)
         elif isinstance(message, PlanTried):
             self.plans = message.index + 1, message.total
         elif isinstance(message, TaskBegan):

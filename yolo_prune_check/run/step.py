@@ -243,14 +243,38 @@ def _measured(state: State, record: StepRecord, index: int) -> StepRecord:
         return _failed(record, error)
     state.after = pruned or state.after
     record = replace(record, scores_pruned=pruned)
-    if state.scenario.fine_tune is not None:
+    settings = state.scenario.fine_tune
+    if settings is not None and settings.after == "each":
         record = _tuned(state, record)
-    if state.scenario.schedule == "sessions" and record.status != "failed":
-        path = state.folder / f"session-{index + 1}.pt"
-        save_checkpoint(state.model, path)
-        state.model = load_model(path, trust=state.scenario.trust_checkpoint)
-        record = replace(record, checkpoint=display_path(path))
+    return _session(state, record)
+
+
+def train_after_last(state: State) -> StepRecord | None:
+    """Fine-tune once all steps are over, where the scenario trains after the last; ``state`` is brought up to date.
+
+    Where the last steps were skipped, training follows the last one that was carried out.
+
+    Returns:
+        The record of that step, which says what came of the training; None where nothing is trained here.
+    """
+    settings = state.scenario.fine_tune
+    trained = settings is not None and settings.after == "last" and bool(state.done)
+    if not trained or any(record.status == "failed" for record in state.steps):
+        return None
+    place = max(index for index, record in enumerate(state.steps) if record.status == "pruned")
+    record = _session(state, _tuned(state, state.steps[place]))
+    state.steps[place] = record
     return record
+
+
+def _session(state: State, record: StepRecord) -> StepRecord:
+    """Save the model and load it again, where each step is a session of its own."""
+    if state.scenario.schedule != "sessions" or record.status == "failed":
+        return record
+    path = state.folder / f"session-{record.index + 1}.pt"
+    save_checkpoint(state.model, path)
+    state.model = load_model(path, trust=state.scenario.trust_checkpoint)
+    return replace(record, checkpoint=display_path(path))
 
 
 def _tuned(state: State, record: StepRecord) -> StepRecord:

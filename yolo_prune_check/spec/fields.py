@@ -28,6 +28,7 @@ Activations = Literal["hooked", "sliced"]
 Execution = Literal["mask", "local", "group", "adapter"]
 MaskKind = Literal["silent", "weights"]
 Schedule = Literal["sequential", "independent", "sessions"]
+TrainAfter = Literal["each", "last"]
 OnMismatch = Literal["fail", "skip"]
 Verdict = Literal["safe", "unsafe", "partial", "stopped"]
 # The codes of `channels.prediction.HAZARDS`, which this room must not import; a test keeps them equal.

@@ -53,10 +53,12 @@ class Select(Strict):
 
 
 class FineTune(Strict):
-    """Training after each step."""
+    """Training after each step, or after the last."""
 
     epochs: Annotated[int, Field(ge=1, le=1000)]
     """Number of epochs."""
+    after: f.TrainAfter = "each"
+    """each step, or once after the last."""
     fraction: Annotated[float, Field(gt=0, le=1)] = 1.0
     """Fraction of the training images that is used."""
     batch: Annotated[int, Field(ge=1)] = 32
@@ -177,7 +179,7 @@ class ScenarioFields(Strict):
     on_mismatch: f.OnMismatch = "fail"
     """fail, or skip: leave out a step that does not fit and go on."""
     fine_tune: FineTune | None = None
-    """Training after each step; null for none."""
+    """Training after each step, or after the last; null for none."""
     limits: Limits | None = None
     """Time and memory after which the scenario is stopped; null for none."""
     expect: Expect = Expect()

@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from yolo_prune_check.report.comparison.matrix import Comparison, comparisons_of
+from yolo_prune_check.report.site import EXPERIMENT_TAG, tags_of
 from yolo_prune_check.run.record import BlockFacts, MismatchRecord, Record
 
 Blocks = dict[int, BlockFacts]
@@ -35,15 +37,25 @@ class Tried:
 
 @dataclass(frozen=True)
 class Evidence:
-    """The records that may decide claims."""
+    """The records that may decide claims.
+
+    Attributes:
+        records: Those of the field notes' own plans.
+        experiments: Matrices with the tag of experiments, all of whose scenarios were measured.
+    """
 
     records: tuple[Record, ...]
+    experiments: tuple[Comparison, ...] = ()
 
     @classmethod
     def of(cls, records: Sequence[Record]) -> Evidence:
         """Sort the records, so that their order makes no difference; what did not run to its end says nothing."""
         ended = [record for record in records if record.verdict not in ("not-started", "stopped")]
-        return cls(tuple(sorted(ended, key=lambda record: (record.spec, record.id))))
+        ended.sort(key=lambda record: (record.spec, record.id))
+        asked, others = (
+            [record for record in ended if (EXPERIMENT_TAG in tags_of(record)) is it] for it in (True, False)
+        )
+        return cls(tuple(others), comparisons_of(asked))
 
     def wiring(self, size: str = "") -> dict[str, Blocks]:
         """Blocks of each stock-shaped YOLOv8 whose wiring was measured, by model; ``size`` such as ``s`` picks one."""

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from itertools import combinations
 
 from yolo_prune_check.report.claims import notes
+from yolo_prune_check.report.claims.contrasts import contrast, order, schedule
 from yolo_prune_check.report.claims.deciding import (
     broken_blocks,
     fared,
@@ -219,8 +220,17 @@ def _order_matters(evidence: Evidence) -> Ruling:
         for first, second in combinations(evidence.executed(_several_blocks), 2)
         if first.order != second.order and _but_for_order(first) == _but_for_order(second)
     ]
+    measured = contrast(evidence, "order", order, "back-to-front", "front-to-back")
+    if measured is None:
+        told_more = "What order does to accuracy was not measured in an experiment."
+    else:
+        told_more = f"In an experiment, front to back instead of back to front: {measured.words}."
+    matters = measured is not None and measured.effect.is_clear
+    experiments = () if measured is None else measured.experiments
     if not pairs:
-        return undecided("one plan carried out in two orders")
+        if measured is None:
+            return undecided("one plan carried out in two orders")
+        return Ruling(Verdict.CONFIRMED if matters else Verdict.REFUTED, told_more, experiments=experiments)
     differ = [pair for pair in pairs if len({(record.verdict, bool(breaks(record))) for record in pair}) > 1]
     told = []
     for pair in differ or pairs:
@@ -230,13 +240,14 @@ def _order_matters(evidence: Evidence) -> Ruling:
             for record in pair
         ]
         told.append(f"{code(pair[0].execution)}: {', '.join(ends)}")
-    verdict = Verdict.CONFIRMED if differ else Verdict.REFUTED
+    verdict = Verdict.CONFIRMED if differ or matters else Verdict.REFUTED
     members = [record for pair in differ or pairs for record in pair]
     scenarios = tuple(record for i, record in enumerate(members) if record not in members[:i])
     words = (
         f"Whether it fits differs in {of(len(differ), len(pairs))} pairs of one plan in two orders. {'; '.join(told)}."
     )
-    return Ruling(verdict, f"{words} {_scores_differ(differ or pairs)}".strip(), scenarios)
+    words = " ".join(part for part in (words, _scores_differ(differ or pairs), told_more) if part)
+    return Ruling(verdict, words, scenarios, experiments=experiments)
 
 
 def _scores_differ(pairs: list[tuple[Record, Record]]) -> str:
@@ -333,7 +344,12 @@ def _only_independent(evidence: Evidence) -> Ruling:
     local = evidence.tried("local", wanted)
     if local.records:
         words += f" {capital(fared('local', local))}."
-    return Ruling(verdict, words, tuple(alone + others) + local.records)
+    measured = contrast(evidence, "schedule", schedule, "sequential", "independent")
+    if measured is None:
+        words += " What the schedule does to accuracy was not measured in an experiment."
+        return Ruling(verdict, words, tuple(alone + others) + local.records)
+    words += f" In an experiment, independent instead of sequential: {measured.words}."
+    return Ruling(verdict, words, tuple(alone + others) + local.records, experiments=measured.experiments)
 
 
 def _skipping(record: Record) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from yolo_prune_check.report.claims.evidence import Evidence
+from yolo_prune_check.report.comparison.matrix import Comparison
 from yolo_prune_check.run.record import Record
 
 
@@ -29,12 +30,14 @@ class Ruling:
         evidence: One or two sentences with the numbers.
         scenarios: The records that decided it.
         models: Models whose measured wiring decided it.
+        experiments: Matrices that decided it.
     """
 
     verdict: Verdict
     evidence: str
     scenarios: tuple[Record, ...] = ()
     models: tuple[str, ...] = ()
+    experiments: tuple[Comparison, ...] = ()
 
 
 @dataclass(frozen=True)

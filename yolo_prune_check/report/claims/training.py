@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from yolo_prune_check.report.claims import notes
+from yolo_prune_check.report.claims.contrasts import AFTER_EACH, AFTER_LAST, NO_TRAINING, contrast, training
 from yolo_prune_check.report.claims.deciding import fared
 from yolo_prune_check.report.claims.evidence import Evidence
 from yolo_prune_check.report.claims.ruling import Claim, Ruling, Verdict, undecided
@@ -110,7 +111,31 @@ def _helps(evidence: Evidence) -> Ruling:
         f"{score(after)} ({difference(before, after)}); {better} became better. Widths did not change: it adapts to "
         "silent channels."
     )
-    return Ruling(Verdict.CONFIRMED if after > before else Verdict.REFUTED, words, records)
+    measured = contrast(evidence, "fine_tune", training, NO_TRAINING, AFTER_EACH)
+    if measured is None:
+        words += " What it does to whole plans was not measured in an experiment."
+        return Ruling(Verdict.CONFIRMED if after > before else Verdict.REFUTED, words, records)
+    words += f" In an experiment, training after each step instead of none: {measured.words}."
+    helps = after > before and measured.effect.difference.mean > 0
+    return Ruling(Verdict.CONFIRMED if helps else Verdict.REFUTED, words, records, experiments=measured.experiments)
+
+
+def _iterative(evidence: Evidence) -> Ruling:
+    """Against as much training at the end: what is asked is whether it must be between the steps."""
+    measured = contrast(evidence, "fine_tune", training, AFTER_LAST, AFTER_EACH)
+    if measured is None:
+        missing = "an experiment that trains after each step, and as much after the last; it was not measured"
+        return undecided(missing)
+    ways = [
+        next(record.fine_tune for record in measured.experiments[0].records if training(record) == way)
+        for way in (AFTER_EACH, AFTER_LAST)
+    ]
+    words = f"Training {ways[0]} after each step, instead of {ways[1]}: {measured.words}."
+    untrained = contrast(evidence, "fine_tune", training, NO_TRAINING, AFTER_EACH)
+    if untrained is not None:
+        words += f" Instead of none at all: {untrained.words}."
+    verdict = Verdict.CONFIRMED if measured.is_better else Verdict.REFUTED
+    return Ruling(verdict, words, experiments=measured.experiments)
 
 
 CLAIMS = (
@@ -129,4 +154,11 @@ CLAIMS = (
         _count_is_active,
     ),
     Claim("fine-tuning-helps", notes.BLOCKS, "Fine-tuning helps adapt to channel reductions", _helps),
+    Claim(
+        "iterative",
+        notes.LIMITATION,
+        "What We CAN Do … Use the iterative pruning + fine-tuning approach",
+        _iterative,
+        about="as against training as much at the end",
+    ),
 )
