@@ -1,6 +1,7 @@
 # make demo   install, run every spec in specs/ on the shipped model and data, write Markdown reports
 # make test   the test suite            make lint   style, types, import direction
 # make stress long tests, as of processes that are killed in the midst of work: make test leaves them out
+# make experiments   the long scenarios in experiments/, half an hour or more; goes on where it was stopped
 # make bench  speed, peers, predictions, pruned against masked, kills: writes docs/   make clean  remove what these made
 PYTHON ?= python3
 JOBS ?= 2
@@ -11,7 +12,7 @@ BIN := $(VENV)/bin
 # One thread per process: with several processes more threads only wait for each other, and sums come out alike.
 export OMP_NUM_THREADS := 1
 
-.PHONY: demo test stress lint bench clean
+.PHONY: demo experiments test stress lint bench clean
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -22,6 +23,9 @@ demo: $(VENV)/.installed
 	@status=0; $(BIN)/python -m pytest specs/ -n $(JOBS) --prune-report-dir "$(REPORTS)" || status=$$?; \
 	echo "Reports: $(REPORTS)/index.md (verdicts) and $(REPORTS)/claims.md (the field notes' claims)"; \
 	exit $$status
+
+experiments: $(VENV)/.installed
+	$(BIN)/yolo-prune-check run experiments/ --report-dir "$(REPORTS)"
 
 test: $(VENV)/.installed
 	$(BIN)/python -m pytest tests yolo_prune_check --doctest-modules -n $(JOBS) -q -m "not stress"

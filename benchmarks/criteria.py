@@ -48,6 +48,7 @@ class Task:
     cut: float
     seed: int
     epochs: int
+    fraction: float
 
     @property
     def part(self) -> str:
@@ -58,15 +59,16 @@ class Task:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure what is not known yet, write the page."""
     options = _parser().parse_args(arguments)
-    settings = Settings(MODEL, DATA, IMGSZ, options.epochs)
-    known = Store(options.store, {**versions(), "code": fingerprint(ROOMS), "epochs": str(options.epochs)}, Point)
+    settings = Settings(MODEL, DATA, IMGSZ, options.epochs, options.fraction)
+    setting = {"code": fingerprint(ROOMS), "epochs": str(options.epochs), "fraction": str(options.fraction)}
+    known = Store(options.store, {**versions(), **setting}, Point)
     # Seed by seed, so that a run that is stopped has compared all that it has measured.
     tasks = [
-        Task(criterion, spread, cut, seed, options.epochs)
+        Task(criterion, spread, cut, seed, options.epochs, options.fraction)
         for seed in options.seeds
         for cut in options.cuts
         for criterion in options.criteria
-        for spread in SPREADS
+        for spread in options.spreads
     ]
     missing = [task for task in tasks if not known.has(task.criterion, task.part)]
     for task, point in in_processes(measure, missing, options.jobs):
@@ -75,7 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     points = [point for criterion in options.criteria for point in known.all_of(criterion)]
     if options.write:
         image = options.write.with_suffix(".svg")
-        picture(points, settings, image)
+        picture(points, image)
         options.write.write_text(page(points, settings, image.name) + "\n", encoding="utf-8")
     return 0
 
@@ -95,7 +97,7 @@ def measure(task: Task) -> Point:
             small,
             data=DATA,
             imgsz=IMGSZ,
-            settings=FineTune(epochs=task.epochs),
+            settings=FineTune(epochs=task.epochs, fraction=task.fraction),
             seed=task.seed,
             masks=None,
             work_dir=Path(folder),
@@ -127,9 +129,11 @@ def _dense() -> tuple[nn.Module, ChannelGraph, float]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--criteria", nargs="+", default=list(CRITERIA), choices=list(CRITERIA))
+    parser.add_argument("--spreads", nargs="+", default=SPREADS, choices=SPREADS)
     parser.add_argument("--cuts", type=float, nargs="+", default=CUTS)
     parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS)
     parser.add_argument("--epochs", type=int, default=2)
+    parser.add_argument("--fraction", type=float, default=1.0, help="of the training images")
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--store", type=Path, default=Path(".yolo-prune-check/criteria"))
     parser.add_argument("--write", type=Path)

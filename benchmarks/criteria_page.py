@@ -1,10 +1,20 @@
-"""The page on criteria: a table for each share that is removed, and a picture."""
+"""The page on criteria: a table for each share of the MACs that is removed, and a picture."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from tabulate import tabulate
+
+from benchmarks.setting import sentence
+from yolo_prune_check.report.plots.canvas import svg
+from yolo_prune_check.report.plots.curves import Curve, curves
+from yolo_prune_check.report.samples import Sample, pooled, score
+
+_SPREADS = {"group": "the same share of every group", "global": "one global ranking"}
+_BESIDE = 0.0005  # a difference that is not printed
 
 
 @dataclass(frozen=True)
@@ -15,6 +25,7 @@ class Settings:
     data: str
     imgsz: int
     epochs: int
+    fraction: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -44,10 +55,131 @@ class Point:
     tuned: float
 
 
+@dataclass(frozen=True)
+class Row:
+    """All seeds of one way to choose, at one share."""
+
+    criterion: str
+    spread: str
+    macs_left: float
+    params_left: float
+    pruned: Sample
+    tuned: Sample
+
+
+def rows(points: Iterable[Point], cut: float) -> list[Row]:
+    """The ways to choose at one share, the best after training first."""
+    found: dict[tuple[str, str], list[Point]] = {}
+    for point in points:
+        if point.cut == cut:
+            found.setdefault((point.criterion, point.spread), []).append(point)
+    summed = [
+        Row(
+            criterion,
+            spread,
+            sum(point.macs_left for point in own) / len(own),
+            sum(point.params_left for point in own) / len(own),
+            _sample(point.pruned for point in own),
+            _sample(point.tuned for point in own),
+        )
+        for (criterion, spread), own in found.items()
+    ]
+    return sorted(summed, key=lambda row: -row.tuned.mean)
+
+
+def _sample(values: Iterable[float]) -> Sample:
+    found = Sample.of(values)
+    if found is None:
+        raise ValueError("nothing was measured")
+    return found
+
+
+def is_tied(best: Sample, other: Sample) -> bool:
+    """Whether a mean is not farther below the best than the pooled spread of both."""
+    return best.mean - other.mean <= max(pooled(best, other) or 0.0, _BESIDE)
+
+
 def page(points: Sequence[Point], settings: Settings, image: str) -> str:
     """The page."""
-    return str((points, settings, image))
+    cuts = sorted({point.cut for point in points})
+    seeds = len({point.seed for point in points})
+    before = points[0].before
+    lines = [
+        "# What each criterion costs",
+        "",
+        f"`{settings.model}`, mAP50-95 {before:.3f} on `{settings.data}` at {settings.imgsz} px. Each criterion "
+        "chooses what is removed by `group`, in two ways: the same share of every bundle of dependency groups "
+        "(`group`), or one ranking of all (`global`, at least a tenth of every layer stays), until so many "
+        f"multiply-accumulates (MACs) are gone. Then every small model is trained alike: {settings.epochs} epochs on "
+        f"{'all' if settings.fraction == 1 else f'{settings.fraction:.0%} of the'} training images, {seeds} "
+        f"seed{'' if seeds == 1 else 's'}. What that means for a choice is said in [choosing channels](choosing.md).",
+        "",
+        f"![mAP50-95 over the share of MACs removed, right after pruning and after training]({image})",
+    ]
+    for cut in cuts:
+        lines += ["", f"## {cut:.0%} of the MACs removed", "", _table(rows(points, cut)), "", _said(rows(points, cut))]
+    lines += [
+        "",
+        "± is the sample standard deviation over the seeds. *Best* has the largest mean after training; *tied* is what "
+        "is below it by no more than the pooled spread of both. Before training, only `random`, and `separability` by "
+        "its embedding, depend on the seed.",
+        "",
+        f"{sentence()} Again: `python -m benchmarks.criteria --epochs {settings.epochs} --write docs/criteria.md`.",
+    ]
+    return "\n".join(lines)
 
 
-def picture(points: Sequence[Point], settings: Settings, file: Path) -> None:
-    """The picture."""
+def _table(found: Sequence[Row]) -> str:
+    best = found[0].tuned
+    cells = [
+        [
+            f"`{row.criterion}`",
+            f"`{row.spread}`",
+            f"{row.macs_left:.1%}",
+            f"{row.params_left:.1%}",
+            score(row.pruned),
+            score(row.tuned),
+            "**best**" if row is found[0] else "tied" if is_tied(best, row.tuned) else "",
+        ]
+        for row in found
+    ]
+    heads = ["criterion", "spread", "MACs left", "parameters left", "right after pruning", "after training", ""]
+    return tabulate(cells, heads, tablefmt="github", disable_numparse=True)
+
+
+def _said(found: Sequence[Row]) -> str:
+    """How separability and chance stand."""
+    best = found[0]
+    told = [f"Best: `{best.criterion}` by `{best.spread}`."]
+    for name in ("separability", "random"):
+        own = [row for row in found if row.criterion == name]
+        if own and own[0] is not best:
+            lost = best.tuned.mean - own[0].tuned.mean
+            place = found.index(own[0]) + 1
+            told.append(f"`{name}` at its best (`{own[0].spread}`) is {lost:.3f} below, place {place} of {len(found)}.")
+    return " ".join(told)
+
+
+def picture(points: Sequence[Point], file: Path) -> None:
+    """Every criterion's score over the share removed: in both ways to spread, before and after training."""
+    cuts = sorted({point.cut for point in points})
+    lines = []
+    for spread, said in _SPREADS.items():
+        for moment in ("pruned", "tuned"):
+            panel = f"{said}, {'right after pruning' if moment == 'pruned' else 'after training'}"
+            for criterion in dict.fromkeys(point.criterion for point in points):
+                own = [point for point in points if (point.criterion, point.spread) == (criterion, spread)]
+                found = {cut: rows(own, cut) for cut in cuts}
+                samples = [(100 * cut, getattr(known[0], moment)) for cut, known in found.items() if known]
+                if samples:
+                    lines.append(
+                        Curve(
+                            tuple(cut for cut, _ in samples),
+                            tuple(sample.mean for _, sample in samples),
+                            tuple(sample.spread or 0.0 for _, sample in samples),
+                            criterion,
+                            criterion,
+                            panel,
+                        )
+                    )
+    file.write_text(svg(curves(lines, x="MACs removed, %", y="mAP50-95")), encoding="utf-8")

@@ -26,8 +26,8 @@ if __name__ == "__main__":
 
 
 @contextmanager
-def cluster(backend: str) -> Iterator[str]:
-    """The address of a new cluster of dask or Ray, whose workers can import the tests' functions."""
+def cluster(backend: str, path: Path = ROOT) -> Iterator[str]:
+    """The address of a new cluster of dask or Ray, whose workers import from the given folder first."""
     with tempfile.TemporaryDirectory(prefix="ypc-", dir="/tmp") as name:  # a short path: Ray has its sockets there
         folder, port = Path(name), free_port()
         if backend == "dask":
@@ -38,7 +38,7 @@ def cluster(backend: str) -> Iterator[str]:
             command += ["--num-cpus=2", "--include-dashboard=false", "--disable-usage-stats", f"--temp-dir={folder}/r"]
             command += ["--object-store-memory=100000000", "--node-ip-address=127.0.0.1"]
             ready = "Ray runtime started"
-        environment = {**os.environ, "PYTHONPATH": str(ROOT), "RAY_USAGE_STATS_ENABLED": "0"}
+        environment = {**os.environ, "PYTHONPATH": str(path), "RAY_USAGE_STATS_ENABLED": "0"}
         with subprocess.Popen(
             command,
             cwd=folder,

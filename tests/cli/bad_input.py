@@ -39,7 +39,7 @@ def _ratio(value: str) -> dict[str, str]:
 LAYERS = "blocks: [1]\n    layers: first\n    select: {criterion: l1, ratio: 0.5}"
 
 SPEC = _spec(LAYERS)["bad.prune.yaml"]
-RATIO = "Fraction of the channels that is removed, between 0 and 1. Without it separability chooses by Kneedle."
+RATIO = "Fraction of the channels that is removed, between 0 and 1. Without it half; separability chooses by Kneedle."
 KEYS = (
     "why, model, trust_checkpoint, data, imgsz, device, blocks, layers, order, select, steps, fuzz, activations, "
     "execution, mask, extend, round_to, schedule, on_mismatch, fine_tune, val_part, measure, limits, expect, tags, "

@@ -58,6 +58,17 @@ def test_a_spec_that_nobody_looked_for_is_not_taken_as_deleted(folder: Path) -> 
     assert updated.removals == ()
 
 
+def test_records_of_experiments_stay_when_the_specs_are_run_again(folder: Path) -> None:
+    (folder / "experiments").mkdir()
+    (folder / "experiments/long.prune.yaml").write_text((folder / "specs/two.prune.yaml").read_text("utf-8"), "utf-8")
+    update_report([record("experiments/long.prune.yaml", "cut")], Path("out"), searched=[Path("experiments")])
+    for _ in range(2):
+        updated = update_report([record("specs/two.prune.yaml", "cut")], Path("out"), searched=[Path("specs")])
+        assert updated.removals == ()
+    assert stored(Path("out")) == ["experiments/long.prune.yaml::cut", "specs/two.prune.yaml::cut"]
+    assert {"long.md", "two.md"} <= {path.name for path in Path("out").glob("*.md")}
+
+
 def test_two_projects_share_a_report_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     out = folder / "shared"
     for project in ("one", "other"):

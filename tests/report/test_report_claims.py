@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.report.matrices import matrix
 from tests.report.scored import precision
 from yolo_prune_check.report import write_reports
-from yolo_prune_check.report.claims import CLAIMS, Evidence, Verdict, count_verdicts, decide_all
+from yolo_prune_check.report.claims import CLAIMS, Evidence, Ruling, Verdict, count_verdicts, decide_all
 from yolo_prune_check.report.claims.evidence import Tried, block_of, sources
 from yolo_prune_check.run.record import CheckRecord, LatencyRecord, MetricsRecord, Record, StepRecord
 
@@ -136,6 +137,23 @@ class Lab:
         ]
         steps += [self.build.step(i, f"model.{i}.conv", f"{i}.0") for i in range(skipped, of)]
         return self.build.unsafe(self._id(), verdict="partial", on_mismatch="skip", steps=tuple(steps))
+
+    def experiment(self, change: Mapping[str, float]) -> list[Record]:
+        """A measured matrix in which values of axes change the score at the end so much; three seeds, ± 0.01."""
+        axes = {
+            "fine_tune": ("epochs=1+after=each", "epochs=2+after=last", "none"),
+            "order": ("back-to-front", "front-to-back"),
+            "schedule": ("independent", "sequential"),
+            "seed": ("0", "1", "2"),
+        }
+        words = {"none": None, "epochs=1+after=each": "1 epoch", "epochs=2+after=last": "2 epochs after the last step"}
+
+        def final(at: Mapping[str, str]) -> float:
+            noise = 0.01 * ((int(at["seed"]) + len(at["schedule"]) + len(at["fine_tune"])) % 3 - 1)
+            return 0.5 + noise + sum(change.get(value, 0.0) for value in at.values())
+
+        records = matrix(self.build, axes, final, tags=("field_notes_experiment",))
+        return [replace(record, fine_tune=words[record.axes["fine_tune"]]) for record in records]
 
     def turned(self, execution: str, order: str, verdict: str, base: str = "five") -> Record:
         """One plan of several blocks in one order."""
@@ -382,6 +400,10 @@ FLIPS: dict[str, tuple[Case, Case]] = {
         (lambda lab: [lab.tuned(0.8, 0.9)], YES),
         (lambda lab: [lab.tuned(0.9, 0.8)], NO),
     ),
+    "iterative": (
+        (lambda lab: lab.experiment({"epochs=1+after=each": 0.3, "epochs=2+after=last": 0.2}), YES),
+        (lambda lab: lab.experiment({"epochs=1+after=each": 0.2, "epochs=2+after=last": 0.2}), NO),
+    ),
 }
 
 
@@ -398,7 +420,7 @@ def test_a_ruling_follows_the_evidence(claim: Any, build: Build) -> None:
         assert ruling.verdict is expected, ruling.evidence
         assert re.search(r"[.!]$", ruling.evidence)
         if ruling.verdict is not OPEN:
-            assert ruling.scenarios or ruling.models
+            assert ruling.scenarios or ruling.models or ruling.experiments
 
 
 @pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.id)
@@ -408,14 +430,66 @@ def test_without_evidence_nothing_is_decided(claim: Any) -> None:
     assert "eeds" in ruling.evidence
 
 
+def decided(records: Sequence[Record], claim: str) -> Ruling:
+    return next(ruling for known, ruling in decide_all(records) if known.id == claim)
+
+
+@pytest.mark.parametrize(("gap", "expected"), [(0.2, YES), (0.0, NO)])
+def test_what_order_does_to_accuracy_is_told_from_experiments(gap: float, expected: Verdict, build: Build) -> None:
+    lab = Lab(build)
+    pair = [lab.turned("mask", "front-to-back", "safe"), lab.turned("mask", "back-to-front", "safe")]
+    assert decided(pair, "order-matters").evidence.endswith(
+        "What order does to accuracy was not measured in an experiment."
+    )
+    measured = lab.experiment({"front-to-back": gap})
+    how = "more than the spread" if gap else "within the spread"
+    words = (
+        "In an experiment, front to back instead of back to front: mAP50-95 changes by "
+        f"{'+0.200' if gap else '0.000'} ± 0.000 (18 pairs), {how}."
+    )
+    for records in ([*pair, *measured], measured):
+        ruling = decided(records, "order-matters")
+        assert ruling.evidence.endswith(words)
+        assert ruling.verdict is expected
+        assert len(ruling.experiments) == 1
+
+
+def test_training_and_schedule_are_told_from_experiments(build: Build) -> None:
+    lab = Lab(build)
+    measured = lab.experiment({"epochs=1+after=each": -0.1, "epochs=2+after=last": 0.2, "independent": 0.05})
+    tuned = [lab.tuned(0.8, 0.9), *measured]
+    helps = decided(tuned, "fine-tuning-helps")
+    assert helps.verdict is NO  # steps became better, whole plans worse
+    assert "training after each step instead of none: mAP50-95 changes by -0.10" in helps.evidence
+    assert "was not measured" in decided([lab.tuned(0.8, 0.9)], "fine-tuning-helps").evidence
+    assert decided(tuned, "iterative").evidence.startswith(
+        "Training 1 epoch after each step, instead of 2 epochs after the last step: mAP50-95 changes by -0.30"
+    )
+    plans = [lab.ran(1, 2, 3, schedule="independent"), lab.ran(1, 2, 3)]
+    alone = decided([*plans, *measured], "only-independent-schedule")
+    assert alone.verdict is NO
+    assert "independent instead of sequential: mAP50-95 changes by +0.050" in alone.evidence
+    assert "was not measured" in decided(plans, "only-independent-schedule").evidence
+
+
+def test_experiments_decide_no_other_claim_and_are_linked(build: Build, tmp_path: Path) -> None:
+    lab = Lab(build)
+    measured = lab.experiment({})
+    asked = {"order-matters", "iterative"}
+    assert {claim.id for claim, ruling in decide_all(measured) if ruling.verdict is not OPEN} == asked
+    write_reports([lab.ran(1), *measured], tmp_path)
+    page = (tmp_path / "claims.md").read_text("utf-8")
+    assert "[Plans: `first`](comparisons/plans-first.md)" in page
+
+
 def test_a_plan_that_breaks_early_still_counts_for_all_the_blocks_it_names(build: Build) -> None:
     lab = Lab(build)
     early = lab.broke(1, blocks=(1, 2, 3, 4, 5))
-    decided = {claim.id: ruling for claim, ruling in decide_all([lab.ran(1, 2, 3, 4, 5), early])}
-    assert decided["front-to-back"].verdict is MASK
-    assert decided["first-layers-work"].verdict is MASK
-    assert decided["block-1-independent"].verdict is OPEN
-    assert decided["first-layer-independent"].verdict is OPEN
+    ruled = {claim.id: ruling for claim, ruling in decide_all([lab.ran(1, 2, 3, 4, 5), early])}
+    assert ruled["front-to-back"].verdict is MASK
+    assert ruled["first-layers-work"].verdict is MASK
+    assert ruled["block-1-independent"].verdict is OPEN
+    assert ruled["first-layer-independent"].verdict is OPEN
 
 
 def test_plans_that_were_only_predicted_decide_nothing(build: Build) -> None:
@@ -473,7 +547,7 @@ def test_the_page_gives_every_claim_once_and_counts_them(build: Build, tmp_path:
     assert sum(counted.values()) == len(CLAIMS)
     for word, number in counted.items():
         assert re.search(rf"^\| {re.escape(word)}\s+\|\s+{number} \|$", page, re.M), word
-    assert "**Of 59 claims" in page
+    assert "**Of 60 claims" in page
     assert page.index("How the models are wired") > page.index("“Block 1 is the first block”")
 
 

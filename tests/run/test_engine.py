@@ -260,7 +260,8 @@ def test_predicting_alone_gives_the_same_verdict_and_runs_nothing(
 def test_sliced_activations_break_on_the_untouched_model_as_predicted(tmp_path: Path) -> None:
     record = record_of(
         tmp_path,
-        DIGITS + "    blocks: [2]\n    layers: [1]\n    activations: sliced\n    select: {max_images: 16}\n"
+        DIGITS + "    blocks: [2]\n    layers: [1]\n    activations: sliced\n"
+        "    select: {criterion: separability, max_images: 16}\n"
         "    expect: {verdict: unsafe, failure_module: model.2.cv2.conv}\n",
     )
     assert record.passed, record.failures
@@ -359,7 +360,7 @@ def test_what_cannot_be_predicted_is_said_to_be_unjudged(tmp_path: Path) -> None
     assert record.passed
     assert record.notes == (
         "nothing was carried out: the steps were predicted",
-        "channels were chosen by l1, ratio 0.5, because separability would run the model",
+        "channels were chosen by l1, ratio 0.5, because taylor would run the model",
         "max_map_drop was not judged, because nothing was executed",
     )
 
@@ -432,7 +433,8 @@ def test_a_model_that_finds_nothing_any_more_ends_its_plan(tmp_path: Path, skip:
     """What was done until then stays on record."""
     record = record_of(
         tmp_path,
-        DIGITS + "    blocks: [1, 2, 3, 4]\n    layers: first\n    select: {ratio: 0.9, max_images: 16}\n"
+        DIGITS + "    blocks: [1, 2, 3, 4]\n    layers: first\n"
+        "    select: {criterion: separability, ratio: 0.9, max_images: 16}\n"
         f"    on_mismatch: {'skip' if skip else 'fail'}\n    expect: {{verdict: {'partial' if skip else 'unsafe'}}}\n",
     )
     assert record.passed, record.failures
@@ -451,7 +453,7 @@ def test_a_model_that_finds_nothing_any_more_ends_its_plan(tmp_path: Path, skip:
             "x.prune.yaml:4: model.1.conv is named twice (1.0, model.1.conv). Make one step of the two.",
         ),
         (
-            "    blocks: [1, 12]\n    layers: first\n    activations: sliced\n",
+            "    blocks: [1, 12]\n    layers: first\n    activations: sliced\n    select: {criterion: separability}\n",
             "`activations: sliced` cannot get past block 11, which takes 2 inputs: got 'block 12'.",
         ),
     ],

@@ -26,10 +26,18 @@ def record_of(tmp_path: Path, fields: str) -> Record:
         (f"{PLAN}    select: {{criterion: l1, ratio: 0.5}}\n", "l1, ratio 0.5"),
         (f"{PLAN}    select: {{criterion: random, ratio: 0.5, seed: 7}}\n", "random, ratio 0.5, seed 7"),
         (f"{PLAN}    seed: 7\n    select: {{criterion: random, ratio: 0.5}}\n", "random, ratio 0.5"),
-        (PLAN, "separability, the knee decides how many, 200 images, perplexity 10"),
+        (PLAN, "taylor, ratio 0.5, 200 images"),
         (
-            f"{PLAN}    select: {{max_images: 64, ratio: 0.25}}\n",
-            "separability, ratio 0.25, 64 images, perplexity 10",
+            f"{PLAN}    select: {{criterion: separability}}\n",
+            "separability, the knee decides how many, 200 images, perplexity 10",
+        ),
+        (
+            f"{PLAN}    select: {{criterion: separability, max_images: 64, ratio: 0.2, place: box, survivor: gamma}}\n",
+            "separability, ratio 0.2, 64 images, perplexity 10, mean over the box, survivors by gamma",
+        ),
+        (
+            f"{PLAN}    select: {{criterion: l2, scope: global, floor: 0.3}}\n",
+            "l2 by global, ratio 0.5, floor 0.3",
         ),
         (
             "    steps: [{layer: 2.0, keep: 0-3}, {layer: 4.0, keep: [1, 3]}]\n",

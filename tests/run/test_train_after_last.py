@@ -88,12 +88,6 @@ def test_it_trains_once_on_all_that_was_pruned(trained: list[list[int]]) -> None
     assert not torch.equal(sessions[0], final)
 
 
-def test_each_is_the_default(trained: list[list[int]]) -> None:
-    record = record_of(TUNED)
-    assert trained == [[16, 32], [16, 16]]
-    assert all(step.scores_tuned is not None for step in record.steps)
-
-
 def test_where_the_last_step_is_skipped_training_follows_the_last_that_was_not(trained: list[list[int]]) -> None:
     far = _HowFar()
     events = list(run(scenario_of(SKIPPED)))

@@ -12,15 +12,18 @@ from torch import nn
 from yolo_prune_check.errors import UserError
 from yolo_prune_check.model.addresses import find_layer
 from yolo_prune_check.model.load import load_model
-from yolo_prune_check.select.activations import SlicedMismatch
-from yolo_prune_check.select.choose import Choice, select_channels
+from yolo_prune_check.select.choose import Choice, evidence_of, select_channels
+from yolo_prune_check.select.criteria import CRITERIA
+from yolo_prune_check.select.evidence import Evidence
+from yolo_prune_check.select.sliced import SlicedMismatch
 from yolo_prune_check.spec.schema import Select
 
 
 def choose(model: nn.Module, address: str, seed: int = 0, activations: Any = "hooked", **select: Any) -> Choice:
-    settings = Select(**{"max_images": 60, **select})
+    settings = Select(**{"max_images": 60, "criterion": "separability", **select})
     layer = find_layer(model, address)
-    choice = select_channels(model, layer, settings, activations=activations, data="digits", imgsz=128, seed=seed)
+    evidence = evidence_of(model, settings, data="digits", imgsz=128, seed=seed)
+    choice = select_channels(evidence, layer, settings, activations=activations)
     json.dumps(choice.details, allow_nan=False)
     assert list(choice.keep) == sorted(set(choice.keep))
     assert all(type(channel) is int for channel in choice.keep)
@@ -55,7 +58,7 @@ def test_sliced_activations_fail_as_in_the_notes(detector: nn.Module) -> None:
         choose(detector, "2.1", activations="sliced")
 
 
-@pytest.mark.parametrize("criterion", ["l1", "gamma", "random"])
+@pytest.mark.parametrize("criterion", [name for name in CRITERIA if name != "separability"])
 def test_scores_rank_the_channels(detector: nn.Module, criterion: str) -> None:
     choice = choose(detector, "2.0", criterion=criterion, ratio=0.5)
     assert choice.scores is not None
@@ -64,29 +67,19 @@ def test_scores_rank_the_channels(detector: nn.Module, criterion: str) -> None:
     assert min(choice.scores[channel] for channel in choice.keep) >= max(lost)
 
 
-@pytest.mark.parametrize("criterion", ["l1", "gamma", "random"])
-def test_a_criterion_that_needs_a_ratio_says_so(detector: nn.Module, criterion: str) -> None:
-    # The schema refuses this in a spec; a caller may build the settings another way.
-    settings = Select.model_construct(criterion=criterion, ratio=None, seed=0)
-    with pytest.raises(UserError, match=f"the criterion {criterion} needs a ratio"):
-        select_channels(
-            detector, find_layer(detector, "2.0"), settings, activations="hooked", data="", imgsz=128, seed=0
-        )
+def test_without_a_ratio_half_of_the_channels_go(detector: nn.Module) -> None:
+    assert len(choose(detector, "2.0", criterion="l1").keep) == 16
 
 
 def test_an_unknown_criterion(detector: nn.Module) -> None:
     settings = Select.model_construct(criterion="magic", ratio=0.5, seed=0)
-    with pytest.raises(UserError, match=r"no such criterion: got 'magic'\. There are separability, l1, gamma, random"):
-        select_channels(
-            detector, find_layer(detector, "2.0"), settings, activations="hooked", data="", imgsz=128, seed=0
-        )
+    with pytest.raises(UserError, match=r"no such criterion: got 'magic'\. There are taylor, separability, l1, l2, "):
+        select_channels(Evidence(detector), find_layer(detector, "2.0"), settings)
 
 
 def test_separability_needs_data(detector: nn.Module) -> None:
     with pytest.raises(UserError, match="the criterion separability needs data"):
-        select_channels(
-            detector, find_layer(detector, "2.0"), Select(), activations="hooked", data="", imgsz=128, seed=0
-        )
+        select_channels(Evidence(detector), find_layer(detector, "2.0"), Select(criterion="separability"))
 
 
 def test_the_seed_of_the_scenario_unless_the_choice_has_its_own(detector: nn.Module) -> None:
@@ -95,11 +88,11 @@ def test_the_seed_of_the_scenario_unless_the_choice_has_its_own(detector: nn.Mod
     assert one.keep != other.keep
     settings = Select(criterion="random", ratio=0.5, seed=1)
     layer = find_layer(detector, "5.0")
-    own = select_channels(detector, layer, settings, activations="hooked", data="", imgsz=128, seed=2)
+    own = select_channels(evidence_of(detector, settings, data=None, imgsz=128, seed=2), layer, settings)
     assert own.keep == one.keep
 
 
-@pytest.mark.parametrize("criterion", ["separability", "l1", "gamma", "random"])
+@pytest.mark.parametrize("criterion", list(CRITERIA))
 def test_masked_channels_are_never_chosen_over_live_ones(detector: Any, criterion: str) -> None:
     layer = find_layer(detector, "2.0")
     masked = list(range(0, 32, 2))

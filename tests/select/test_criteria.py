@@ -18,7 +18,8 @@ from torch import nn
 from yolo_prune_check.errors import UserError
 from yolo_prune_check.model.addresses import find_layer
 from yolo_prune_check.model.layers import layers_of
-from yolo_prune_check.select.criteria import best, gamma, keep_count, l1, random, silent_channels
+from yolo_prune_check.select.ranking import best, keep_count
+from yolo_prune_check.select.weights import gamma, l1, random, silent_channels
 
 
 @pytest.mark.parametrize(
@@ -91,7 +92,7 @@ def test_random_depends_on_layer_and_seed_alone(detector: nn.Module) -> None:
 
 def test_random_is_the_same_in_every_process(detector: nn.Module) -> None:
     code = (
-        "from yolo_prune_check.model.layers import Layer; from yolo_prune_check.select.criteria import random\n"
+        "from yolo_prune_check.model.layers import Layer; from yolo_prune_check.select.weights import random\n"
         "print(random(Layer('model.2.cv1.conv', '2.0', 2, 0, 32, 32, 'model.2.cv1', None), 3).tolist())"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import copy
+from decimal import Decimal
+from itertools import pairwise
 
 import numpy as np
 import pytest
+from torch import nn
 
 from tests.models import graph_of, stock
+from yolo_prune_check.channels.graph import ChannelGraph
+from yolo_prune_check.channels.plan import Plan
 from yolo_prune_check.channels.predict import predict
 from yolo_prune_check.errors import UserError
-from yolo_prune_check.select import everywhere
-from yolo_prune_check.select.everywhere import Criterion, plan_everywhere
+from yolo_prune_check.select.everywhere import Spread, plan_everywhere
+from yolo_prune_check.select.evidence import Evidence
+from yolo_prune_check.select.ranked import ranked, uniform
+from yolo_prune_check.select.worth import group_worth, groups_of
 
 MODELS = ("yolov8n.yaml", "yolov9t.yaml", "yolo11n.yaml", "yolov8n-cls.yaml")
 
 
 @pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize(("criterion", "ratio"), [("l1", 0.5), ("gamma", 0.3), ("random", 0.95)])
-def test_it_is_safe_and_takes_what_it_says(name: str, criterion: Criterion, ratio: float) -> None:
+def test_it_is_safe_and_takes_what_it_says(name: str, criterion: str, ratio: float) -> None:
     graph = graph_of(name)
-    plan = plan_everywhere(stock(name), graph, criterion, ratio, seed=1, round_to=None)
+    plan = plan_everywhere(Evidence(stock(name), seed=1), graph, criterion, spread="group", ratio=ratio)
     prediction = predict(graph, plan)
     assert prediction.verdict == "safe"
     assert prediction.added == ()  # whole groups are named
@@ -29,26 +36,109 @@ def test_it_is_safe_and_takes_what_it_says(name: str, criterion: Criterion, rati
     assert ratio - 0.1 < removed / free <= ratio
 
 
-def test_the_least_goes_first(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("spread", ["group", "global"])
+@pytest.mark.parametrize("round_to", [None, 8])
+def test_a_share_of_the_macs_is_saved_and_hardly_more(name: str, spread: Spread, round_to: int | None) -> None:
+    graph = graph_of(name)
+    whole = graph.predict_many([Plan()])[0].macs
+    plan = plan_everywhere(Evidence(stock(name)), graph, "fpgm", spread=spread, macs_cut=0.4, round_to=round_to)
+    prediction = predict(graph, plan)
+    assert prediction.verdict == "safe"
+    assert whole is not None
+    assert prediction.macs is not None
+    saved = 1 - prediction.macs / whole
+    assert 0.4 <= saved < (0.45 if round_to is None else 0.6)
+
+
+def test_more_than_can_go_is_refused_and_what_can_is_said() -> None:
+    with pytest.raises(UserError, match=r"so much cannot be saved: got '99.*At most \d+\.\d% can go"):
+        plan_everywhere(Evidence(stock()), graph_of(), "l1", spread="global", macs_cut=0.999)
+
+
+@pytest.mark.parametrize("floor", [0.0, 0.1, 0.5])
+def test_a_ranking_leaves_every_layer_its_floor(floor: float) -> None:
+    """Channels of one layer are worth nothing at all: no more of them go than the floor lets."""
+    graph = graph_of()
+    worth = np.random.default_rng(0).random(graph.partition.count) + 1
+    worth[groups_of(graph, "model.3.conv")] = 0
+    gone = ranked(graph, worth, floor)(Decimal(1))
+    for name, layer in graph.layers.items():
+        left = layer.out_channels - np.isin(groups_of(graph, name), gone).sum()
+        assert left >= max(1, floor * layer.out_channels)
+    share = Decimal(np.isin(groups_of(graph, "model.3.conv"), gone).sum() / 64)
+    assert float(share) == pytest.approx(min(1 - floor, 63 / 64), abs=1 / 64)
+
+
+def test_rankings_are_nested() -> None:
+    graph = graph_of()
+    worth = np.random.default_rng(0).random(graph.partition.count)
+    for ranking in (ranked(graph, worth, 0.1), uniform(graph, worth)):
+        gone = [set(ranking(Decimal(share) / 10).tolist()) for share in range(11)]
+        assert all(fewer <= more for fewer, more in pairwise(gone))
+        assert gone[0] == set()
+
+
+def test_the_least_goes_first_wherever_it_is() -> None:
+    graph = graph_of()
+    worth = np.arange(graph.partition.count, 0, -1.0)
+    gone = ranked(graph, worth, 0.1)(Decimal("0.02"))
+    free = [number for number in range(graph.partition.count) if number not in graph.partition.frozen]
+    assert len(gone) == int(0.02 * len(free))
+    assert max(worth[gone]) < 0.1 * len(worth)
+
+
+def test_the_least_goes_first() -> None:
     """Channel 3 of block 1 is worth nothing; nothing is tied to it."""
     graph, model = graph_of(), copy.deepcopy(stock())
     model.get_submodule("model.1.conv").weight.data[3] = 0  # type: ignore[union-attr]
-    plan = plan_everywhere(model, graph, "l1", 1 / 32, seed=0, round_to=None)
+    plan = plan_everywhere(Evidence(model), graph, "l1", spread="group", ratio=1 / 32)
     step = next(step for step in plan.steps if step.layer == "model.1.conv")
     assert set(range(32)) - set(step.keep) == {3}
 
 
-def test_a_share_is_the_decimal_that_was_written(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_share_is_the_decimal_that_was_written() -> None:
+    plan = plan_everywhere(Evidence(stock()), graph_of(), "l1", spread="group", ratio=0.7265625)  # 93 / 128
+    kept = {step.layer: len(step.keep) for step in plan.steps}
+    assert kept["model.5.conv"] == 128 - 93
+
+
+def test_a_group_is_worth_the_sum_of_its_members() -> None:
+    """Channels of both layers of a residual add count; each layer's scores are shares of its largest."""
     graph = graph_of()
-    name, width = next((name, layer.out_channels) for name, layer in graph.layers.items() if layer.out_channels == 128)
-    monkeypatch.setattr(everywhere, "_scores", lambda *_: {name: np.arange(width, dtype=float)})
-    plan = plan_everywhere(stock(), graph, "l1", 0.7265625, seed=0, round_to=None)  # 93 / 128
-    step = next(step for step in plan.steps if step.layer == name)
-    assert len(step.keep) == width - 93
+    left, right = "model.2.cv1.conv", "model.2.m.0.cv2.conv"
+    worth = group_worth(graph, {left: np.arange(32.0), right: np.arange(16.0) * 10}, "l1")
+    tied = groups_of(graph, right)
+    assert np.isin(tied, groups_of(graph, left)).all()
+    np.testing.assert_allclose(worth[tied], np.arange(16, 32) / 31 + np.arange(16) / 15)
+    raw = group_worth(graph, {left: np.arange(32.0), right: np.arange(16.0) * 10}, "taylor")
+    np.testing.assert_allclose(raw[tied], np.arange(16.0, 32) + 10 * np.arange(16))
 
 
 def test_a_criterion_that_says_nothing_is_refused() -> None:
     model = copy.deepcopy(stock())
     model.fuse(verbose=False)  # type: ignore[operator]
     with pytest.raises(UserError, match="gamma applies to no layer"):
-        plan_everywhere(model, graph_of(), "gamma", 0.5, seed=0, round_to=None)
+        plan_everywhere(Evidence(model), graph_of(), "gamma", spread="group", ratio=0.5)
+
+
+@pytest.mark.parametrize(
+    ("criterion", "spread"),
+    [
+        ("taylor", "group"),
+        ("taylor", "global"),
+        ("mean-activation", "group"),
+        ("apoz", "global"),
+        ("separability", "global"),
+        pytest.param("separability", "group", marks=pytest.mark.stress),  # t-SNE of every bundle
+    ],
+)
+def test_criteria_that_look_at_images(detector: nn.Module, criterion: str, spread: Spread) -> None:
+    graph = ChannelGraph.trace(detector, imgsz=64)
+    evidence = Evidence(detector, "digits", 64, max_images=12, objects="all")
+    plan = plan_everywhere(evidence, graph, criterion, spread=spread, ratio=0.5)
+    assert predict(graph, plan).verdict == "safe"
+    assert plan == plan_everywhere(evidence, graph, criterion, spread=spread, ratio=0.5)
+    removed = sum(graph.layers[step.layer].out_channels - len(step.keep) for step in plan.steps)
+    free = sum(group.size * len(group.members) for group in graph.groups if group.frozen is None)
+    assert 0.3 < removed / free < 0.6

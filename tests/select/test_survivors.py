@@ -12,15 +12,15 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from yolo_prune_check.errors import UserError
-from yolo_prune_check.select.survivors import Survivors, find_survivors
+from yolo_prune_check.select.survivors import Survivors, find_survivors, profile, side_by_side
 
 LABELS = np.repeat(np.arange(5), 20)
 
 
 def choose(values: Any, labels: Any = LABELS, **options: Any) -> Survivors:
-    found = find_survivors(
-        np.asarray(values, np.float32), labels, **{"ratio": None, "perplexity": 10.0, "seed": 0, **options}
-    )
+    kinds = {key: options.pop(key) for key in ("silent", "distance") if key in options}
+    described = profile(np.asarray(values, np.float32), labels, **kinds)
+    found = find_survivors(described, **{"ratio": None, "perplexity": 10.0, "seed": 0, **options})
     json.dumps(found.details, allow_nan=False)
     assert list(found.keep) == sorted(set(found.keep))
     assert found.details["k"] == len(found.keep)
@@ -125,6 +125,38 @@ def test_a_class_with_one_object_is_dropped_and_reported() -> None:
 def test_one_class_is_not_enough() -> None:
     with pytest.raises(UserError, match=r"at least two classes .*got \{0: 20\}.*l1"):
         choose(experts(3)[:20], LABELS[:20])
+
+
+@pytest.mark.parametrize("embedding", ["tsne", "pca", "none"])
+@pytest.mark.parametrize("distance", ["jeffries-matusita", "fisher", "wasserstein"])
+def test_every_embedding_and_distance_finds_the_kinds(embedding: str, distance: str) -> None:
+    found = choose(experts(6), ratio=5 / 6, embedding=embedding, distance=distance)
+    assert {channel // 6 for channel in found.keep} == {0, 1, 2, 3, 4}
+    assert ("perplexity" in found.details) is (embedding == "tsne")
+
+
+def test_the_preferred_channel_of_each_cluster_stays() -> None:
+    """The third of each kind is preferred; without a preference it is the medoid."""
+    worth = np.tile([0.0, 0, 9, 0, 0, 0], 5)
+    found = choose(experts(6), ratio=5 / 6, preference=worth)
+    assert found.keep == (2, 8, 14, 20, 26)
+    assert choose(experts(6), ratio=5 / 6).keep != found.keep
+    assert choose(experts(6), ratio=5 / 6, preference=-worth).keep != found.keep
+
+
+def test_of_equally_preferred_channels_the_first_stays() -> None:
+    assert choose(experts(6), ratio=5 / 6, preference=np.ones(30)).keep == (0, 6, 12, 18, 24)
+
+
+def test_channels_that_go_together_are_described_by_all_that_they_tell() -> None:
+    """Two layers of which each has a dead channel: together none is dead, and one is constant."""
+    one, other = experts(1), experts(1)
+    one[:, 0], other[:, 1] = 0, 0
+    one[:, 4], other[:, 4] = 0, 0.5
+    joined = side_by_side([profile(one, LABELS), profile(other, LABELS)])
+    assert joined.features.shape == (5, 20)
+    assert not joined.zero.any()
+    assert joined.constant.tolist() == [False, False, False, False, True]
 
 
 @settings(max_examples=20, deadline=None)

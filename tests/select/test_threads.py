@@ -12,7 +12,7 @@ import torch
 
 from yolo_prune_check.model.addresses import find_layer
 from yolo_prune_check.model.load import load_model
-from yolo_prune_check.select.choose import select_channels
+from yolo_prune_check.select.choose import evidence_of, select_channels
 from yolo_prune_check.spec.schema import Select
 
 ROOT = Path(__file__).parents[2]
@@ -26,8 +26,8 @@ def kept(threads: int) -> list[list[int]]:
     try:
         model = load_model("yolov8n-digits")
         select = Select(max_images=40)
-        how = {"activations": "hooked", "data": "digits", "imgsz": 128, "seed": 0}
-        found = [select_channels(model, find_layer(model, address), select, **how) for address in ("2.0", "4.1")]
+        evidence = evidence_of(model, select, data="digits", imgsz=128, seed=0)
+        found = [select_channels(evidence, find_layer(model, address), select) for address in ("2.0", "4.1")]
     finally:
         torch.set_num_threads(before)
     return [list(each.keep) for each in found]

@@ -77,7 +77,7 @@ def test_it_accepts(validator: jsonschema.Draft202012Validator, fields: str) -> 
         "blocks: [-1], layers: first",
         "blocks: [1], layers: al",
         "blocks: [1], layers: []",
-        f"{SELECTION}, select: {{criterion: l2}}",
+        f"{SELECTION}, select: {{criterion: l3}}",
         f"{SELECTION}, select: {{ratio: 0}}",
         f"{SELECTION}, select: {{ratio: 1}}",
         f"{SELECTION}, imgsz: 100",

@@ -82,6 +82,10 @@ AXES = {
 }
 
 
+SEPARATED = f"{SELECTION}, select: {{criterion: separability}}"
+"""To which all axes say something."""
+
+
 @st.composite
 def matrices(draw: st.DrawFn) -> dict[str, list[object]]:
     axes = draw(st.lists(st.sampled_from(sorted(AXES)), unique=True, min_size=1, max_size=4))
@@ -90,7 +94,7 @@ def matrices(draw: st.DrawFn) -> dict[str, list[object]]:
 
 @given(matrices(), st.randoms(use_true_random=False))
 def test_expansion_is_the_product_in_whatever_order_the_axes_are_written(matrix, random) -> None:
-    scenarios = expanded(json.dumps(matrix))
+    scenarios = expanded(json.dumps(matrix), SEPARATED)
     assert len(scenarios) == prod(map(len, matrix.values()))
     assert len({scenario.id for scenario in scenarios}) == len(scenarios)
     assert {scenario.base_id for scenario in scenarios} == {"a"}
@@ -99,14 +103,14 @@ def test_expansion_is_the_product_in_whatever_order_the_axes_are_written(matrix,
 
     axes = list(matrix.items())
     random.shuffle(axes)
-    shuffled = expanded(json.dumps(dict(axes)))
+    shuffled = expanded(json.dumps(dict(axes)), SEPARATED)
     fields = {"source", "spec"}  # the folder is another one each time
     assert [s.model_dump(exclude=fields) for s in shuffled] == [s.model_dump(exclude=fields) for s in scenarios]
 
 
 @given(matrices())
 def test_every_scenario_has_the_values_in_its_id(matrix: dict[str, list[object]]) -> None:
-    for scenario in expanded(json.dumps(matrix)):
+    for scenario in expanded(json.dumps(matrix), SEPARATED):
         for axis, shown in scenario.axes.items():
             value: object = scenario
             for part in axis.split("."):

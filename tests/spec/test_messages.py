@@ -12,7 +12,7 @@ from yolo_prune_check.errors import UserError
 from yolo_prune_check.spec import load_spec
 from yolo_prune_check.spec.fields import HAZARD_CODES
 
-RATIO = "Fraction of the channels that is removed, between 0 and 1. Without it separability chooses by Kneedle."
+RATIO = "Fraction of the channels that is removed, between 0 and 1. Without it half; separability chooses by Kneedle."
 SIZE = "Image size in pixels, a multiple of 32 from 32 to 1280; null for what the model was trained at."
 LAYERS = (
     "Write first, all, widest:N, or a list of indices within each block, addresses such as 2.0 and qualified names "
@@ -27,8 +27,9 @@ AXES = (
     "activations, blocks, data, device, execution, extend, fine_tune, fine_tune.after, fine_tune.amp, fine_tune.batch, "
     "fine_tune.enforce_masks, fine_tune.epochs, fine_tune.fraction, fine_tune.lr, fine_tune.workers, "
     "fuzz, fuzz.blocks, fuzz.examples, fuzz.executions, fuzz.max_steps, fuzz.seed, imgsz, layers, mask, measure, "
-    "model, on_mismatch, order, round_to, schedule, seed, select, select.criterion, select.max_images, "
-    "select.perplexity, select.ratio, select.seed, steps, val_part"
+    "model, on_mismatch, order, round_to, schedule, seed, select, select.criterion, select.distance, "
+    "select.embedding, select.floor, select.max_images, select.memory_mb, select.objects, select.perplexity, "
+    "select.place, select.ratio, select.scope, select.seed, select.survivor, steps, val_part"
 )
 STEPS = "The steps already say what is pruned, and in which order: remove one of the two."
 FUZZ = "Random plans are drawn and carried out as `fuzz` says"
@@ -138,7 +139,8 @@ SCENARIOS = {
     "unknown-nested-key": (
         f"{SELECTION}, select: {{criterion: l1, ^ration: 0.5}}",
         "unknown key `ration` in `select`. Did you mean `ratio`? "
-        "Valid keys: criterion, ratio, seed, max_images, perplexity.",
+        "Valid keys: criterion, ratio, scope, floor, seed, max_images, place, objects, memory_mb, "
+        "distance, embedding, perplexity, survivor.",
     ),
     "not-a-list": ("blocks: ^1, layers: first", "`blocks` must be a list: got 1. Write it as a list: [1]."),
     "quoted-number": (f"{SELECTION}, seed: ^'3'", "`seed` must be a whole number: got '3'. Remove the quotes."),
@@ -174,14 +176,10 @@ SCENARIOS = {
     "ratio-1": (f"{SELECTION}, select: {{ratio: ^1}}", f"`select.ratio` must be less than 1: got 1. {RATIO}"),
     "ratio-2": (f"{SELECTION}, select: {{ratio: ^2}}", f"`select.ratio` must be less than 1: got 2. {RATIO}"),
     "ratio-nan": (f"{SELECTION}, select: {{ratio: ^.nan}}", f"`select.ratio` must be finite: got nan. {RATIO}"),
-    "no-ratio": (
-        f"{SELECTION}, select: ^{{criterion: l1}}",
-        "select.criterion l1 needs a ratio. Give the fraction of channels to remove, such as ratio: 0.5; "
-        "only separability can do without.",
-    ),
     "unknown-criterion": (
         f"{SELECTION}, select: {{criterion: ^gama, ratio: 0.5}}",
-        "unknown criterion: got 'gama'. Did you mean `gamma`? Known: separability, l1, gamma, random.",
+        "unknown criterion: got 'gama'. Did you mean `gamma`? Known: taylor, separability, l1, l2, gamma, fpgm, "
+        "mean-activation, apoz, random.",
     ),
     "unknown-order": (
         f"{SELECTION}, order: ^front-to-bak",
@@ -390,19 +388,41 @@ SCENARIOS = {
     ),
     "sliced-elsewhere": (
         f"{SELECTION}, activations: ^sliced, select: {{criterion: l1, ratio: 0.5}}",
-        "`activations: sliced` says nothing to criterion l1. Only separability looks at activations: remove it.",
+        "`activations: sliced` says nothing to criterion l1 by layer. Only separability by layer looks at activations "
+        "so: remove it.",
     ),
     "max-images-elsewhere": (
         f"{SELECTION}, select: {{criterion: l1, ratio: 0.5, ^max_images: 5}}",
-        "`select.max_images` says nothing to criterion l1. Only separability looks at images: remove it.",
+        "`select.max_images` says nothing to criterion l1 by layer. Only taylor, separability, mean-activation, apoz "
+        "look at images: remove it.",
     ),
     "perplexity-elsewhere": (
         f"{SELECTION}, select: {{criterion: l1, ratio: 0.5, ^perplexity: 5}}",
-        "`select.perplexity` says nothing to criterion l1. Only separability embeds with t-SNE: remove it.",
+        "`select.perplexity` says nothing to criterion l1 by layer. Only separability by layer clusters channels: "
+        "remove it.",
     ),
-    "separability-without-data": (
+    "floor-elsewhere": (
+        f"{SELECTION}, select: {{criterion: l1, ^floor: 0.2}}",
+        "`select.floor` says nothing to criterion l1 by layer. Only scope global leaves a floor: remove it.",
+    ),
+    "survivor-of-a-ranking": (
+        f"{SELECTION}, select: {{criterion: separability, scope: group, ^survivor: gamma}}",
+        "`select.survivor` says nothing to criterion separability by group. Only separability by layer clusters "
+        "channels: remove it.",
+    ),
+    "place-elsewhere": (
+        f"{SELECTION}, select: {{criterion: taylor, ^place: box}}",
+        "`select.place` says nothing to criterion taylor by layer. Only separability reads layers at objects: "
+        "remove it.",
+    ),
+    "perplexity-of-pca": (
+        f"{SELECTION}, select: {{criterion: separability, embedding: pca, ^perplexity: 5}}",
+        "`select.perplexity` says nothing to criterion separability by layer. Only embedding tsne has a perplexity: "
+        "remove it.",
+    ),
+    "data-without-data": (
         f"{SELECTION}, data: null",
-        f"select.criterion separability needs data. {NO_DATA} Or choose l1, gamma or random with a ratio.",
+        f"select.criterion taylor needs data. {NO_DATA} Or choose by weights alone: l1, l2, gamma or fpgm.",
     ),
     "budget-without-data": (
         f"{SELECTION}, data: null, select: {{criterion: l1, ratio: 0.5}}, expect: {{^max_map_drop: 0.1}}",

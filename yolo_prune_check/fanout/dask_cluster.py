@@ -11,8 +11,8 @@ from typing import Any, Final
 from uuid import uuid4
 
 from yolo_prune_check.errors import UserError
+from yolo_prune_check.fanout.apart import carry_out_apart
 from yolo_prune_check.fanout.place import FatalError, StoppedError
-from yolo_prune_check.fanout.work import carry_out
 
 _CONNECT_S: Final = 3
 _WORKERS_S: Final = 5
@@ -58,7 +58,7 @@ class DaskCluster:
         with self._lock:
             if self._stopped:
                 raise StoppedError
-            future = self._client.submit(carry_out, work, key=f"yolo-prune-check-{uuid4().hex}", pure=False)
+            future = self._client.submit(carry_out_apart, work, key=f"yolo-prune-check-{uuid4().hex}", pure=False)
             self._running.add(future)
         try:
             outcome: bytes = future.result()
@@ -68,9 +68,9 @@ class DaskCluster:
             if self._stopped:
                 raise StoppedError from error
             raise UserError("the cluster of dask went away", where="--address", value=self._address) from error
-        except ImportError as error:  # a worker, as it reads what it is sent
-            what = f"the workers of dask cannot import what they are to run ({error})"
-            raise UserError(what, hint="Install yolo-prune-check there, too.") from error
+        except (ImportError, RuntimeError) as error:  # as a worker reads what it is sent
+            what = f"the workers of dask cannot load what they are to run ({error.__cause__ or error})"
+            raise UserError(what, hint="Install the same yolo-prune-check where they run.") from error
         finally:
             self._running.discard(future)
         return outcome

@@ -13,6 +13,7 @@ from typing import Any, Final, Literal, TypeVar, get_args
 from yolo_prune_check.errors import UserError
 from yolo_prune_check.fanout.place import FatalError, Place, WorkerDiedError
 from yolo_prune_check.fanout.work import (
+    Died,
     Outcome,
     Raised,
     Surroundings,
@@ -86,7 +87,7 @@ def fan_out(
         # Pickled here, where it is raised to the caller if that cannot be done.
         works = [work_of(function, item, surroundings) for item in items]
 
-        def one(index: int) -> tuple[int, bytes | LostError]:
+        def one(index: int) -> tuple[int, Outcome | LostError]:
             if on_start is not None:
                 on_start(index)
             return index, _tried(place, works[index], name(items[index]), retries, shown)
@@ -96,11 +97,17 @@ def fan_out(
                 yield index, outcome if isinstance(outcome, LostError) else _result(outcome)
 
 
-def _tried(place: Place, work: bytes, name: str, retries: int, shown: Progress) -> bytes | LostError:
+def _tried(place: Place, work: bytes, name: str, retries: int, shown: Progress) -> Outcome | LostError:
     """What a worker makes of an item, at the latest when it was tried as often as it may be."""
     for left in range(retries, -1, -1):
         try:
-            return place.run(work)
+            said = place.run(work)
+            if not said:
+                raise UserError("the file by which workers know that they are waited for was removed", where=name)
+            outcome: Outcome = pickle.loads(said)
+            if isinstance(outcome, Died):
+                raise WorkerDiedError(outcome.how)
+            return outcome
         except WorkerDiedError as died:
             if left and not isinstance(died, FatalError):
                 shown.line(f"{name}: the process that worked on it died ({died}); it is started again")
@@ -110,13 +117,14 @@ def _tried(place: Place, work: bytes, name: str, retries: int, shown: Progress) 
     raise ValueError(f"retries must not be negative, got {retries}")
 
 
-def _result(outcome: bytes) -> Any:
-    said: Outcome = pickle.loads(outcome)
-    if isinstance(said, Unfit):
-        raise said.error
-    if isinstance(said, Raised):
-        raise said.error from _InWorkerError(said.text)
-    return said.result
+def _result(outcome: Outcome) -> Any:
+    if isinstance(outcome, Unfit):
+        raise outcome.error
+    if isinstance(outcome, Raised):
+        raise outcome.error from _InWorkerError(outcome.text)
+    if isinstance(outcome, Died):
+        raise RuntimeError(f"this was to be tried again: {outcome}")
+    return outcome.result
 
 
 class _InWorkerError(Exception):
@@ -169,8 +177,8 @@ def _token() -> Iterator[Path]:
 
 @contextmanager
 def _parallel(
-    one: Callable[[int], tuple[int, bytes | LostError]], total: int, jobs: int
-) -> Iterator[Iterator[tuple[int, bytes | LostError]]]:
+    one: Callable[[int], tuple[int, Outcome | LostError]], total: int, jobs: int
+) -> Iterator[Iterator[tuple[int, Outcome | LostError]]]:
     """Threads of joblib, each of which waits for one worker at a time."""
     from joblib import Parallel, delayed
 

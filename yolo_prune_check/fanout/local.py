@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import re
 import signal
 import sys
 import threading
+from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import Any, Final
 
 from joblib.externals.loky.process_executor import (
@@ -21,6 +23,8 @@ from yolo_prune_check.fanout.place import StoppedError, WorkerDiedError
 from yolo_prune_check.fanout.work import carry_out
 
 _LOOK_S: Final = 1.0
+_IDLE_S: Final = 300.0
+"""A process with nothing to do for so long ends, as in a cluster whose user was killed; the next item starts one."""
 
 
 class LocalProcesses:
@@ -34,9 +38,26 @@ class LocalProcesses:
 
     def run(self, work: bytes) -> bytes:
         """See ``Place``."""
-        pool = self._take()
+        return self.begin(work)()
+
+    def begin(self, work: bytes) -> Callable[[], bytes]:
+        """Hand work to a process, which is started if none is idle; what is returned waits for it, see ``run``."""
+        while True:
+            pool = self._take()
+            try:
+                with _as_a_parent():
+                    future = pool.submit(carry_out, work)
+            except ShutdownExecutorError as error:
+                raise StoppedError from error
+            except BrokenProcessPool:  # it died while it was idle, which costs nothing
+                with self._lock:
+                    self._all.discard(pool)
+                continue
+            return lambda: self._outcome(pool, future)
+
+    def _outcome(self, pool: Any, future: Any) -> bytes:
         try:
-            outcome: bytes = pool.submit(carry_out, work).result()
+            outcome: bytes = future.result()
         except BrokenProcessPool as error:
             with self._lock:
                 self._all.discard(pool)
@@ -57,7 +78,7 @@ class LocalProcesses:
                 raise StoppedError
             if self._idle:
                 return self._idle.pop()
-            pool = ProcessPoolExecutor(max_workers=1, timeout=None, initializer=_begin, initargs=(os.getpid(),))
+            pool = ProcessPoolExecutor(max_workers=1, timeout=_IDLE_S, initializer=_begin, initargs=(os.getpid(),))
             self._all.add(pool)
             return pool
 
@@ -68,6 +89,21 @@ class LocalProcesses:
             pools, self._all, self._idle = self._all, set(), []
         for pool in pools:
             pool.shutdown(wait=True, kill_workers=True)
+
+
+@contextmanager
+def _as_a_parent() -> Iterator[None]:
+    """Let this process start others. Workers of dask are daemons, which may not: multiprocessing would not end them.
+
+    They end by themselves, see ``_end_with``.
+    """
+    config: dict[str, Any] = multiprocessing.current_process()._config  # type: ignore[attr-defined]  # no other way
+    before = config.get("daemon")
+    config["daemon"] = False
+    try:
+        yield
+    finally:
+        config["daemon"] = before
 
 
 def _how(text: str) -> str:

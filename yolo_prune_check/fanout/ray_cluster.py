@@ -10,8 +10,8 @@ from contextlib import suppress
 from typing import Any, Final
 
 from yolo_prune_check.errors import UserError
+from yolo_prune_check.fanout.apart import carry_out_apart
 from yolo_prune_check.fanout.place import StoppedError, WorkerDiedError
-from yolo_prune_check.fanout.work import carry_out
 
 _CONNECT_S: Final = 3.0
 _SETTINGS: Final = bytes((0, 0, 0, 4, 0, 0, 0, 0, 0))
@@ -44,7 +44,7 @@ class RayCluster:
         self._joined = not ray.is_initialized()
         if self._joined:
             _join(ray, address or os.environ.get("RAY_ADDRESS"))
-        self._task = ray.remote(max_retries=0)(carry_out)
+        self._task = ray.remote(max_retries=0)(carry_out_apart)
 
     def run(self, work: bytes) -> bytes:
         """See ``Place``."""
@@ -62,11 +62,9 @@ class RayCluster:
             raise WorkerDiedError("killed, or out of memory") from error
         except errors.TaskCancelledError as error:
             raise StoppedError from error
-        except errors.RayTaskError as error:
-            if not isinstance(error.cause, ImportError):
-                raise
-            what = f"the workers of Ray cannot import what they are to run ({error.cause})"
-            raise UserError(what, hint="Install yolo-prune-check there, too.") from error
+        except errors.RayTaskError as error:  # as a worker reads what it is sent; what is raised later is an outcome
+            what = f"the workers of Ray cannot load what they are to run ({str(error.cause).partition('. ')[0]})"
+            raise UserError(what, hint="Install the same yolo-prune-check where they run.") from error
         finally:
             with self._lock:
                 self._running.discard(task)

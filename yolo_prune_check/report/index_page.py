@@ -63,7 +63,7 @@ def _compared(site: Site) -> str:
         for each in site.compared
     ]
     return (
-        "## Experiments compared\n\nMatrices whose scenarios were all measured, with a row for each combination, what "
+        "## Matrices compared\n\nMatrices whose scenarios were all measured, with a row for each combination, what "
         "each axis changes, and plots.\n\n" + "\n".join(lines)
     )
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from yolo_prune_check.report import figures
 from yolo_prune_check.report.checks import checks_part, group_lines, took_line
+from yolo_prune_check.report.comparison.matrix import incomplete_of
 from yolo_prune_check.report.comparison.standing import Standing
 from yolo_prune_check.report.comparison.words import conclusion
 from yolo_prune_check.report.glossary import glossary
@@ -51,6 +52,11 @@ def _compared(suite: Suite, site: Site) -> str:
         f"{conclusion(each.comparison, Standing.of(each.comparison))}"
         for each in site.compared
         if each.comparison.first.spec == suite.spec
+    ]
+    lines += [
+        f"- {code(each.base_id)} is not compared: {figures.of(each.measured, each.scenarios)} scenarios were carried "
+        "out and measured."
+        for each in incomplete_of(suite.records)
     ]
     return "\n".join(["**Side by side**\n", *lines]) if lines else ""
 

@@ -22,7 +22,7 @@ from yolo_prune_check.select.ranked import ranked
 from yolo_prune_check.select.ranking import Scores, keep_count
 from yolo_prune_check.select.weights import silent_channels
 from yolo_prune_check.select.worth import group_worth, groups_of
-from yolo_prune_check.spec.schema import Scenario, Select
+from yolo_prune_check.spec.schema import HALF, Scenario, Select
 
 
 def choose(state: State, target: Target) -> Choice:
@@ -37,8 +37,8 @@ def choose(state: State, target: Target) -> Choice:
     independent = scenario.schedule == "independent"
     present = tuple(range(layer.out_channels)) if independent else state.present(layer.name, layer.out_channels)
     if len(present) < layer.out_channels:
-        if select.ratio is not None:
-            count = keep_count(layer.out_channels, select.ratio)
+        if select.share is not None:
+            count = keep_count(layer.out_channels, select.share)
             if count >= len(present):
                 return Choice(present, None, {"k": len(present), "gone": layer.out_channels - len(present)})
             select = select.model_copy(update={"ratio": 1 - count / len(present)})
@@ -69,7 +69,7 @@ def without_data(select: Select) -> tuple[Select, dict[str, str]]:
     """Settings that need no data, and for the record what they stand in for, if for anything."""
     if criterion_named(select.criterion).needs == "weights":
         return select, {}
-    ratio = 0.5 if select.ratio is None else select.ratio
+    ratio = HALF if select.share is None else select.share
     plain = Select(criterion="l1", ratio=ratio, seed=select.seed, scope=select.scope, floor=select.floor)
     return plain, {"stand_in": f"l1, ratio {ratio:g}"}
 
@@ -82,14 +82,14 @@ def ranked_targets(
     The ranking is made once, on the untouched model. A layer of which nothing goes is no target any more.
     """
     select = without_data(scenario.select)[0] if predict_only else scenario.select
-    if scenario.steps is not None or select.scope != "global" or select.ratio is None:
+    if scenario.steps is not None or select.scope != "global" or select.share is None:
         return targets, ()
     graph, model = baseline.graph, baseline.fresh()
     evidence = evidence_of(model, select, data=scenario.data, imgsz=graph.imgsz, seed=scenario.seed, progress=shown)
     layers = [layer for layer in layers_of(model) if layer.name in graph.layers]
     worth = group_worth(graph, score(select.criterion, evidence, layers), select.criterion)
     named = np.unique(np.concatenate([groups_of(graph, target.layer.name) for target in targets]))
-    gone = ranked(graph, worth, select.floor, among=named)(Decimal(repr(select.ratio)))
+    gone = ranked(graph, worth, select.floor, among=named)(Decimal(repr(select.share)))
     found, whole = list[Target](), 0
     for target in targets:
         own = groups_of(graph, target.layer.name)
@@ -130,9 +130,7 @@ def _with_what_is_tied(
     there = {name: range(width) if untouched else state.present(name, width) for name, width in widths.items()}
     worth = group_worth(graph, _in_full(scores, there, widths), select.criterion)[own]
     silent = silent_channels(evidence.model, next(layer for layer in layers if layer.name == target.layer.name))
-    if select.ratio is None:
-        raise RuntimeError("a scope beyond the layer needs a ratio, which rules of specs ask for")
-    return ranked_choice(worth, len(present), select.ratio, silent)
+    return ranked_choice(worth, len(present), select.share or HALF, silent)
 
 
 def _in_full(

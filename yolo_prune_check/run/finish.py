@@ -221,7 +221,8 @@ def _worsened(steps: Sequence[StepRecord]) -> list[str]:
 def _assumed(state: State) -> tuple[str, ...]:
     """What was assumed because nothing was executed."""
     stand_ins = dict.fromkeys(str(step.selection["stand_in"]) for step in state.steps if "stand_in" in step.selection)
-    chosen = tuple(f"channels were chosen by {name}, because separability would run the model" for name in stand_ins)
+    asked = state.scenario.select.criterion
+    chosen = tuple(f"channels were chosen by {name}, because {asked} would run the model" for name in stand_ins)
     return ("nothing was carried out: the steps were predicted", *chosen)
 
 

@@ -159,7 +159,7 @@ def _criterion(state: State, target: Target) -> str:
         return "listed"
     select = state.scenario.select
     ranked = select.criterion if select.scope == "layer" else f"{select.criterion} by {select.scope}"
-    return ranked if select.ratio is None else f"{ranked}, ratio {select.ratio:g}"
+    return ranked if select.share is None else f"{ranked}, ratio {select.share:g}"
 
 
 def _sliced(state: State, record: StepRecord, target: Target) -> tuple[StepRecord, bool]:

@@ -97,7 +97,7 @@ def _run(
 ) -> list[NDArray[np.bool_]]:
     """Run one batch; for each image, which of its objects count."""
     model = evidence.model
-    images = batch.images.to(next(model.parameters()).device)
+    images = batch.images.to(next(model.parameters()))  # where it is, in its precision
     for reading in readings.values():
         reading.aim(batch)
     output = model(images)

@@ -18,11 +18,10 @@ from yolo_prune_check.select.evidence import Evidence
 from yolo_prune_check.select.ranking import Scores, best, keep_count
 from yolo_prune_check.select.survivors import find_survivors, profile
 from yolo_prune_check.select.weights import gamma, l2, silent_channels
+from yolo_prune_check.spec.schema import HALF, Select
 
 if TYPE_CHECKING:
     from torch import nn
-
-    from yolo_prune_check.spec.schema import Select
 
 _PREFERENCES: Final[Mapping[str, Callable[[nn.Module, Layer], Scores] | None]] = {
     "medoid": None,
@@ -91,18 +90,16 @@ def select_channels(
             or found no activations.
         SlicedMismatch: With `sliced`, the sequence does not fit together.
     """
-    if select.criterion == "separability":
+    if select.clusters:
         return _by_separability(evidence, layer, select, sliced=activations == "sliced")
     criterion = criterion_named(select.criterion)
-    if select.ratio is None:
-        raise UserError(f"the criterion {criterion.name} needs a ratio", where=layer.name, hint="Give select.ratio.")
     if criterion.name == "gamma":
         gamma(evidence.model, layer)  # says of which layer there is no BatchNorm
     scores = score(criterion.name, evidence, [layer]).get(layer.name)
     if scores is None:
         what = f"the criterion {criterion.name} does not apply: the layer does not run, or makes no map of the image"
         raise UserError(what, where=layer.name, hint="Leave it out, or choose by l1.")
-    return ranked_choice(scores, layer.out_channels, select.ratio, silent_channels(evidence.model, layer))
+    return ranked_choice(scores, layer.out_channels, select.share or HALF, silent_channels(evidence.model, layer))
 
 
 def ranked_choice(scores: Scores, channels: int, ratio: float, silent: np.typing.NDArray[np.bool_]) -> Choice:
@@ -129,7 +126,7 @@ def _by_separability(evidence: Evidence, layer: Layer, select: Select, *, sliced
             distance=select.distance,
             silent=silent_channels(evidence.model, layer),
         ),
-        ratio=select.ratio,
+        ratio=select.share,
         perplexity=select.perplexity,
         seed=evidence.seed,
         embedding=select.embedding,

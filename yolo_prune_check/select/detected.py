@@ -32,6 +32,8 @@ def detected(model: nn.Module, task: str, output: Any, objects: Sequence[Objects
     prepare_ultralytics()
     from ultralytics.utils.nms import non_max_suppression
 
+    while isinstance(output, (list, tuple)):  # with what a loss reads, and masks of prototypes
+        output = output[0]
     predictions = non_max_suppression(
         output,
         MIN_CONFIDENCE,

@@ -124,19 +124,15 @@ def _selection(scenario: ScenarioInput, written: Mapping) -> Iterator[Problem]:
     select = scenario.select
     place = place_of(written, ("select",))
     if select.criterion in NEED_DATA and scenario.data is None:
-        hint = f"{NO_DATA} Or choose l1, gamma or another criterion by weights, with a ratio."
+        hint = f"{NO_DATA} Or choose by weights alone: l1, l2, gamma or fpgm."
         yield Problem(place, f"select.criterion {select.criterion} needs data", hint=hint)
-    if select.ratio is None and (select.criterion != "separability" or select.scope != "layer"):
-        ranked = f"select.criterion {select.criterion}" if select.scope == "layer" else f"select.scope {select.scope}"
-        hint = "Give the fraction of channels to remove, such as ratio: 0.5; only separability by layer can do without."
-        yield Problem(place, f"{ranked} needs a ratio", hint=hint)
     for key in sorted(select.model_fields_set):
         wanted = _says_nothing(key, select)
         if wanted is not None:
             place = place_of(written, ("select", key), key=True)
             what = f"`select.{key}` says nothing to criterion {select.criterion} by {select.scope}"
             yield Problem(place, what, hint=f"Only {wanted}: remove it.")
-    if scenario.activations == "sliced" and (select.criterion != "separability" or select.scope != "layer"):
+    if scenario.activations == "sliced" and not select.clusters:
         place = place_of(written, ("activations",))
         what = f"`activations: sliced` says nothing to criterion {select.criterion} by {select.scope}"
         yield Problem(place, what, hint="Only separability by layer looks at activations so: remove it.")
@@ -144,7 +140,6 @@ def _selection(scenario: ScenarioInput, written: Mapping) -> Iterator[Problem]:
 
 def _says_nothing(key: str, select: Select) -> str | None:
     """Where a setting of the choice would count, in words; None where it counts."""
-    clusters = select.criterion == "separability" and select.scope == "layer"
     reads = {"place", "objects", "memory_mb"}
     if key == "floor" and select.scope != "global":
         return "scope global leaves a floor"
@@ -152,7 +147,7 @@ def _says_nothing(key: str, select: Select) -> str | None:
         return f"{', '.join(NEED_DATA)} look at images"
     if key in reads and select.criterion != "separability":
         return "separability reads layers at objects"
-    if key in {"distance", "embedding", "survivor", "perplexity"} and not clusters:
+    if key in {"distance", "embedding", "survivor", "perplexity"} and not select.clusters:
         return "separability by layer clusters channels"
     if key == "perplexity" and select.embedding != "tsne":
         return "embedding tsne has a perplexity"

@@ -6,7 +6,7 @@ the rest of the package gets: one expanded scenario with every default filled in
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
@@ -22,13 +22,17 @@ class Strict(BaseModel):
     )
 
 
+HALF: Final = 0.5
+"""What a ranking removes unless told otherwise."""
+
+
 class Select(Strict):
     """How the channels to keep are chosen."""
 
-    criterion: f.Criterion = "separability"
+    criterion: f.Criterion = "taylor"
     """taylor, separability, mean-activation, apoz (need data); l1, l2, gamma, fpgm (weights); random."""
     ratio: Annotated[float, Field(gt=0, lt=1)] | None = None
-    """Fraction of the channels that is removed, between 0 and 1. Without it separability chooses by Kneedle."""
+    """Fraction of the channels that is removed, between 0 and 1. Without it half; separability chooses by Kneedle."""
     scope: f.Scope = "layer"
     """layer: each by itself; group: with all that is tied to its channels; global: one ranking of all layers named."""
     floor: f.Share = 0.1
@@ -51,6 +55,16 @@ class Select(Strict):
     """Perplexity of the t-SNE embedding; separability only."""
     survivor: f.Survivor = "medoid"
     """Which channel of a cluster stays: its medoid, or that of largest weight (L2) or gamma; separability only."""
+
+    @property
+    def clusters(self) -> bool:
+        """Whether one channel of each cluster stays; else the best of a ranking do."""
+        return self.criterion == "separability" and self.scope == "layer"
+
+    @property
+    def share(self) -> float | None:
+        """The fraction that is removed; None where the data decide."""
+        return HALF if self.ratio is None and not self.clusters else self.ratio
 
 
 class FineTune(Strict):

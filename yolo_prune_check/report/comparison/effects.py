@@ -65,5 +65,5 @@ def effect_between(
 
 
 def largest(effects: tuple[Effect, ...]) -> Effect | None:
-    """The effect with the largest mean difference, either way."""
-    return max(effects, key=lambda effect: abs(effect.difference.mean), default=None)
+    """The effect with the largest mean difference, either way; of those that are clear, if any is."""
+    return max(effects, key=lambda effect: (effect.is_clear, abs(effect.difference.mean)), default=None)

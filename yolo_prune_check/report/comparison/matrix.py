@@ -78,7 +78,7 @@ class Comparison:
     """A matrix all of whose scenarios were carried out and measured.
 
     Attributes:
-        axes: Names of its axes but the seeds, sorted.
+        axes: Names of its axes but the seeds, sorted; one that has a single value is none.
         seeds: Names of the axes that are seeds: of each combination they only repeat the measurement.
         combinations: All combinations, sorted by their values.
     """
@@ -114,27 +114,55 @@ def comparisons_of(records: Iterable[Record]) -> tuple[Comparison, ...]:
     A matrix of which not every combination is there, or was only predicted, stopped or not started, is left out; so
     is one in which no plan came to its end, and so has no score.
     """
+    found = map(_comparison, _matrices(records))
+    return tuple(comparison for comparison in found if comparison is not None)
+
+
+@dataclass(frozen=True)
+class Incomplete:
+    """A matrix that cannot be compared yet: of so many scenarios only some were carried out and measured."""
+
+    base_id: str
+    measured: int
+    scenarios: int
+
+
+def incomplete_of(records: Iterable[Record]) -> tuple[Incomplete, ...]:
+    """The matrices among records of which some scenarios were measured, and others were not or have no record."""
+    found = (
+        Incomplete(members[0].base_id, sum(map(_is_measured, members)), math.prod(_counts(members).values()))
+        for members in _matrices(records)
+    )
+    return tuple(each for each in found if 0 < each.measured < each.scenarios)
+
+
+def _matrices(records: Iterable[Record]) -> list[list[Record]]:
     by_matrix: dict[tuple[str, str], list[Record]] = {}
     for record in records:
         if record.axes:
             by_matrix.setdefault((record.spec, record.base_id), []).append(record)
-    found = (_comparison(by_matrix[key]) for key in sorted(by_matrix))
-    return tuple(comparison for comparison in found if comparison is not None)
+    return [by_matrix[key] for key in sorted(by_matrix)]
+
+
+def _counts(records: Sequence[Record]) -> dict[str, int]:
+    """Axes, with how many values of each occur."""
+    return {name: len({record.axes.get(name) for record in records}) for name in sorted(records[0].axes)}
 
 
 def _comparison(records: Sequence[Record]) -> Comparison | None:
     names = tuple(sorted(records[0].axes))
     if len(records) < 2 or any(tuple(sorted(record.axes)) != names for record in records):
         return None
-    expected = math.prod(len({record.axes[name] for record in records}) for name in names)
-    if len(records) != expected or not all(map(_is_measured, records)):
+    values = _counts(records)
+    if len(records) != math.prod(values.values()) or not all(map(_is_measured, records)):
         return None
     if len({type(record.metrics.scores_before) for record in records}) > 1:
         return None  # mAP and accuracy are no two values of one score
     if all(final_score(record) is None for record in records):
         return None
     seeds = tuple(name for name in names if name == "seed" or name.endswith(".seed"))
-    axes = tuple(name for name in names if name not in seeds)
+    seeds = tuple(name for name in seeds if values[name] > 1)
+    axes = tuple(name for name in names if values[name] > 1 and name not in seeds)
     combinations: dict[tuple[str, ...], list[Record]] = {}
     for record in sorted(records, key=lambda record: [_natural(record.axes[name]) for name in (*axes, *seeds)]):
         combinations.setdefault(tuple(record.axes[name] for name in axes), []).append(record)

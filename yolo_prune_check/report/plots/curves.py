@@ -48,7 +48,7 @@ def curves(lines: Sequence[Curve], *, x: str, y: str, ticks: Sequence[tuple[floa
     """
     with plain_style():
         panels = ranks([line.panel for line in lines])
-        across = min(len(panels), _ABREAST)
+        across = 2 if len(panels) == 4 else min(len(panels), _ABREAST)  # four make a square
         down = math.ceil(len(panels) / across)
         figure = blank(7 if across == 1 else 3.2 * across, 0.6 + 3.4 * down)
         grid = figure.subplots(down, across, sharex=True, sharey=True, squeeze=False)

@@ -1,0 +1,56 @@
+"""The page on criteria: what is best, what is tied, and that each point is measured as it says."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from benchmarks import criteria
+from benchmarks.criteria_page import Point, Settings, page, picture, rows
+
+SETTINGS = Settings("yolov8n-digits", "digits", 128, 2)
+
+
+def points() -> list[Point]:
+    """Two cuts, three seeds: `taylor` is best, `l1` near it, `random` far below."""
+    scores = {"taylor": 0.80, "l1": 0.79, "random": 0.30}
+    return [
+        Point(name, "group", cut, seed, 1 - cut, 0.4, 0.83, score / 2, score - cut / 10 + seed / 50)
+        for cut in (0.3, 0.5)
+        for name, score in scores.items()
+        for seed in (0, 1, 2)
+    ]
+
+
+def test_seeds_are_summed_up_and_the_best_comes_first() -> None:
+    first, second, third = rows(points(), 0.5)
+    assert [row.criterion for row in (first, second, third)] == ["taylor", "l1", "random"]
+    assert first.tuned.mean == pytest.approx(0.77)
+    assert first.tuned.spread == pytest.approx(0.02)
+    assert first.pruned.spread == pytest.approx(0)
+
+
+def test_the_page_says_what_is_best_tied_and_lost(tmp_path: Path) -> None:
+    text = page(points(), SETTINGS, "criteria.svg")
+    rows_of_half = text[text.index("50% of the MACs") :]
+    assert re.search(r"`taylor` +\| `group` .*0\.770 ± 0\.020 +\| \*\*best\*\*", rows_of_half)
+    assert re.search(r"`l1` .*\| tied", rows_of_half)
+    assert re.search(r"`random` .*0\.270 ± 0\.020 +\| +\|", rows_of_half)
+    assert "`random` at its best (`group`) is 0.500 below, place 3 of 3." in rows_of_half
+    picture(points(), tmp_path / "criteria.svg")
+    assert (tmp_path / "criteria.svg").read_text().count("<svg") == 1
+
+
+@pytest.mark.slow
+def test_a_point_is_measured_and_found_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["--criteria", "l1", "--cuts", "0.3", "--seeds", "0", "--epochs", "1", "--fraction", "0.02"]
+    options += ["--spreads", "group", "--store", str(tmp_path / "store"), "--write", str(tmp_path / "criteria.md")]
+    assert criteria.main(options) == 0
+    assert "criterion='l1'" in capsys.readouterr().out
+    page_before = (tmp_path / "criteria.md").read_text()
+    assert criteria.main(options) == 0
+    assert capsys.readouterr().out == ""  # nothing is measured again
+    assert (tmp_path / "criteria.md").read_text() == page_before
+    assert [file.name for file in (tmp_path / "store").iterdir()] == ["l1.json"]

@@ -1,0 +1,67 @@
+"""The shipped experiments: they load, compare what they say they compare, and are affordable."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from yolo_prune_check.report.site import EXPERIMENT_TAG
+from yolo_prune_check.run import run
+from yolo_prune_check.run.events import ScenarioFinished
+from yolo_prune_check.spec import Scenario, load_spec
+
+ROOT = Path(__file__).parents[2]
+EPOCH_S, MEASURE_S, FIXED_S = 18.0, 2.3, 14.0
+"""Seconds on one core: an epoch of all images, one measurement of mAP, and choosing, proof and file of a scenario."""
+
+
+@pytest.fixture(autouse=True)
+def _at_the_root(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+
+
+def scenarios() -> tuple[Scenario, ...]:
+    return load_spec("experiments/order_and_schedule.prune.yaml").scenarios
+
+
+def trained(scenario: Scenario) -> float:
+    """Epochs of all images, over all steps."""
+    tuning = scenario.fine_tune
+    if tuning is None:
+        return 0.0
+    rounds = len(scenario.blocks or ()) if tuning.after == "each" else 1
+    return rounds * tuning.epochs * tuning.fraction
+
+
+def test_every_combination_has_three_seeds_and_is_asked_by_the_claims() -> None:
+    found = scenarios()
+    assert len(found) == 3 * 3 * 3 * 3
+    assert {name for scenario in found for name in scenario.axes} == {"fine_tune", "order", "schedule", "seed"}
+    assert {scenario.seed for scenario in found} == {0, 1, 2}
+    assert all(EXPERIMENT_TAG in scenario.tags and scenario.data == "digits" for scenario in found)
+
+
+def test_both_trainings_see_equally_many_images() -> None:
+    after = {"each": set[float](), "last": set[float]()}
+    for scenario in scenarios():
+        if scenario.fine_tune is not None:
+            after[scenario.fine_tune.after].add(trained(scenario))
+    assert after["each"] == after["last"]
+    assert len(after["each"]) == 1
+
+
+def test_it_stays_below_forty_minutes_on_two_cores() -> None:
+    seconds = 0.0
+    for scenario in scenarios():
+        tuned = 0 if scenario.fine_tune is None else 5 if scenario.fine_tune.after == "each" else 1
+        seconds += FIXED_S + MEASURE_S * (5 + tuned) + EPOCH_S * trained(scenario)
+    assert seconds / 2 < 40 * 60
+
+
+def test_it_can_be_predicted(tmp_path: Path) -> None:
+    scenario, *_ = scenarios()
+    *_, finished = run(scenario, work_dir=tmp_path, predict_only=True)
+    assert isinstance(finished, ScenarioFinished)
+    assert finished.record.verdict == "safe"
+    assert [step.status for step in finished.record.steps] == ["predicted"] * 5
