@@ -23,6 +23,7 @@ from yolo_prune_check.cli.bench import (
     read_bench,
     read_ratios,
 )
+from yolo_prune_check.cli.compact import Criterion
 from yolo_prune_check.cli.exits import Exit, exit_code
 from yolo_prune_check.cli.output import WIDTH, complain, say, wrapped
 from yolo_prune_check.cli.run import Place
@@ -55,9 +56,12 @@ def suggest(
     out: Annotated[
         Path, typer.Option("--out", "-o", metavar="FILE", help="Where the spec goes; a page and the plan beside it.")
     ] = Path(f"suggestion{SUFFIX}"),
+    criterion: Annotated[
+        Criterion, typer.Option("--criterion", help="Which channels go: the least important by it.")
+    ] = Criterion.TAYLOR,
     ratios: Ratios = None,
     imgsz: ImageSize = None,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the training.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the criterion, and of the training.")] = 0,
     device: Device = "cpu",
     workers: Workers = None,
     epochs: Annotated[
@@ -101,6 +105,7 @@ def suggest(
     options = {
         "--data": data,
         f"--{budget_name.replace('_', '-')}": f"{budget:g}",
+        "--criterion": None if criterion is Criterion.TAYLOR else criterion.value,
         "--ratios": None if ratios is None else ",".join(f"{share:g}" for share in shares),
         "--imgsz": imgsz,
         "--seed": seed or None,
@@ -118,7 +123,7 @@ def suggest(
     from yolo_prune_check.run.baseline import load_baseline
     from yolo_prune_check.run.halves import folds_of
     from yolo_prune_check.run.scored import scores_of
-    from yolo_prune_check.run.suggest import CRITERION, Search, suggestion_of
+    from yolo_prune_check.run.suggest import Search, suggestion_of
     from yolo_prune_check.run.suggested_spec import Made
 
     folds = folds_of(len(read_data(data).images("val")))
@@ -128,8 +133,8 @@ def suggest(
         search = Search(graph, bench, budget, folds, measured, training, seed)
         try:
             search.untouched()  # where nothing can be suggested, that is known at once
-            scores = scores_of(bench, CRITERION, 0, measured, shown)
-            found, plan = suggestion_of(search, scores, shares, command=command, compact=compact)
+            scores = scores_of(bench, criterion.value, seed, measured, shown)
+            found, plan = suggestion_of(search, scores, criterion.value, shares, command=command, compact=compact)
         except KeyboardInterrupt:
             complain(f"interrupted: {measured.told()}; the same command goes on from there")
             raise typer.Exit(Exit.INTERRUPTED) from None

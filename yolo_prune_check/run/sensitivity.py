@@ -13,6 +13,7 @@ from yolo_prune_check.channels.plan import Plan, Step
 from yolo_prune_check.channels.predict import predict
 from yolo_prune_check.channels.prediction import Prediction
 from yolo_prune_check.confirm.compare import describe
+from yolo_prune_check.errors import UserError
 from yolo_prune_check.run.measured import Measurements
 from yolo_prune_check.run.sensitivity_record import Per, Point, Sensitivity, UnitRecord
 from yolo_prune_check.run.trial import Bench, Trial
@@ -65,10 +66,12 @@ def sensitivity_of(
         measured: What was measured before, which takes what is measured now.
 
     Raises:
-        UserError: See ``Measurements.of``.
+        UserError: Nothing can be pruned; or see ``Measurements.of``.
     """
     whole = predict(graph, Plan())
     cases = list(_of_layers(graph, scores, wanted) if wanted.per == "layer" else _of_groups(graph, scores, wanted))
+    if not cases:
+        raise UserError("nothing of this model can be pruned", where=bench.model)
     points = [_foretold(graph, whole, case) for case in cases]
     todo = [index for index, point in enumerate(points) if point.status == "measured"]
     parts = (wanted.part,)

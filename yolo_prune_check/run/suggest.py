@@ -22,8 +22,6 @@ from yolo_prune_check.select.ranking import Scores as Worth
 from yolo_prune_check.spec.part import Part
 from yolo_prune_check.spec.schema import FineTune
 
-CRITERION: Final = "taylor"
-"""By which channels go: the best that there is; see docs/criteria.md."""
 TRIES: Final = 8
 """Most plans of each family that are measured…"""
 TRIES_TRAINED: Final = 6
@@ -41,7 +39,7 @@ class Search:
         folds: Parts of the deciding images; see ``folds_of``.
         measured: Keeps what is measured.
         training: How each candidate is trained before it is measured; None for not at all.
-        seed: Of the training.
+        seed: Of the criterion, and of the training.
     """
 
     graph: ChannelGraph
@@ -113,13 +111,20 @@ def largest(tried: Sequence[tuple[Candidate, Plan]]) -> tuple[Candidate, Plan] |
 
 
 def suggestion_of(
-    search: Search, scores: dict[str, Worth], ratios: tuple[float, ...], *, command: str, compact: str
+    search: Search,
+    scores: dict[str, Worth],
+    criterion: str,
+    ratios: tuple[float, ...],
+    *,
+    command: str,
+    compact: str,
 ) -> tuple[Suggestion, Plan | None]:
     """Measure what each part costs alone, then bisect both families of whole plans.
 
     Args:
         search: On what, and with which budget.
-        scores: Of the channels, by layer, by ``CRITERION``.
+        scores: Of the channels, by layer, by the criterion.
+        criterion: Whose they are.
         ratios: At which each part is pruned alone.
         command: The command that makes it again.
         compact: The command that makes the small model's file, but for the plan and the file.
@@ -131,12 +136,12 @@ def suggestion_of(
         UserError: Nothing can be suggested for this model and data.
     """
     dense = search.untouched()[0]
-    wanted = Wanted("group", ratios, CRITERION, DECIDE)
+    wanted = Wanted("group", ratios, criterion, DECIDE, search.seed)
     alone = sensitivity_of(search.graph, scores, search.bench, wanted, search.measured)
     most = 2**search.tries - 1  # so many that a bisection with so many tries comes to its end
     rows = (
-        by_sensitivity(search.graph, scores, CRITERION, alone, most=most),
-        by_ranking(search.graph, scores, CRITERION, floor=FLOOR, most=most),
+        by_sensitivity(search.graph, scores, criterion, alone, most=most),
+        by_ranking(search.graph, scores, criterion, floor=FLOOR, most=most),
     )
     tried = [each for row in rows for each in search.best_of(row)]
     best = largest(tried)
@@ -146,6 +151,7 @@ def suggestion_of(
         imgsz=search.bench.imgsz,
         command=command,
         compact=compact,
+        criterion=criterion,
         budget=search.budget,
         decided_on=str(DECIDE),
         checked_on=str(CHECK),

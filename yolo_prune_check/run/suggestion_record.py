@@ -87,6 +87,7 @@ class Suggestion:
     imgsz: int
     command: str
     compact: str
+    criterion: str
     budget: float
     decided_on: str
     checked_on: str

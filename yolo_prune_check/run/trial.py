@@ -63,12 +63,14 @@ class Trial:
             "mask": self.plan.mask,
             "steps": [[step.layer, as_ranges(step.keep)] for step in self.plan.steps],
             "parts": [str(part) for part in self.parts],
-            "training": None if self.training is None else self.training.model_dump(mode="json"),
-            "seed": self.seed,
+            "training": None if self.training is None else {"seed": self.seed, **self.training.model_dump(mode="json")},
         }
 
     def __str__(self) -> str:
-        return f"a plan of {len(self.plan.steps)} steps" if len(self.plan.steps) != 1 else self.plan.steps[0].layer
+        layers = [step.layer for step in self.plan.steps]
+        if not layers:
+            return "the untouched model"
+        return layers[0] if len(layers) == 1 else f"{layers[0]} and {len(layers) - 1} more layers"
 
 
 @dataclass(frozen=True)

@@ -77,6 +77,7 @@ def sensitivity_page(found: Sensitivity, *, curves: bool) -> str:
         _table(found, ranked),
         _tied(found),
         _unsafe(found),
+        _unscored(found),
         "## Heat map",
         f"![Drop of {measure} in hundredths, by {'layer' if found.per == 'layer' else 'group'} and ratio; "
         f"{_extremes(ranked)}]({MAP})",
@@ -127,7 +128,7 @@ def _table(found: Sensitivity, ranked: Sequence[UnitRecord]) -> str:
     several = found.per == "group"
     names = [
         "group" if several else "layer",
-        *(["layers", "groups"] if several else ["channels"]),
+        *(["layers", "channels of each"] if several else ["channels"]),
         *(f"drop at {ratio}" for ratio in ratios),
         "MACs saved",
         "parameters saved",
@@ -182,6 +183,12 @@ def _unsafe(found: Sensitivity) -> str:
         return ""
     body = table(["layer", "ratio", "why"], rows, right={"ratio"})
     return f"Predicted to be unsafe, and therefore not run:\n\n{fold(figures.many(len(rows), 'point'), body)}"
+
+
+def _unscored(found: Sensitivity) -> str:
+    if not found.left_out:
+        return ""
+    return f"Not scored by {code(found.criterion)}, and therefore left out: {', '.join(map(code, found.left_out))}."
 
 
 def _extremes(ranked: Sequence[UnitRecord]) -> str:

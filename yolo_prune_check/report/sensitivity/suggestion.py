@@ -63,6 +63,7 @@ def _setting(found: Suggestion) -> str:
         f"model {code(shown_path(found.model))}",
         f"data {code(shown_path(found.data))}",
         f"{found.imgsz} px",
+        f"channels chosen by {code(found.criterion)}",
         trained,
     ]
     pair = f"{found.dense.pair} {figures.pair(found.dense)} on part {found.decided_on}"
