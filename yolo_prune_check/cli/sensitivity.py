@@ -100,7 +100,7 @@ def sensitivity(
         except KeyboardInterrupt:
             complain(f"interrupted: {measured.told()}; the same command goes on from there")
             raise typer.Exit(Exit.INTERRUPTED) from None
-    written = write_page(found, out)
+        written = write_page(found, out)
     shown.line(measured.told())
     if found.dense.blind:
         complain(f"warning: {found.dense.blindness} ({found.dense.basis}): what pruning costs cannot be seen here")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from yolo_prune_check.atomic import sweep
 from yolo_prune_check.cli.bench import (
     Address,
     Backend,
@@ -110,13 +111,14 @@ def suggest(
         "--imgsz": imgsz,
         "--seed": seed or None,
         "--device": None if device == "cpu" else device,
+        "--workers": workers,
         "--fine-tune": epochs or None,
         **{f"--{name}": value for name, value in how.items() if name != "amp"},
     }
     flags = [*(["--amp"] if amp else []), *(["--trust-checkpoint"] if trust_checkpoint else [])]
     command = _command("suggest", model, options, flags)
     trained = ("--data", "--fine-tune", "--batch", "--lr", "--fraction") if epochs else ()
-    kept = {name: options[name] for name in ("--seed", "--device", *trained)} | {"--imgsz": bench.imgsz}
+    kept = {name: options[name] for name in ("--seed", "--device", "--workers", *trained)} | {"--imgsz": bench.imgsz}
     compact = _command("compact", model, kept, flags)
     shown = progress()
     from yolo_prune_check.data.resolve import read_data
@@ -138,9 +140,9 @@ def suggest(
         except KeyboardInterrupt:
             complain(f"interrupted: {measured.told()}; the same command goes on from there")
             raise typer.Exit(Exit.INTERRUPTED) from None
-    shown.line(measured.told())
-    record = None if plan is None else _checked(files, plan, found, made, shown)
-    _conclude(files, found, record)
+        shown.line(measured.told())
+        record = None if plan is None else _checked(files, plan, found, made, shown)
+        _conclude(files, found, record)
 
 
 def _budget(max_map_drop: float | None, max_accuracy_drop: float | None) -> tuple[str, float]:
@@ -216,6 +218,7 @@ def _checked(files: _Files, plan: Plan, found: Suggestion, made: Made, shown: Pr
         (files.plan, plan_text(plan, found.chosen, made)),
         (files.spec, spec_text(plan, found.chosen, made)),
     ):
+        sweep(path)
         write_atomically(path, text)
     (scenario,) = load_spec(files.spec).scenarios
     shown.line(f"runs {files.spec} on part {found.checked_on} of the val images, which decided nothing")
@@ -236,6 +239,7 @@ def _conclude(files: _Files, found: Suggestion, record: Record | None) -> None:
         metrics = record.metrics
         before, after = metrics.scores_before, metrics.scores_after
         checked = Checked(before, after, record.passed, record.failures, record.checkpoint)
+    sweep(files.page)
     write_atomically(files.page, suggestion_page(found, checked, spec=files.spec.name, plan=files.plan.name))
     say(wrapped(conclusion(found, checked), WIDTH))
     if checked is not None:

@@ -16,9 +16,14 @@ _LINES: Final = 4
 def drop_map(found: Sensitivity) -> str:
     """All units by ratio, in the order of the network; cells without a number are unsafe."""
     rows = [unit.name for unit in found.units]
-    cells = [[None if point.drop is None else point.drop * 100 for point in unit.points] for unit in found.units]
+    cells = [[None if point.drop is None else _hundredths(point.drop) for point in unit.points] for unit in found.units]
     what = f"drop of {found.dense.budgeted_name} × 100"
     return svg(heat_map(rows, [percent(ratio) for ratio in found.ratios], cells, x="channels removed", what=what))
+
+
+def _hundredths(drop: float) -> float:
+    """With as many digits as are shown, and no zero below zero."""
+    return round(drop * 100, 2) + 0.0
 
 
 def drop_curves(found: Sensitivity) -> str | None:

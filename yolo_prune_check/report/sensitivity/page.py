@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from yolo_prune_check.atomic import sweep
 from yolo_prune_check.report import figures
 from yolo_prune_check.report.markdown import NONE, code, fold, page, table, text
 from yolo_prune_check.report.owned import refuse_foreign
@@ -47,6 +48,8 @@ def write_page(found: Sensitivity, out: Path) -> Path:
         UserError: A file in the place of one of them is none of ours, or cannot be written.
     """
     refuse_other_files(out)
+    for name in (DATA, MAP, CURVES, PAGE):
+        sweep(out / name)
     write_sensitivity(found, out / DATA)
     drawn = drop_curves(found)
     write_atomically(out / MAP, drop_map(found))
