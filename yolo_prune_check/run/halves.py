@@ -37,7 +37,7 @@ def folds_of(images: int) -> tuple[Part, ...]:
 def mean_and_error(drops: Sequence[float]) -> tuple[float, float]:
     """The mean of at least two drops, and its standard error.
 
-    >>> mean_and_error([0.01, 0.03])
-    (0.02, 0.01)
+    >>> [round(number, 6) for number in mean_and_error([0.01, 0.03])]
+    [0.02, 0.01]
     """
     return fmean(drops), stdev(drops) / math.sqrt(len(drops))
