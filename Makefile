@@ -26,7 +26,7 @@ demo: $(VENV)/.installed
 	exit $$status
 
 experiments: $(VENV)/.installed
-	$(BIN)/yolo-prune-check run experiments/ --report-dir "$(REPORTS)"
+	$(BIN)/yolo-prune-check run experiments/ --report-dir "$(REPORTS)" --jobs $(JOBS)
 
 DIGITS := docs/sensitivity-digits
 
@@ -54,9 +54,11 @@ $(VENV)/.bench-installed: $(VENV)/.installed
 # First what is timed, with nothing beside it. A refuted prediction fails the target once the rest is done.
 bench: $(VENV)/.bench-installed
 	$(BIN)/python -m benchmarks.predict --write docs/speed.md
+	$(BIN)/python -m benchmarks.select --write docs/selection.md
 	$(BIN)/python -m benchmarks.peers --jobs $(JOBS) --write docs/peers.md
 	$(BIN)/python -m benchmarks.agreement --jobs $(JOBS) --write docs/agreement.md
 	$(BIN)/python -m benchmarks.accuracy --write docs/accuracy.md
+	$(BIN)/python -m benchmarks.criteria --jobs $(JOBS) --write docs/criteria.md
 	$(BIN)/python -m benchmarks.equality --jobs $(JOBS) --write docs/equality.md
 	$(BIN)/python -m benchmarks.kills --write docs/kills.md
 	$(BIN)/python -m benchmarks.mutants --write docs/mutants.md

@@ -25,6 +25,7 @@ from yolo_prune_check.progress import Progress, progress
 from yolo_prune_check.run.compact import compact
 from yolo_prune_check.scores import Scores
 from yolo_prune_check.select.everywhere import plan_everywhere
+from yolo_prune_check.select.evidence import Evidence
 from yolo_prune_check.spec.schema import FineTune
 from yolo_prune_check.train.evaluate import evaluate
 from yolo_prune_check.train.finetune import fine_tune
@@ -49,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     shown, rows = progress(), list[Row]()
     dense = load_model(MODEL)
     graph = ChannelGraph.trace(dense, imgsz=IMGSZ)
-    plan = plan_everywhere(dense, graph, "l1", options.ratio, seed=0, round_to=8)
+    plan = plan_everywhere(Evidence(dense), graph, "l1", spread="group", ratio=options.ratio, round_to=8)
     with tempfile.TemporaryDirectory() as folder:
         done = compact(
             dense,

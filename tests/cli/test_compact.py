@@ -7,17 +7,20 @@ import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, get_args
 
 import pytest
 import torch
 
+from benchmarks.killed_run import write_few
 from tests.cli.conftest import CommandLine
+from yolo_prune_check.cli.choosing import Criterion
 from yolo_prune_check.confirm.check import Check
 from yolo_prune_check.data import shipped_model
 from yolo_prune_check.model.image_size import image_size
 from yolo_prune_check.model.load import load_model
 from yolo_prune_check.run import compact as compact_module
+from yolo_prune_check.spec import fields
 
 SMALL = ("--imgsz", "64")
 
@@ -119,7 +122,10 @@ def test_a_model_with_other_parameters_than_predicted_is_not_written(
     [
         (["--ratio", "0.5", "--plan", "plan.yaml", "-o", "x.pt"], "what to remove must be said once"),
         (["-o", "x.pt"], "what to remove must be said once"),
+        (["--ratio", "0.5", "--cut-macs", "0.5", "-o", "x.pt"], "what to remove must be said once"),
         (["--ratio", "1.5", "-o", "x.pt"], "must lie between 0 and 1: got 1.5"),
+        (["--cut-macs", "0", "-o", "x.pt"], "--cut-macs: the share of MACs to save must lie between 0 and 1: got 0"),
+        (["--cut-macs", "0.5", "--criterion", "taylor", "-o", "x.pt"], "this criterion needs data: got 'taylor'"),
         (["--ratio", "0.5", "-o", "x.onnx"], "End it in .pt."),
         (["--ratio", "0.5", "-o", "nowhere/x.pt"], "there is no folder for this file"),
         (["--ratio", "0.5", "--fine-tune", "3", "-o", "x.pt"], "training needs data"),
@@ -145,3 +151,37 @@ def test_mistakes_are_told_before_anything_is_done(arguments: list[str], said: s
     ran = command_line("compact", "best.pt", *arguments)
     assert (ran.code, said in ran.err) == (2, True), ran.err
     assert {path.name: path.read_bytes() for path in Path().iterdir() if path.is_file()} == before
+
+
+@pytest.mark.parametrize(("criterion", "spread"), [("fpgm", "group"), ("l2", "global")])
+def test_a_share_of_the_macs_goes(command_line: CommandLine, criterion: str, spread: str) -> None:
+    how = ["--criterion", criterion, "--spread", spread]
+    ran = command_line("compact", "yolov8n-digits", "--cut-macs", "0.3", *how, *SMALL, "-o", "small.pt", "--json")
+    assert ran.code == 0, ran.err
+    before, after = ran.json["macs"]
+    assert 0.3 <= 1 - after / before < 0.35
+
+
+def test_with_data_the_loss_decides_over_the_whole_model(command_line: CommandLine, tmp_path: Path) -> None:
+    data = write_few(tmp_path / "set", 8)
+    asked = ["--cut-macs", "0.3", "--data", str(data), *SMALL, "--json"]
+    ran = command_line("compact", "yolov8n-digits", *asked, "-o", "a.pt")
+    assert ran.code == 0, ran.err
+    how = ["--criterion", "taylor", "--spread", "global"]
+    named = command_line("compact", "yolov8n-digits", *asked, *how, "-o", "b.pt")
+    assert Path("a.pt").read_bytes() == Path("b.pt").read_bytes()
+    assert ran.json["params"] == named.json["params"]
+
+
+def test_data_without_training_images_leave_the_choice_to_weights(command_line: CommandLine, tmp_path: Path) -> None:
+    data = write_few(tmp_path / "set", 8)
+    (tmp_path / "set" / "none").mkdir()
+    lines = Path(data).read_text().splitlines()
+    Path(data).write_text("\n".join("train: none" if line.startswith("train:") else line for line in lines))
+    ran = command_line("compact", "yolov8n-digits", "--ratio", "0.3", "--data", str(data), *SMALL, "-o", "a.pt")
+    assert ran.code == 0, ran.err
+    assert "note: channels are chosen by l1, since taylor cannot be used here" in ran.err
+
+
+def test_criteria_are_those_of_specs() -> None:
+    assert {criterion.value for criterion in Criterion} == set(get_args(fields.Criterion))

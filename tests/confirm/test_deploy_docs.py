@@ -24,6 +24,7 @@ from yolo_prune_check.prune.apply import prune
 from yolo_prune_check.run.checkpoint import save_checkpoint
 from yolo_prune_check.run.sidecar import FORMAT
 from yolo_prune_check.select.everywhere import plan_everywhere
+from yolo_prune_check.select.evidence import Evidence
 
 PAGE = (Path(__file__).parents[2] / "docs/deploy.md").read_text(encoding="utf-8")
 USING, TRAINING, CLASSIFYING = re.findall(r"^```python\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
@@ -113,7 +114,7 @@ def classes(tmp_path: Path) -> Path:
     """With a small classifier and a folder of its two classes."""
     model = build("classify")
     graph = ChannelGraph.trace(model, imgsz=SIZE)
-    plan = plan_everywhere(model, graph, "l1", 0.5, seed=0, round_to=None)
+    plan = plan_everywhere(Evidence(model), graph, "l1", spread="group", ratio=0.5)
     save_checkpoint(prune(model, plan, graph=graph), tmp_path / "final.pt", imgsz=SIZE)
     write_task_data(tmp_path / "my-folder", "classify")
     return tmp_path

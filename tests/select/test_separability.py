@@ -1,4 +1,4 @@
-"""The Jeffries-Matusita distance against its definition, and its limits."""
+"""Distances of classes against their definitions, and their limits."""
 
 from __future__ import annotations
 
@@ -9,9 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from scipy.stats import wasserstein_distance
 
 from yolo_prune_check.errors import UserError
-from yolo_prune_check.select.separability import LARGEST, class_statistics, jeffries_matusita
+from yolo_prune_check.select.separability import (
+    DISTANCES,
+    LARGEST,
+    class_statistics,
+    fisher,
+    jeffries_matusita,
+    wasserstein,
+)
 
 
 def distance(mean_1: float, variance_1: float, mean_2: float, variance_2: float) -> float:
@@ -95,3 +103,41 @@ def test_a_constant_channel_has_no_variance_at_all(value: float, count: int) -> 
 def test_fewer_than_two_usable_classes(labels: list[int]) -> None:
     with pytest.raises(UserError, match="separability needs at least two classes with 2 found objects each"):
         class_statistics(np.ones((len(labels), 4)), np.array(labels, dtype=int))
+
+
+def test_wasserstein_is_the_area_between_the_distribution_functions() -> None:
+    """Held against scipy's, which takes one pair of samples at a time; classes of different sizes, and ties."""
+    random = np.random.default_rng(0)
+    labels = np.repeat([4, 7, 9], [5, 11, 8])
+    values = np.concatenate([random.normal(labels, 2)[:, None], random.integers(0, 3, (24, 3))], axis=1)
+    values[:, 3] = 1.5
+    found = wasserstein(values, labels)
+    assert found.shape == (4, 3)
+    for channel in range(3):
+        scaled = values[:, channel] / values[:, channel].std()
+        for pair, (one, other) in enumerate([(4, 7), (4, 9), (7, 9)]):
+            expected = wasserstein_distance(scaled[labels == one], scaled[labels == other])
+            assert found[channel, pair] == pytest.approx(expected, abs=1e-12)
+    assert not found[3].any()  # a channel that never varies
+
+
+@given(st.floats(-100, 100), st.floats(0.01, 100))
+def test_wasserstein_and_fisher_do_not_depend_on_the_unit(shift: float, scale: float) -> None:
+    random = np.random.default_rng(1)
+    labels = np.arange(30) % 3
+    values = random.normal(labels[:, None], 1, (30, 2))
+    for name in ("wasserstein", "fisher", "jeffries-matusita"):
+        one, other = (
+            DISTANCES[name](moved, labels, class_statistics(moved, labels))
+            for moved in (values, values * scale + shift)
+        )
+        np.testing.assert_allclose(one, other, atol=1e-6)
+
+
+def test_fisher_by_hand_and_at_its_ends() -> None:
+    means = np.array([[0.0, 1, 5], [3, 1, 5], [0, 1, 6]])
+    variances = np.array([[1.0, 2, 0], [2, 4, 0], [1, 2, 0]])
+    found = fisher(means, variances)
+    np.testing.assert_allclose(found[0], [9 / 12, 0, 9 / 12])
+    np.testing.assert_allclose(found[1], [0, 0, 0])  # equal means, whatever the variances
+    np.testing.assert_allclose(found[2], [0, 1, 1])  # points: the same, and different ones

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import tempfile
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from yolo_prune_check.cli.choosing import Criterion, Spread, best_criterion, best_spread, check_choice
 from yolo_prune_check.cli.compact_words import tables
 from yolo_prune_check.cli.exits import Exit
 from yolo_prune_check.cli.explain import explain
@@ -27,27 +27,6 @@ if TYPE_CHECKING:
     from yolo_prune_check.channels.plan import Plan
     from yolo_prune_check.channels.prediction import Prediction
     from yolo_prune_check.run.compact import Compacted
-
-
-class Criterion(StrEnum):
-    """How channels are chosen, as specs name it."""
-
-    TAYLOR = "taylor"
-    SEPARABILITY = "separability"
-    L1 = "l1"
-    L2 = "l2"
-    GAMMA = "gamma"
-    FPGM = "fpgm"
-    MEAN_ACTIVATION = "mean-activation"
-    APOZ = "apoz"
-    RANDOM = "random"
-
-
-class Spread(StrEnum):
-    """Where channels are removed."""
-
-    GROUP = "group"
-    GLOBAL = "global"
 
 
 def compact(
@@ -122,8 +101,8 @@ def compact(
 
     Example:  yolo-prune-check compact best.pt --ratio 0.5 --data my-data.yaml --fine-tune 10 -o small.pt
     """
-    _check(ratio, cut_macs, data, epochs, plan=plan)
-    chosen = _criterion(criterion, data)
+    check_choice(criterion, ratio, cut_macs, data, planned=plan is not None)
+    _check_training(data, epochs)
     _check_out(out, model, plan)
     device = check_device(device, where="--device")
     training = read_training(epochs, workers, {"batch": batch, "lr": lr, "fraction": fraction, "amp": amp}, device)
@@ -149,12 +128,13 @@ def compact(
         from yolo_prune_check.select.everywhere import plan_everywhere
         from yolo_prune_check.select.evidence import Evidence
 
+        chosen = criterion or best_criterion(loaded, data)
         evidence = Evidence(loaded, data, graph.imgsz, seed=seed, progress=progress())
         wanted = plan_everywhere(
             evidence,
             graph,
-            chosen,
-            spread=(spread or _spread(chosen)).value,
+            chosen.value,
+            spread=(spread or best_spread(chosen)).value,
             ratio=ratio,
             macs_cut=cut_macs,
             round_to=round_to,
@@ -258,30 +238,8 @@ def _refute(done: Compacted, kept: Path) -> NoReturn:
     raise typer.Exit(Exit.REFUTED)
 
 
-def _criterion(asked: str | None, data: str | None) -> str:
-    """The criterion: the one that is asked for, or the best that can be used; see docs/criteria.md."""
-    from yolo_prune_check.spec.fields import NEED_DATA
-
-    chosen = str(asked or ("l1" if data is None else "taylor"))
-    if chosen in NEED_DATA and data is None:
-        raise UserError("it needs data", where="--criterion", value=chosen, hint="Name a data set with `--data`.")
-    return chosen
-
-
-def _spread(criterion: str) -> Spread:
-    """How a criterion's scores are used best; see docs/criteria.md."""
-    return Spread.GLOBAL if criterion == "taylor" else Spread.GROUP
-
-
-def _check(ratio: float | None, cut_macs: float | None, data: str | None, epochs: int, *, plan: Path | None) -> None:
+def _check_training(data: str | None, epochs: int) -> None:
     """Tell mistakes before anything is loaded."""
-    if sum(given is not None for given in (plan, ratio, cut_macs)) != 1:
-        hint = "Give `--plan FILE`, `--ratio 0.5` or `--cut-macs 0.5`."
-        raise UserError("what to remove must be said once", hint=hint)
-    if ratio is not None and not 0 < ratio < 1:
-        raise UserError("the share of channels to remove must lie between 0 and 1", where="--ratio", value=ratio)
-    if cut_macs is not None and not 0 < cut_macs < 1:
-        raise UserError("the share of MACs to save must lie between 0 and 1", where="--cut-macs", value=cut_macs)
     if epochs and data is None:
         raise UserError("training needs data", where="--fine-tune", hint="Name a data set with `--data`.")
 

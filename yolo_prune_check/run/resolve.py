@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 from torch import nn
 
@@ -30,11 +31,13 @@ class Target:
         keep: Its channels that stay, where they are known before the first step: the scenario names them, or one
             ranking of all layers was made.
         scores: What its channels are worth in that ranking.
+        details: How that came about, for the record; see ``Choice``.
     """
 
     layer: Layer
     keep: tuple[int, ...] | None = None
     scores: tuple[float, ...] | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -72,6 +72,16 @@ def evidence_of(
     )
 
 
+def without_data(select: Select) -> tuple[Select, dict[str, str]]:
+    """Settings that need no data, and for the record what they stand in for, if for anything."""
+    if criterion_named(select.criterion).needs == "weights":
+        return select, {}
+    ratio = HALF if select.share is None else select.share
+    plain = Select(criterion="l1", ratio=ratio, seed=select.seed, scope=select.scope, floor=select.floor)
+    ranked = "l1" if select.scope == "layer" else f"l1 by {select.scope}"
+    return plain, {"stand_in": f"{ranked}, ratio {ratio:g}"}
+
+
 def select_channels(
     evidence: Evidence, layer: Layer, select: Select, *, activations: Literal["hooked", "sliced"] = "hooked"
 ) -> Choice:
