@@ -122,7 +122,11 @@ def test_where_there_is_nothing_to_lose_the_page_says_so(command_line: CommandLi
     )
     assert ran.code == 0, ran.err
     assert "warning: the untouched model finds next to nothing in this data (mAP50 0.000)" in ran.err
-    assert "**the untouched model finds next to nothing" in (OUT / "sensitivity.md").read_text(encoding="utf-8")
+    page = (OUT / "sensitivity.md").read_text(encoding="utf-8")
+    assert "**the untouched model finds next to nothing" in page
+    assert "what they cost cannot be seen on these data" in page
+    assert "| cheap" not in page
+    assert "groups; what they cost cannot be seen on these data" in ran.out
 
 
 @pytest.mark.parametrize(

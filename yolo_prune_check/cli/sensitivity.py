@@ -22,7 +22,7 @@ from yolo_prune_check.cli.bench import (
     read_bench,
     read_ratios,
 )
-from yolo_prune_check.cli.compact import Criterion
+from yolo_prune_check.cli.choosing import Criterion
 from yolo_prune_check.cli.exits import Exit
 from yolo_prune_check.cli.output import complain, say, say_json
 from yolo_prune_check.cli.run import Place

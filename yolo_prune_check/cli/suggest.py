@@ -24,7 +24,7 @@ from yolo_prune_check.cli.bench import (
     read_bench,
     read_ratios,
 )
-from yolo_prune_check.cli.compact import Criterion
+from yolo_prune_check.cli.choosing import Criterion
 from yolo_prune_check.cli.exits import Exit, exit_code
 from yolo_prune_check.cli.output import WIDTH, complain, say, wrapped
 from yolo_prune_check.cli.run import Place

@@ -145,7 +145,7 @@ def _table(found: Sensitivity, ranked: Sequence[UnitRecord]) -> str:
             *(_drop(point) for point in unit.points),
             _range([point.macs_cut for point in unit.points]),
             _range([point.params_cut for point in unit.points]),
-            verdict(unit),
+            NONE if found.dense.blind else verdict(unit),
         ]
         for unit in ranked
     ]

@@ -45,7 +45,10 @@ def thresholds_in_words(measure: str) -> str:
 
 
 def summary(found: Sensitivity) -> str:
-    """What came of it in one sentence."""
+    """What came of it in one sentence; where there is nothing to lose, that nothing did."""
+    noun = "layer" if found.per == "layer" else "group"
+    if found.dense.blind:
+        return f"{figures.many(len(found.units), noun)}; what they cost cannot be seen on these data"
     counts = dict[str, int]()
     for unit in found.units:
         word = verdict(unit)
@@ -53,5 +56,4 @@ def summary(found: Sensitivity) -> str:
         counts[word] = counts.get(word, 0) + 1
     order = {"cheap": "cheap", "cheap up to a ratio": "cheap up to a ratio", "costs": "cost", "hurts": "hurt"}
     told = [f"{counts[word]} {said}" for word, said in (order | {"unsafe": "unsafe"}).items() if word in counts]
-    noun = "layer" if found.per == "layer" else "group"
     return f"{figures.many(len(found.units), noun)}: {', '.join(told)}"
