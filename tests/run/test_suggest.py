@@ -28,6 +28,7 @@ from yolo_prune_check.scores import MeanAveragePrecision, Scores
 from yolo_prune_check.spec import load_spec
 from yolo_prune_check.spec.plan_file import load_plan
 from yolo_prune_check.spec.schema import FineTune
+from yolo_prune_check.train.failure import TrainingError
 
 NAME = "yolov8n.yaml"
 BENCH = Bench(NAME, "digits", 64)
@@ -116,9 +117,24 @@ def test_what_is_predicted_to_be_unsafe_is_not_run() -> None:
     assert told.pruned == []
 
 
+def test_a_plan_whose_training_fails_does_not_hold_and_the_search_goes_on() -> None:
+    def loses(plan: Plan) -> list[float]:
+        if cut_of(plan) > 5:
+            raise TrainingError("the loss is not finite", where="model.1", hint="Try another.")
+        return [0.0] * 5
+
+    tried = search_with(loses, 0.1, FineTune(epochs=1, after="last")).best_of(row_of(15))
+    best = largest(tried)
+    assert best is not None
+    assert cut_of(best[1]) == 5
+    failed = [candidate for candidate, _ in tried if candidate.outcome == "cannot be trained"]
+    assert failed
+    assert all(candidate.reason == "the loss is not finite" and candidate.scores is None for candidate in failed)
+
+
 def test_a_blind_model_is_refused() -> None:
     with pytest.raises(UserError, match=r"nothing can be suggested: the untouched model finds next to nothing") as told:
-        search_with(lambda _: [0.0] * 5, 1.0, dense=0.04).untouched()
+        assert search_with(lambda _: [0.0] * 5, 1.0, dense=0.04).dense
     assert "mAP50 0.040" in str(told.value)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -134,9 +135,14 @@ def suggest(
     with measuring(bench, WORK_DIR, hands, shown) as measured:
         search = Search(graph, bench, budget, folds, measured, training, seed)
         try:
-            search.untouched()  # where nothing can be suggested, that is known at once
-            scores = scores_of(bench, criterion.value, seed, measured, shown)
-            found, plan = suggestion_of(search, scores, criterion.value, shares, command=command, compact=compact)
+            found, plan = suggestion_of(
+                search,
+                partial(scores_of, bench, criterion.value, seed, measured, shown),
+                criterion.value,
+                shares,
+                command=command,
+                compact=compact,
+            )
         except KeyboardInterrupt:
             complain(f"interrupted: {measured.told()}; the same command goes on from there")
             raise typer.Exit(Exit.INTERRUPTED) from None

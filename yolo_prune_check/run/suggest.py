@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 from yolo_prune_check.channels.graph import ChannelGraph
@@ -21,6 +22,7 @@ from yolo_prune_check.select.everywhere import FLOOR
 from yolo_prune_check.select.ranking import Scores as Worth
 from yolo_prune_check.spec.part import Part
 from yolo_prune_check.spec.schema import FineTune
+from yolo_prune_check.train.failure import TrainingError
 
 TRIES: Final = 8
 """Most plans of each family that are measured…"""
@@ -55,7 +57,8 @@ class Search:
         """How many plans of each family are measured at most."""
         return TRIES if self.training is None else TRIES_TRAINED
 
-    def untouched(self) -> tuple[Scores, ...]:
+    @cached_property
+    def dense(self) -> tuple[Scores, ...]:
         """The untouched model's scores on the deciding half, and on each of its folds.
 
         Raises:
@@ -67,7 +70,7 @@ class Search:
             raise UserError(
                 f"nothing can be suggested: {dense[0].blindness}",
                 value=dense[0].basis,
-                hint="Where there is nothing to lose, no loss says nothing. Name data that the model was trained for.",
+                hint="To lose nothing says nothing where there is nothing to lose. Name data that it was trained for.",
             )
         return dense
 
@@ -97,8 +100,11 @@ class Search:
             return Candidate(row.family, setting, "unsafe", macs_cut, params_cut, reason=why_unsafe(prediction))
         trial = Trial(self.bench, plan, (DECIDE, *self.folds), self.training, self.seed)
         title = f"candidate {number} by {row.family}, {macs_cut:.1%} of the MACs saved"
-        dense, scores = self.untouched(), self.measured.one(trial, title)
-        drops = [before.budgeted - after.budgeted for before, after in zip(dense, scores, strict=True)]
+        try:
+            scores = self.measured.one(trial, title)
+        except TrainingError as failed:
+            return Candidate(row.family, setting, "cannot be trained", macs_cut, params_cut, reason=failed.what)
+        drops = [before.budgeted - after.budgeted for before, after in zip(self.dense, scores, strict=True)]
         mean, error = mean_and_error(drops[1:])
         outcome: Outcome = "holds" if mean + error <= self.budget else "loses too much"
         return Candidate(row.family, setting, outcome, macs_cut, params_cut, scores[0], drops[0], mean, error)
@@ -112,7 +118,7 @@ def largest(tried: Sequence[tuple[Candidate, Plan]]) -> tuple[Candidate, Plan] |
 
 def suggestion_of(
     search: Search,
-    scores: dict[str, Worth],
+    score: Callable[[], dict[str, Worth]],
     criterion: str,
     ratios: tuple[float, ...],
     *,
@@ -123,7 +129,7 @@ def suggestion_of(
 
     Args:
         search: On what, and with which budget.
-        scores: Of the channels, by layer, by the criterion.
+        score: Gives the scores of the channels, by layer, by the criterion.
         criterion: Whose they are.
         ratios: At which each part is pruned alone.
         command: The command that makes it again.
@@ -135,7 +141,8 @@ def suggestion_of(
     Raises:
         UserError: Nothing can be suggested for this model and data.
     """
-    dense = search.untouched()[0]
+    dense = search.dense[0]
+    scores = score()
     wanted = Wanted("group", ratios, criterion, DECIDE, search.seed)
     alone = sensitivity_of(search.graph, scores, search.bench, wanted, search.measured)
     most = 2**search.tries - 1  # so many that a bisection with so many tries comes to its end

@@ -9,7 +9,7 @@ from yolo_prune_check.scores import Scores
 
 Family = Literal["sensitivity", "global"]
 """By a threshold for what each part costs alone; or by one ranking of all channels."""
-Outcome = Literal["holds", "loses too much", "unsafe"]
+Outcome = Literal["holds", "loses too much", "unsafe", "cannot be trained"]
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Candidate:
         drop: What is lost there of the score that budgets limit.
         mean_drop: On average over the folds of that half.
         error: The standard error of this mean.
-        reason: Why it is unsafe.
+        reason: Why it is unsafe, or cannot be trained.
     """
 
     family: Family
