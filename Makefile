@@ -2,6 +2,7 @@
 # make test   the test suite            make lint   style, types, import direction
 # make stress long tests, as of processes that are killed in the midst of work: make test leaves them out
 # make experiments   the long scenarios in experiments/, half an hour or more; goes on where it was stopped
+# make sensitivity   what each part of the shipped model costs, and a cut within a budget: writes docs/sensitivity-digits
 # make bench  speed, peers, predictions, pruned against masked, kills: writes docs/   make clean  remove what these made
 PYTHON ?= python3
 JOBS ?= 2
@@ -12,7 +13,7 @@ BIN := $(VENV)/bin
 # One thread per process: with several processes more threads only wait for each other, and sums come out alike.
 export OMP_NUM_THREADS := 1
 
-.PHONY: demo experiments test stress lint bench clean
+.PHONY: demo experiments sensitivity test stress lint bench clean
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -26,6 +27,13 @@ demo: $(VENV)/.installed
 
 experiments: $(VENV)/.installed
 	$(BIN)/yolo-prune-check run experiments/ --report-dir "$(REPORTS)" --jobs $(JOBS)
+
+DIGITS := docs/sensitivity-digits
+
+sensitivity: $(VENV)/.installed
+	mkdir -p $(DIGITS)
+	$(BIN)/yolo-prune-check sensitivity yolov8n-digits --data digits --jobs $(JOBS) --out $(DIGITS)
+	$(BIN)/yolo-prune-check suggest yolov8n-digits --data digits --max-map-drop 0.02 -o $(DIGITS)/suggestion.prune.yaml
 
 test: $(VENV)/.installed
 	$(BIN)/python -m pytest tests yolo_prune_check --doctest-modules -n $(JOBS) -q -m "not stress"

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Final
 
 from yolo_prune_check.errors import UserError
+
+_RANDOM: Final = "[!.]" * 8
+"""What is put into the names of the files that are written to."""
 
 
 @contextmanager
@@ -43,3 +47,9 @@ def _aside(path: Path) -> Iterator[BinaryIO]:
     except BaseException:  # Ctrl-C too must leave no half-written file; it is raised on
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def sweep(path: Path) -> None:
+    """Remove what a killed process was writing in a file's place; no other may be writing there now."""
+    for left in path.parent.glob(f".{glob.escape(path.name)}.{_RANDOM}.tmp"):
+        left.unlink()

@@ -42,12 +42,37 @@ SPEC = _spec(LAYERS)["bad.prune.yaml"]
 RATIO = "Fraction of the channels that is removed, between 0 and 1. Without it half; separability chooses by Kneedle."
 KEYS = (
     "why, model, trust_checkpoint, data, imgsz, device, blocks, layers, order, select, steps, fuzz, activations, "
-    "execution, mask, extend, round_to, schedule, on_mismatch, fine_tune, limits, expect, tags, seed, id, matrix"
+    "execution, mask, extend, round_to, schedule, on_mismatch, fine_tune, val_part, measure, limits, expect, tags, "
+    "seed, id, matrix"
 )
 
 AT_RATIO = "{at}bad.prune.yaml:7:36: `select.ratio`"
 
+PART = "Write k/n: every n-th val image beginning with the k-th, such as 1/2 and 2/2 for two halves."
+DATA = "Name a data set under `data`, such as digits."
+
 CASES = (
+    BadInput(
+        "part-of-no-kind",
+        _spec(f"{LAYERS}\n    data: digits\n    val_part: half"),
+        f"{{at}}bad.prune.yaml:9:15: not a part of the val images: got 'half'. {PART}",
+    ),
+    BadInput(
+        "part-beyond-the-last",
+        _spec(f"{LAYERS}\n    data: digits\n    val_part: 3/2"),
+        f"{{at}}bad.prune.yaml:9:15: there is no such part of the val images: got '3/2'. {PART} k is at "
+        "least 1 and at most n, which is at most 1000.",
+    ),
+    BadInput(
+        "part-of-no-data",
+        _spec(f"{LAYERS}\n    val_part: 1/2"),
+        f"{{at}}bad.prune.yaml:8:5: `val_part` says nothing without data. Remove it. {DATA}",
+    ),
+    BadInput(
+        "measure-no-data",
+        _spec(f"{LAYERS}\n    measure: last"),
+        f"{{at}}bad.prune.yaml:8:5: `measure` says nothing without data. Remove it. {DATA}",
+    ),
     BadInput(
         "broken-yaml",
         {"bad.prune.yaml": "model: yolov8n.yaml\nscenarios: [\n"},

@@ -10,7 +10,7 @@ from tests.cli.conftest import CommandLine
 from yolo_prune_check.cli.main import app
 
 ROOT = Path(__file__).parents[2]
-COMMANDS = ("run", "validate", "inspect", "predict", "compact", "fuzz", "report", "schema")
+COMMANDS = ("run", "validate", "inspect", "predict", "sensitivity", "suggest", "compact", "fuzz", "report", "schema")
 SPEC = "model: yolov8n.yaml\nscenarios:\n  - {id: a, blocks: [1], layers: first, select: {criterion: l1, ratio: 0.5}}\n"
 
 

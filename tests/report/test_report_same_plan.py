@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 PLAN: dict[str, Any] = {
     "model": "yolov8s.yaml",
     "data": None,
+    "val_part": "1/2",
     "imgsz": 64,
     "device": "0",
     "blocks": (7,),
@@ -59,6 +60,7 @@ OTHERS: dict[str, Any] = {
     "proof": (),
     "deploy": (),
     "checkpoint": "final.pt",
+    "measure": "last",
     "criterion": "gamma",  # of which `selected` says more
     "format": 99,
 }

@@ -71,6 +71,8 @@ def test_every_default_is_filled_in(tmp_path: Path) -> None:
         "schedule": "sequential",
         "on_mismatch": "fail",
         "fine_tune": None,
+        "val_part": None,
+        "measure": "each",
         "limits": None,
         "expect": {
             "verdict": "safe",

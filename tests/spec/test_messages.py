@@ -20,15 +20,16 @@ LAYERS = (
 )
 KEYS = (
     "why, model, trust_checkpoint, data, imgsz, device, blocks, layers, order, select, steps, fuzz, activations, "
-    "execution, mask, extend, round_to, schedule, on_mismatch, fine_tune, limits, expect, tags, seed"
+    "execution, mask, extend, round_to, schedule, on_mismatch, fine_tune, val_part, measure, limits, "
+    "expect, tags, seed"
 )
 AXES = (
     "activations, blocks, data, device, execution, extend, fine_tune, fine_tune.after, fine_tune.amp, fine_tune.batch, "
     "fine_tune.enforce_masks, fine_tune.epochs, fine_tune.fraction, fine_tune.lr, fine_tune.workers, "
-    "fuzz, fuzz.blocks, fuzz.examples, fuzz.executions, fuzz.max_steps, fuzz.seed, imgsz, layers, mask, model, "
-    "on_mismatch, order, round_to, schedule, seed, select, select.criterion, select.distance, "
+    "fuzz, fuzz.blocks, fuzz.examples, fuzz.executions, fuzz.max_steps, fuzz.seed, imgsz, layers, mask, measure, "
+    "model, on_mismatch, order, round_to, schedule, seed, select, select.criterion, select.distance, "
     "select.embedding, select.floor, select.max_images, select.memory_mb, select.objects, select.perplexity, "
-    "select.place, select.ratio, select.scope, select.seed, select.survivor, steps"
+    "select.place, select.ratio, select.scope, select.seed, select.survivor, steps, val_part"
 )
 STEPS = "The steps already say what is pruned, and in which order: remove one of the two."
 FUZZ = "Random plans are drawn and carried out as `fuzz` says"

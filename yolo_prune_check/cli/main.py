@@ -19,7 +19,9 @@ from yolo_prune_check.cli.predict import predict
 from yolo_prune_check.cli.report import report
 from yolo_prune_check.cli.run import run
 from yolo_prune_check.cli.schema import schema
+from yolo_prune_check.cli.sensitivity import sensitivity
 from yolo_prune_check.cli.streams import abandon_streams, prepare_streams
+from yolo_prune_check.cli.suggest import suggest
 from yolo_prune_check.cli.validate import validate
 from yolo_prune_check.errors import UserError
 
@@ -36,7 +38,7 @@ app = typer.Typer(
     epilog="Exit codes: 0 as expected, 1 a verdict or budget differs, 2 bad input, 3 a prediction was refuted "
     "(a defect of this tool), 70 this tool broke, 130 interrupted, 141 nobody reads the output.",
 )
-for command in (run, validate, inspect, predict, compact, fuzz, report, schema):
+for command in (run, validate, inspect, predict, sensitivity, suggest, compact, fuzz, report, schema):
     app.command()(command)
 
 

@@ -19,15 +19,28 @@ def check_report_dir(out: Path) -> None:
     from yolo_prune_check.report.site import INDEX
 
     for path in (out, out / "records"):
-        try:
-            there = next(place for place in (path, *path.absolute().parents) if place.exists())
-            with tempfile.TemporaryDirectory(prefix=".yolo-prune-check-", dir=there):
-                pass  # asking for permissions does not tell what a read-only or virtual file system will say
-        except OSError as error:
-            hint = "Name a folder that can be written to; it is made if it is not there."
-            what = f"cannot write reports there ({error.strerror or error})"
-            raise UserError(what, where=str(out), hint=hint) from error
+        check_writable(path, shown=out)
     refuse_foreign([out / INDEX])
+
+
+def check_writable(folder: Path, *, shown: Path | None = None) -> None:
+    """See that reports can be written into a folder; nothing is left behind, not even the folder.
+
+    Args:
+        folder: The folder, which need not be there.
+        shown: What messages call it, if not by its name.
+
+    Raises:
+        UserError: The path, or one above it, is no folder, or one that cannot be written to.
+    """
+    try:
+        there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+        with tempfile.TemporaryDirectory(prefix=".yolo-prune-check-", dir=there):
+            pass  # asking for permissions does not tell what a read-only or virtual file system will say
+    except OSError as error:
+        hint = "Name a folder that can be written to; it is made if it is not there."
+        what = f"cannot write reports there ({error.strerror or error})"
+        raise UserError(what, where=str(shown or folder), hint=hint) from error
 
 
 def check_model(model: str) -> None:

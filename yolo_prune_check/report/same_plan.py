@@ -22,6 +22,7 @@ def plan_key(record: Record) -> tuple[object, ...]:
     return (
         record.model,
         record.data,
+        record.val_part,
         record.imgsz,
         record.device,
         record.blocks,

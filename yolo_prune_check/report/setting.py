@@ -12,7 +12,12 @@ from yolo_prune_check.run.record import Record
 def setting(record: Record) -> str:
     """Model, data, image size and device in one cell. Markdown."""
     data = code(shown_path(record.data)) if record.data else "no data"
-    return " · ".join([shown_model(record), data, *pixels(record), *gpus(record)])
+    return " · ".join([shown_model(record), data, *part(record), *pixels(record), *gpus(record)])
+
+
+def part(record: Record) -> list[str]:
+    """The part of the val images that was measured on, in words; of all nothing is said."""
+    return [] if record.val_part is None else [f"part {record.val_part} of the val images"]
 
 
 def pixels(record: Record) -> list[str]:

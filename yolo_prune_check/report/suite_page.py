@@ -14,7 +14,7 @@ from yolo_prune_check.report.markdown import NONE, block, code, columns, fold, l
 from yolo_prune_check.report.measures import measure_of
 from yolo_prune_check.report.random_plans import random_how, random_part
 from yolo_prune_check.report.safety import path_line, repair_line, repair_of_plan
-from yolo_prune_check.report.setting import absolute, gpus, pixels, shown_model, shown_path
+from yolo_prune_check.report.setting import absolute, gpus, part, pixels, shown_model, shown_path
 from yolo_prune_check.report.site import CLAIMS, INDEX, Site, Suite, relative
 from yolo_prune_check.report.tally import Tally, phantoms
 from yolo_prune_check.report.wording import advice, explanation, headline, outcome, reason, step_name, verdict_name
@@ -133,6 +133,7 @@ def _how(record: Record) -> str:
     facts = [
         f"model {shown_model(record)}",
         f"data {code(shown_path(record.data))}" if record.data else "no data",
+        *part(record),
         *pixels(record),
         *gpus(record),
         blocks,
@@ -144,6 +145,7 @@ def _how(record: Record) -> str:
         f"activations {code(record.activations)}",
         f"on mismatch {code(record.on_mismatch)}",
         f"fine-tuning {text(record.fine_tune)}" if record.fine_tune else "no fine-tuning",
+        "measured before the first and after the last step" if record.measure == "last" else "",
         f"seed {record.seed}",
     ]
     lines = f"How: {', '.join(fact for fact in facts if fact)}."

@@ -16,6 +16,7 @@ from yolo_prune_check.prune.copied import copied
 from yolo_prune_check.run.facts import facts_of
 from yolo_prune_check.run.record import ModelFacts
 from yolo_prune_check.scores import Scores
+from yolo_prune_check.spec.part import Part
 from yolo_prune_check.train.devices import placed
 from yolo_prune_check.train.evaluate import evaluate
 
@@ -67,7 +68,7 @@ def _load(source: str, imgsz: int, trust: bool, state: tuple[int, int] | None) -
     return Baseline(model, graph, facts_of(model, graph))
 
 
-_MEASURED: dict[tuple[str, str, int, bool, str, tuple[int, int] | None], Scores] = {}
+_MEASURED: dict[tuple[str, str, int, bool, str, Part | None, tuple[int, int] | None], Scores] = {}
 
 
 def baseline_scores(
@@ -79,11 +80,12 @@ def baseline_scores(
     trust: bool = False,
     device: str = "cpu",
     workers: int | None = None,
+    part: Part | None = None,
 ) -> Scores:
-    """Evaluate the untouched model on the val split, on the first of the devices named."""
-    key = (source, data, imgsz, trust, device, _state_of(source))
+    """Evaluate the untouched model on the val split or a part of it, on the first of the devices named."""
+    key = (source, data, imgsz, trust, device, part, _state_of(source))
     if key not in _MEASURED:
         model = placed(load_baseline(source, imgsz, trust=trust).model, device)
         shown = shown or progress(quiet=True)
-        _MEASURED[key] = evaluate(model, data=data, imgsz=imgsz, progress=shown, workers=workers)
+        _MEASURED[key] = evaluate(model, data=data, imgsz=imgsz, progress=shown, workers=workers, part=part)
     return _MEASURED[key]

@@ -32,7 +32,7 @@ from yolo_prune_check.run.resolve import Resolved, Target, refuse_data, refuse_d
 from yolo_prune_check.run.results import forget_record, keep_record, kept_record, may_end_otherwise
 from yolo_prune_check.run.sized import sized
 from yolo_prune_check.run.state import State
-from yolo_prune_check.run.step import add_hazard, predict_step, run_step, train_after_last
+from yolo_prune_check.run.step import add_hazard, after_last, predict_step, run_step
 from yolo_prune_check.run.unfinished import Unfinished
 from yolo_prune_check.run.way import Way
 from yolo_prune_check.spec.schema import Scenario
@@ -181,6 +181,7 @@ def _events(state: State, resolved: Resolved, way: Way, *, fresh: bool) -> Itera
                 trust=scenario.trust_checkpoint,
                 device=scenario.device,
                 workers=scenario.workers,
+                part=scenario.part,
             )
             yield [BaselineMeasured(state.before)]
     for index in range(len(state.steps), len(targets)):
@@ -194,8 +195,8 @@ def _events(state: State, resolved: Resolved, way: Way, *, fresh: bool) -> Itera
 def _step(state: State, index: int, target: Target, way: Way, *, is_last: bool) -> list[Event]:
     known = set(state.hazards)
     state.steps.append(predict_step(state, index, target) if way.predict_only else run_step(state, index, target))
-    trained = train_after_last(state) if is_last and not way.predict_only else None
-    told = [state.steps[-1]] if trained is None or trained.index == index else [state.steps[-1], trained]
+    later = after_last(state) if is_last and not way.predict_only else None
+    told = [state.steps[-1]] if later is None or later.index == index else [state.steps[-1], later]
     hazards = (HazardFound(hazard) for hazard in state.hazards if hazard not in known)
     return [*map(StepFinished, told), *hazards]
 

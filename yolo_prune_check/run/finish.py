@@ -142,6 +142,8 @@ def blank_record(scenario: Scenario, **known: object) -> Record:
         "blocks": scenario.blocks,
         "layers": scenario.layers if isinstance(scenario.layers, str) else ", ".join(map(str, scenario.layers)),
         "fine_tune": _fine_tune(scenario),
+        "val_part": scenario.val_part,
+        "measure": scenario.measure,
         "facts": ModelFacts(),
     }
     fields.update(known)

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import glob
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
 
+from yolo_prune_check.atomic import sweep
 from yolo_prune_check.progress import Progress
 from yolo_prune_check.run.folder import only_here
 from yolo_prune_check.run.keyed import UNFINISHED, KeyedFolder
 from yolo_prune_check.run.sidecar import sidecar_path
-
-_RANDOM: Final = "[!.]" * 8
-"""What ``written_whole`` puts into the names of the files that it writes to."""
 
 
 @contextmanager
@@ -36,7 +32,7 @@ def making(out: Path, key: str, shown: Progress) -> Iterator[KeyedFolder]:
     place = out.parent.resolve() / ".yolo-prune-check" / "compact" / out.name
     with only_here(place, shown, f"`compact` for {out}"):
         for file in (out, sidecar_path(out)):
-            _sweep(file)
+            sweep(file)
         kept = KeyedFolder(place / UNFINISHED, key)
         kept.claim()
         try:
@@ -44,9 +40,3 @@ def making(out: Path, key: str, shown: Progress) -> Iterator[KeyedFolder]:
         finally:
             if kept.is_empty():
                 kept.forget()
-
-
-def _sweep(file: Path) -> None:
-    """Remove what a killed process was writing in a file's place."""
-    for left in file.parent.glob(f".{glob.escape(file.name)}.{_RANDOM}.tmp"):
-        left.unlink()

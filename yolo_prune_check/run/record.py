@@ -252,6 +252,8 @@ class Record:
         imgsz: Image size in pixels; None where none was named and the model, whose own it is, was never loaded.
         selected: How the channels of each step were chosen, in words; of a plan that is written out, the plan itself.
         device: Where the model was trained, measured and timed: ``cpu``, or the numbers of GPUs such as ``0,1``.
+        val_part: The part of the val images that was measured on, such as ``1/2``; None for all.
+        measure: ``each``: scores before, and after each step; ``last``: before, and after the last step alone.
         rerun: Command that reproduces the record.
     """
 
@@ -298,6 +300,8 @@ class Record:
     round_to: int | None = None
     device: str = "cpu"
     checkpoint: str | None = None
+    val_part: str | None = None
+    measure: str = "each"
     format: int = FORMAT
 
     @property

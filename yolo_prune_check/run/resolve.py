@@ -19,6 +19,7 @@ from yolo_prune_check.model.tasks import require_boxes, require_trainable, requi
 from yolo_prune_check.select.criteria import criterion_named
 from yolo_prune_check.spec.schema import Scenario
 from yolo_prune_check.train.devices import require_devices, require_training
+from yolo_prune_check.train.evaluate import val_images
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ def refuse_data(scenario: Scenario, model: nn.Module) -> None:
     Raises:
         UserError: The scenario names data and the model cannot be measured, or not by what a budget limits; it cannot
             be read object by object, or fine-tuned, where the scenario wants that; or it was trained for another number
-            of classes, other ones, or other keypoints.
+            of classes, other ones, or other keypoints; or the part of the val images that it names is empty.
     """
     if scenario.data is None:
         return
@@ -91,6 +92,8 @@ def refuse_data(scenario: Scenario, model: nn.Module) -> None:
     if scenario.fine_tune is not None:
         require_trainable(model, where=where, hint="Leave out `fine_tune`.")
     require_labels(model, scenario.data, source=scenario.model, where=where)
+    if scenario.part is not None:
+        val_images(read_data(scenario.data), scenario.part)
 
 
 def _refuse_criterion(name: str, model: nn.Module, where: str) -> None:

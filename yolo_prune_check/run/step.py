@@ -237,34 +237,48 @@ def _saw(confirmation: Confirmation, layer: str) -> str:
 
 
 def _measured(state: State, record: StepRecord, index: int) -> StepRecord:
-    try:
-        pruned = _evaluate(state)
-    except TrainingError as error:
-        return _failed(record, error)
-    state.after = pruned or state.after
-    record = replace(record, scores_pruned=pruned)
+    if state.scenario.measure == "each":
+        record = _scored(state, record)
+        if record.status == "failed":
+            return record
     settings = state.scenario.fine_tune
     if settings is not None and settings.after == "each":
         record = _tuned(state, record)
     return _session(state, record)
 
 
-def train_after_last(state: State) -> StepRecord | None:
-    """Fine-tune once all steps are over, where the scenario trains after the last; ``state`` is brought up to date.
+def after_last(state: State) -> StepRecord | None:
+    """Once all steps are over, measure and fine-tune as far as the scenario does so after the last alone.
 
-    Where the last steps were skipped, training follows the last one that was carried out.
+    Where the last steps were skipped, this follows the last one that was carried out. ``state`` is brought up to date.
 
     Returns:
-        The record of that step, which says what came of the training; None where nothing is trained here.
+        The record of that step, which says what came of it; None where nothing is left to do.
     """
-    settings = state.scenario.fine_tune
-    trained = settings is not None and settings.after == "last" and bool(state.done)
-    if not trained or any(record.status == "failed" for record in state.steps):
+    settings, measured_once = state.scenario.fine_tune, state.scenario.measure == "last"
+    trained_once = settings is not None and settings.after == "last"
+    if not (measured_once or trained_once) or not state.done:
+        return None
+    if any(record.status == "failed" for record in state.steps):
         return None
     place = max(index for index, record in enumerate(state.steps) if record.status == "pruned")
-    record = _session(state, _tuned(state, state.steps[place]))
+    record = state.steps[place]
+    if measured_once:
+        record = _scored(state, record, tuned=settings is not None and not trained_once)
+    if trained_once and record.status != "failed":
+        record = _session(state, _tuned(state, record))
     state.steps[place] = record
     return record
+
+
+def _scored(state: State, record: StepRecord, *, tuned: bool = False) -> StepRecord:
+    """Measure the model as it is: as pruned by a step, or as fine-tuned after it."""
+    try:
+        scores = _evaluate(state)
+    except TrainingError as error:
+        return _failed(record, error)
+    state.after = scores or state.after
+    return replace(record, scores_tuned=scores) if tuned else replace(record, scores_pruned=scores)
 
 
 def _session(state: State, record: StepRecord) -> StepRecord:
@@ -317,12 +331,9 @@ def _tuned(state: State, record: StepRecord) -> StepRecord:
         state.predicted = ()
     state.graph = trained_graph(state)
     record = replace(record, regrown=sum(regrown.values()))
-    try:
-        tuned = _evaluate(state)
-    except TrainingError as error:
-        return _failed(record, error)
-    state.after = tuned or state.after
-    return replace(record, scores_tuned=tuned)
+    if settings.after == "each" and state.scenario.measure == "last":
+        return record
+    return _scored(state, record, tuned=True)
 
 
 def _failed(record: StepRecord, error: TrainingError) -> StepRecord:
@@ -347,6 +358,7 @@ def _evaluate(state: State) -> Scores | None:
         imgsz=state.baseline.graph.imgsz,
         progress=state.progress,
         workers=state.scenario.workers,
+        part=state.scenario.part,
     )
 
 

@@ -20,6 +20,7 @@ SELECTION = ("blocks", "layers", "select", "order", "schedule", "activations")
 OF_A_PLAN = (
     *SELECTION,
     *("steps", "execution", "mask", "extend", "round_to", "on_mismatch", "fine_tune", "device", "expect"),
+    *("val_part", "measure"),
 )
 """Defaults that say nothing to random plans."""
 

@@ -11,6 +11,7 @@ from pydantic_core import PydanticCustomError
 
 from yolo_prune_check.errors import UserError, clip, shown
 from yolo_prune_check.spec.device import read_device
+from yolo_prune_check.spec.part import read_part
 from yolo_prune_check.spec.problems import suggestion
 
 T = TypeVar("T")
@@ -29,6 +30,7 @@ Execution = Literal["mask", "local", "group", "adapter"]
 MaskKind = Literal["silent", "weights"]
 Schedule = Literal["sequential", "independent", "sessions"]
 TrainAfter = Literal["each", "last"]
+Measure = Literal["each", "last"]
 OnMismatch = Literal["fail", "skip"]
 Verdict = Literal["safe", "unsafe", "partial", "stopped"]
 # The codes of `channels.prediction.HAZARDS`, which this room must not import; a test keeps them equal.
@@ -195,6 +197,13 @@ def _device(device: Any) -> str:
         raise bad(error.what, error.hint or "") from error
 
 
+def _part(part: Any) -> str:
+    try:
+        return str(read_part(part))
+    except UserError as error:
+        raise bad(error.what, error.hint or "") from error
+
+
 def _tag(tag: str) -> str:
     name = tag.replace("-", "_")
     if not name.isidentifier():
@@ -283,6 +292,7 @@ Device = Annotated[
         }
     ),
 ]
+ValPart = Annotated[str, BeforeValidator(_part), WithJsonSchema({"type": "string", "pattern": r"^\d{1,4}/\d{1,4}$"})]
 Order = Annotated[
     str,
     AfterValidator(_order),

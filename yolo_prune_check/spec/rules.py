@@ -46,6 +46,9 @@ def broken_rules(scenario: ScenarioInput, written: Mapping) -> list[Problem]:
         if scenario.fuzz is None and scenario.data is None:
             if scenario.fine_tune is not None:
                 yield problem("fine_tune", "fine-tuning needs data", hint=NO_DATA)
+            for key in ("val_part", "measure"):
+                if key in written:
+                    yield problem(key, f"`{key}` says nothing without data", hint=f"Remove it. {NO_DATA}")
             for key, measure in (("max_map_drop", "mAP"), ("max_accuracy_drop", "accuracy")):
                 if getattr(scenario.expect, key) is not None:
                     yield problem(f"expect.{key}", f"a budget for {measure} needs data", hint=NO_DATA)

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Final
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from yolo_prune_check.spec import fields as f
+from yolo_prune_check.spec.part import Part, read_part
 
 
 class Strict(BaseModel):
@@ -194,6 +195,10 @@ class ScenarioFields(Strict):
     """fail, or skip: leave out a step that does not fit and go on."""
     fine_tune: FineTune | None = None
     """Training after each step, or after the last; null for none."""
+    val_part: f.ValPart | None = None
+    """Measure on a part of the val images alone: k/n, every n-th beginning with the k-th; null for all."""
+    measure: f.Measure = "each"
+    """When mAP or accuracy are computed: each (before, and after each step) or last (before, and after the last)."""
     limits: Limits | None = None
     """Time and memory after which the scenario is stopped; null for none."""
     expect: Expect = Expect()
@@ -249,6 +254,11 @@ class Scenario(ScenarioFields):
     def workers(self) -> int | None:
         """How many processes read images, where the scenario says it; of mAP as of training."""
         return None if self.fine_tune is None else self.fine_tune.workers
+
+    @property
+    def part(self) -> Part | None:
+        """The part of the val images that is measured on; None for all."""
+        return None if self.val_part is None else read_part(self.val_part)
 
 
 class SpecFile(Strict):

@@ -14,7 +14,7 @@ from yolo_prune_check.report.comparison.words import conclusion, effect_rows, ef
 from yolo_prune_check.report.glossary import glossary
 from yolo_prune_check.report.markdown import NONE, YES, code, columns, fold, link, page, table, text
 from yolo_prune_check.report.samples import score
-from yolo_prune_check.report.setting import gpus, pixels, shown_model, shown_path
+from yolo_prune_check.report.setting import gpus, part, pixels, shown_model, shown_path
 from yolo_prune_check.report.site import INDEX, Compared, Site, relative
 from yolo_prune_check.report.wording import verdict_name
 from yolo_prune_check.run.record import Record
@@ -22,7 +22,7 @@ from yolo_prune_check.run.record import Record
 _SAME: tuple[Callable[[Record], str], ...] = (
     lambda record: f"model {shown_model(record)}",
     lambda record: f"data {code(shown_path(record.data))}" if record.data else "no data",
-    lambda record: ", ".join([*pixels(record), *gpus(record)]),
+    lambda record: ", ".join([*part(record), *pixels(record), *gpus(record)]),
     lambda record: f"blocks {', '.join(map(str, record.blocks))}" if record.blocks else "",
     lambda record: f"layers {code(record.layers)}" if record.layers else "",
     lambda record: f"channels chosen by {text(record.selected)}",

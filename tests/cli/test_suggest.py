@@ -1,0 +1,153 @@
+"""``yolo-prune-check suggest``: a spec that holds on images that did not decide, or none."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import CommandLine
+from tests.cli.test_sensitivity import counted
+from tests.train.tasks import write_classifier
+from tests.train.tiny import write_data
+from yolo_prune_check.run import measured as measured_module
+from yolo_prune_check.run import suggest as suggest_module
+from yolo_prune_check.run.suggested_spec import HEAD
+from yolo_prune_check.scores import Accuracy
+from yolo_prune_check.spec import load_spec
+
+COMMAND = ("suggest", "cls.pt", "--data", "squares", "--imgsz", "32", "--ratios", "0.75")
+FILES = ("suggestion.prune.yaml", "suggestion.plan.yaml", "suggestion.md")
+
+
+def test_it_finds_a_cut_that_holds_and_finds_it_again(
+    command_line: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(suggest_module, "TRIES", 3)
+    write_classifier(Path())
+    left = Path(".suggestion.md.abcd1234.tmp")  # by a process that was killed while it wrote
+    left.touch()
+    command = (*COMMAND, "--max-accuracy-drop", "0.3")
+    ran = command_line(*command)
+    assert ran.code == 0, ran.err
+    assert ": it held." in ran.out.replace("\n", " ")
+    first = {name: Path(name).read_bytes() for name in FILES}
+    (scenario,) = load_spec(FILES[0]).scenarios
+    assert scenario.expect.max_accuracy_drop == 0.3
+    assert scenario.expect.min_macs_cut is not None
+    assert scenario.expect.min_macs_cut > 0.2
+    assert scenario.val_part == "2/2"
+    text = first[FILES[0]].decode()
+    assert text.startswith(HEAD)
+    assert (
+        "#   yolo-prune-check suggest cls.pt --data squares --max-accuracy-drop 0.3 --ratios 0.75 --imgsz 32\n" in text
+    )
+    page = first[FILES[2]].decode()
+    assert page.count("**taken**") == 1
+    assert 3 <= page.count("| sensitivity") + page.count("| global") <= 6
+    assert not left.exists()
+    again = command_line(*command)
+    assert again.code == 0, again.err
+    assert counted(again.err)[0] == 0
+    assert {name: Path(name).read_bytes() for name in FILES} == first
+
+
+def test_where_nothing_holds_no_spec_is_written(command_line: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_classifier(Path())
+
+    def broken(job: measured_module.Job) -> tuple[Accuracy, ...]:
+        top1 = 0.6 if job.trial.plan.steps else 1.0
+        return tuple(Accuracy(top1, 1.0, 0.5) for _ in job.trial.parts)
+
+    monkeypatch.setattr(measured_module, "measure", broken)
+    ran = command_line(*COMMAND, "--max-accuracy-drop", "0")
+    assert ran.code == 1, ran.err
+    said = ran.out.replace("\n", " ")
+    assert "Nothing that was tried stays within a drop of 0 of top-1 accuracy: no spec was written." in said
+    assert "The least that a candidate loses, with one standard error, is 0.4000." in said
+    assert [name for name in FILES if Path(name).exists()] == ["suggestion.md"]
+
+
+@pytest.mark.stress
+def test_what_does_not_hold_on_the_other_half_is_told(
+    command_line: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_classifier(Path())
+    monkeypatch.setattr(  # the deciding half sees no loss, whatever goes
+        measured_module, "measure", lambda job: tuple(Accuracy(1.0, 1.0, 0.5) for _ in job.trial.parts)
+    )
+    ran = command_line(*COMMAND, "--max-accuracy-drop", "0")
+    assert ran.code == 1, ran.err
+    said = re.sub(r"\s+", " ", ran.out)
+    assert "which decided, it loses 0.0000; on part 2/2, which did not, 0.5000: it did not hold." in said
+    assert "max_accuracy_drop is 0, but the plan gives 0.5" in said
+    assert all(Path(name).exists() for name in FILES)
+
+
+def test_a_blind_model_is_refused(command_line: CommandLine) -> None:
+    write_data(Path("data").absolute(), train=2, val=4)
+    ran = command_line(
+        *("suggest", "yolov8n.yaml", "--data", "data/tiny.yaml", "--imgsz", "32", "--max-map-drop", "0.02")
+    )
+    assert ran.code == 2
+    assert "nothing can be suggested: the untouched model finds next to nothing in this data: got" in ran.err
+    assert not [name for name in FILES if Path(name).exists()]
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ((), "the largest accepted loss must be said once. Give `--max-map-drop 0.02`"),
+        (("--max-map-drop", "0.1", "--max-accuracy-drop", "0.1"), "the largest accepted loss must be said once."),
+        (("--max-map-drop", "2"), "--max-map-drop: a loss lies between 0 and 1: got 2.0. Such as 0.02."),
+        (
+            ("--max-accuracy-drop", "0.1"),
+            "--max-accuracy-drop: only a classifier has an accuracy.",
+        ),
+        (("--max-map-drop", "0.1", "-o", "x.yaml"), "--out: a spec's name ends otherwise: got 'x.yaml'."),
+        (("--max-map-drop", "0.1", "-o", "no/x.prune.yaml"), "--out: there is no folder for this file"),
+        (("--max-map-drop", "0.1", "--ratios", "0"), "--ratios: the share of channels to remove must lie between"),
+        (("--max-map-drop", "0.1", "--batch", "4"), "--batch: this says how to train, and nothing is trained."),
+    ],
+)
+def test_bad_input(command_line: CommandLine, more: tuple[str, ...], message: str) -> None:
+    ran = command_line("suggest", "yolov8n-digits", "--data", "digits", "--imgsz", "32", *more)
+    assert ran.code == 2
+    assert message in ran.err
+    assert not list(Path().glob("*.*"))
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_files_of_others_stay(command_line: CommandLine, name: str) -> None:
+    Path(name).write_text("mine", encoding="utf-8")
+    ran = command_line("suggest", "yolov8n-digits", "--data", "digits", "--max-map-drop", "0.02")
+    assert ran.code == 2
+    assert f"{name}: " in ran.err
+    assert Path(name).read_text(encoding="utf-8") == "mine"
+
+
+@pytest.mark.stress
+def test_the_shipped_detector_meets_its_budget_on_the_images_that_did_not_decide(command_line: CommandLine) -> None:
+    ran = command_line("suggest", "yolov8n-digits", "--data", "digits", "--max-map-drop", "0.02", "--ratios", "0.5")
+    assert ran.code == 0, ran.err
+    (scenario,) = load_spec(FILES[0]).scenarios
+    assert scenario.expect.max_map_drop == 0.02
+    assert ": it held." in ran.out.replace("\n", " ")
+    made = command_line("compact", "yolov8n-digits", "--imgsz", "128", "--plan", FILES[1], "-o", "small.pt")
+    assert made.code == 0, made.err
+    assert "saved small.pt" in made.err
+
+
+@pytest.mark.stress
+def test_candidates_are_trained_before_they_are_measured(command_line: CommandLine) -> None:
+    write_classifier(Path())
+    ran = command_line(*COMMAND, "--max-accuracy-drop", "0.3", "--fine-tune", "1", "--batch", "4")
+    assert ran.code in (0, 1), ran.err
+    (scenario,) = load_spec(FILES[0]).scenarios
+    assert scenario.fine_tune is not None
+    assert (scenario.fine_tune.epochs, scenario.fine_tune.after, scenario.fine_tune.batch) == (1, "last", 4)
+    page = Path(FILES[2]).read_text(encoding="utf-8")
+    assert "each candidate trained for 1 epoch" in page
+    assert not list(Path(".yolo-prune-check").rglob("training-*"))
+    assert page.count("| sensitivity") + page.count("| global") <= 12

@@ -1,0 +1,30 @@
+"""The pages on sensitivity in docs/ are what comes out of the numbers beside them, and their spec fits the model."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from yolo_prune_check.report.sensitivity.page import PAGE, sensitivity_page
+from yolo_prune_check.run.sensitivity_record import read_sensitivity
+from yolo_prune_check.spec import load_spec
+from yolo_prune_check.spec.plan_file import load_plan
+
+SHIPPED = Path(__file__).parents[2] / "docs" / "sensitivity-digits"
+
+
+def test_the_page_is_made_of_the_numbers() -> None:
+    found = read_sensitivity(SHIPPED / "sensitivity.json")
+    page = (SHIPPED / PAGE).read_text(encoding="utf-8")
+    assert sensitivity_page(found, curves=True) == page
+    for name in re.findall(r"\]\(([\w.-]+)\)", page):
+        assert (SHIPPED / name).is_file()
+
+
+def test_the_suggested_spec_is_that_of_the_page_and_of_the_plan() -> None:
+    (scenario,) = load_spec(SHIPPED / "suggestion.prune.yaml").scenarios
+    assert scenario.steps == load_plan(SHIPPED / "suggestion.plan.yaml").steps
+    (taken,) = re.findall(r"\*\*taken\*\* \|[^|]+\|[^|]+\| +([\d.]+) %", (SHIPPED / "suggestion.md").read_text("utf-8"))
+    assert scenario.expect.min_macs_cut is not None
+    assert abs(float(taken) / 100 - scenario.expect.min_macs_cut) < 0.0011
+    assert (scenario.val_part, scenario.measure) == ("2/2", "last")

@@ -1,0 +1,256 @@
+"""``yolo-prune-check suggest``."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from yolo_prune_check.atomic import sweep
+from yolo_prune_check.cli.bench import (
+    Address,
+    Backend,
+    Data,
+    Device,
+    ImageSize,
+    Jobs,
+    Model,
+    Ratios,
+    Trust,
+    Workers,
+    read_bench,
+    read_ratios,
+)
+from yolo_prune_check.cli.choosing import Criterion
+from yolo_prune_check.cli.exits import Exit, exit_code
+from yolo_prune_check.cli.output import WIDTH, complain, say, wrapped
+from yolo_prune_check.cli.run import Place
+from yolo_prune_check.cli.training import PANEL, about, read_training
+from yolo_prune_check.errors import UserError
+from yolo_prune_check.plugin.names import SUFFIX, WORK_DIR
+from yolo_prune_check.plugin.places import check_device, check_writable
+from yolo_prune_check.plugin.store import run_scenario
+from yolo_prune_check.progress import progress
+from yolo_prune_check.run.record import write_atomically
+
+if TYPE_CHECKING:
+    from yolo_prune_check.channels.plan import Plan
+    from yolo_prune_check.progress import Progress
+    from yolo_prune_check.run.record import Record
+    from yolo_prune_check.run.suggested_spec import Made
+    from yolo_prune_check.run.suggestion_record import Suggestion
+    from yolo_prune_check.run.trial import Bench
+
+
+def suggest(
+    model: Model,
+    data: Data,
+    max_map_drop: Annotated[
+        float | None, typer.Option("--max-map-drop", help="Largest accepted loss of mAP50-95, such as 0.02.")
+    ] = None,
+    max_accuracy_drop: Annotated[
+        float | None, typer.Option("--max-accuracy-drop", help="Of a classifier: of its top-1 accuracy.")
+    ] = None,
+    out: Annotated[
+        Path, typer.Option("--out", "-o", metavar="FILE", help="Where the spec goes; a page and the plan beside it.")
+    ] = Path(f"suggestion{SUFFIX}"),
+    criterion: Annotated[
+        Criterion, typer.Option("--criterion", help="Which channels go: the least important by it.")
+    ] = Criterion.TAYLOR,
+    ratios: Ratios = None,
+    imgsz: ImageSize = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the criterion, and of the training.")] = 0,
+    device: Device = "cpu",
+    workers: Workers = None,
+    epochs: Annotated[
+        int,
+        typer.Option(
+            "--fine-tune", metavar="EPOCHS", help="Train every candidate so long first.", rich_help_panel=PANEL
+        ),
+    ] = 0,
+    batch: Annotated[int | None, typer.Option("--batch", help=about("batch"), rich_help_panel=PANEL)] = None,
+    lr: Annotated[float | None, typer.Option("--lr", help=about("lr"), rich_help_panel=PANEL)] = None,
+    fraction: Annotated[float | None, typer.Option("--fraction", help=about("fraction"), rich_help_panel=PANEL)] = None,
+    amp: Annotated[bool | None, typer.Option("--amp/--no-amp", help=about("amp"), rich_help_panel=PANEL)] = None,
+    jobs: Jobs = 1,
+    backend: Backend = Place.LOCAL,
+    address: Address = None,
+    trust_checkpoint: Trust = False,
+) -> None:
+    """Find the largest safe cut whose loss stays within a budget, as a spec that is ready to run.
+
+    One half of the val images decides, the other checks: the spec is run on that one, and it is told whether it held
+    (else exit code 1). Each model that was measured is kept: a run that is killed goes on.
+
+    Example:  yolo-prune-check suggest yolov8n-digits --data digits --max-map-drop 0.02 -o suggestion.prune.yaml
+    """
+    budget_name, budget = _budget(max_map_drop, max_accuracy_drop)
+    shares = read_ratios(ratios)
+    files = _Files(out)
+    files.check()
+    from yolo_prune_check.run.measured import Hands, measuring
+
+    hands = Hands(jobs, backend.value, address)
+    device = check_device(device, where="--device")
+    how = {"batch": batch, "lr": lr, "fraction": fraction, "amp": amp}
+    training = read_training(epochs, workers, how, device)
+    if training is not None:
+        training = training.model_copy(update={"after": "last"})
+    bench = read_bench(
+        model, data, imgsz, device=device, workers=workers, trust=trust_checkpoint, trains=training is not None
+    )
+    _check_measure(bench, budget_name)
+    options = {
+        "--data": data,
+        f"--{budget_name.replace('_', '-')}": f"{budget:g}",
+        "--criterion": None if criterion is Criterion.TAYLOR else criterion.value,
+        "--ratios": None if ratios is None else ",".join(f"{share:g}" for share in shares),
+        "--imgsz": imgsz,
+        "--seed": seed or None,
+        "--device": None if device == "cpu" else device,
+        "--workers": workers,
+        "--fine-tune": epochs or None,
+        **{f"--{name}": value for name, value in how.items() if name != "amp"},
+    }
+    flags = [*(["--amp"] if amp else []), *(["--trust-checkpoint"] if trust_checkpoint else [])]
+    command = _command("suggest", model, options, flags)
+    trained = ("--data", "--fine-tune", "--batch", "--lr", "--fraction") if epochs else ()
+    kept = {name: options[name] for name in ("--seed", "--device", "--workers", *trained)} | {"--imgsz": bench.imgsz}
+    compact = _command("compact", model, kept, flags)
+    shown = progress()
+    from yolo_prune_check.data.resolve import read_data
+    from yolo_prune_check.run.baseline import load_baseline
+    from yolo_prune_check.run.halves import folds_of
+    from yolo_prune_check.run.scored import scores_of
+    from yolo_prune_check.run.suggest import Search, suggestion_of
+    from yolo_prune_check.run.suggested_spec import Made
+
+    folds = folds_of(len(read_data(data).images("val")))
+    graph = load_baseline(model, bench.imgsz, trust=trust_checkpoint).graph
+    made = Made(command, bench, budget_name, budget, training, seed)
+    with measuring(bench, WORK_DIR, hands, shown) as measured:
+        search = Search(graph, bench, budget, folds, measured, training, seed)
+        try:
+            found, plan = suggestion_of(
+                search,
+                partial(scores_of, bench, criterion.value, seed, measured, shown),
+                criterion.value,
+                shares,
+                command=command,
+                compact=compact,
+            )
+        except KeyboardInterrupt:
+            complain(f"interrupted: {measured.told()}; the same command goes on from there")
+            raise typer.Exit(Exit.INTERRUPTED) from None
+        shown.line(measured.told())
+        record = None if plan is None else _checked(files, plan, found, made, shown)
+        _conclude(files, found, record)
+
+
+def _budget(max_map_drop: float | None, max_accuracy_drop: float | None) -> tuple[str, float]:
+    """The field of ``expect`` that limits the loss, and its value."""
+    given = {"max_map_drop": max_map_drop, "max_accuracy_drop": max_accuracy_drop}
+    told = {name: value for name, value in given.items() if value is not None}
+    if len(told) != 1:
+        hint = "Give `--max-map-drop 0.02`, or of a classifier `--max-accuracy-drop 0.02`."
+        raise UserError("the largest accepted loss must be said once", hint=hint)
+    name, value = next(iter(told.items()))
+    if not 0 <= value <= 1:
+        where = f"--{name.replace('_', '-')}"
+        raise UserError("a loss lies between 0 and 1", where=where, value=value, hint="Such as 0.02.")
+    return name, value
+
+
+def _check_measure(bench: Bench, budget_name: str) -> None:
+    """A classifier has an accuracy and no mAP, all others have a mAP."""
+    from yolo_prune_check.model.tasks import task_of
+    from yolo_prune_check.run.baseline import load_baseline
+
+    task = task_of(load_baseline(bench.model, bench.imgsz, trust=bench.trust).model)
+    right = "max_accuracy_drop" if task == "classify" else "max_map_drop"
+    if budget_name != right:
+        what = "a classifier has no mAP" if task == "classify" else "only a classifier has an accuracy"
+        option = f"--{budget_name.replace('_', '-')}"
+        raise UserError(what, where=option, hint=f"Give `--{right.replace('_', '-')}` instead.")
+
+
+def _command(name: str, model: str, options: Mapping[str, object], flags: list[str]) -> str:
+    """A command line that says the same; options without a value are left out."""
+    given = [part for option, value in options.items() if value is not None for part in (option, str(value))]
+    return shlex.join(["yolo-prune-check", name, model, *given, *flags])
+
+
+class _Files:
+    """The spec, and the page and the plan beside it."""
+
+    def __init__(self, out: Path) -> None:
+        self.spec = out
+        stem = out.name.removesuffix(SUFFIX)
+        self.page = out.with_name(f"{stem}.md")
+        self.plan = out.with_name(f"{stem}.plan.yaml")
+
+    def check(self) -> None:
+        """See that they can be written, and take the place of none that this command has not made.
+
+        Raises:
+            UserError: They cannot, or would.
+        """
+        if not self.spec.name.endswith(SUFFIX) or self.spec.name == SUFFIX:
+            hint = f"End it in {SUFFIX}."
+            raise UserError("a spec's name ends otherwise", where="--out", value=str(self.spec), hint=hint)
+        if not self.spec.parent.is_dir():
+            raise UserError("there is no folder for this file", where="--out", value=str(self.spec), hint="Make it.")
+        from yolo_prune_check.report.owned import refuse_foreign
+        from yolo_prune_check.run.suggested_spec import refuse_foreign_spec
+
+        check_writable(self.spec.parent)
+        refuse_foreign([self.page])
+        for path in (self.spec, self.plan):
+            refuse_foreign_spec(path)
+
+
+def _checked(files: _Files, plan: Plan, found: Suggestion, made: Made, shown: Progress) -> Record:
+    """Write the spec and the plan, and run the spec on the half that decided nothing."""
+    from yolo_prune_check.run.suggested_spec import plan_text, spec_text
+    from yolo_prune_check.spec import load_spec
+
+    if found.chosen is None:
+        raise ValueError("a plan was chosen without its numbers")
+    for path, text in (
+        (files.plan, plan_text(plan, found.chosen, made)),
+        (files.spec, spec_text(plan, found.chosen, made)),
+    ):
+        sweep(path)
+        write_atomically(path, text)
+    (scenario,) = load_spec(files.spec).scenarios
+    shown.line(f"runs {files.spec} on part {found.checked_on} of the val images, which decided nothing")
+    try:
+        return run_scenario(scenario, work_dir=WORK_DIR, progress=shown)
+    except KeyboardInterrupt:
+        complain(f"interrupted: {files.spec} is written, and not yet checked; the same command goes on from there")
+        raise typer.Exit(Exit.INTERRUPTED) from None
+
+
+def _conclude(files: _Files, found: Suggestion, record: Record | None) -> None:
+    """Write the page, tell what came of it, and end."""
+    from yolo_prune_check.report.sensitivity.suggestion import conclusion, suggestion_page
+    from yolo_prune_check.run.suggestion_record import Checked
+
+    checked = None
+    if record is not None:
+        metrics = record.metrics
+        before, after = metrics.scores_before, metrics.scores_after
+        checked = Checked(before, after, record.passed, record.failures, record.checkpoint)
+    sweep(files.page)
+    write_atomically(files.page, suggestion_page(found, checked, spec=files.spec.name, plan=files.plan.name))
+    say(wrapped(conclusion(found, checked), WIDTH))
+    if checked is not None:
+        say(f"spec: {files.spec}\nto make the file: {found.compact} --plan {files.plan} -o small.pt")
+    say(f"page: {files.page}")
+    code = Exit.DIFFERS if record is None else exit_code([record])
+    if code:
+        raise typer.Exit(code)

@@ -1,0 +1,1 @@
+"""Pages on what layers can do without, and on what was made of that."""
