@@ -123,6 +123,15 @@ def test_one_job_is_a_loop_in_this_process(shown: Recorder) -> None:
     assert list(found) == [(0, (5, os.getpid())), (1, (4, os.getpid()))]
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Ctrl-C interrupts, also where these tests run in the background, which shells let ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_who_stops_early_leaves_no_process_behind(shown: Recorder) -> None:
     def interrupt() -> None:
         while len(starts()) < 2:

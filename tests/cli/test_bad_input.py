@@ -61,7 +61,7 @@ def test_validate_refuses_it_with_the_same_message(case: BadInput, command_line:
         ),
         (
             ("predict", "yolov8n.yaml", "--step", "2.0=best:0.5"),
-            "--step: unknown criterion: got '2.0=best:0.5'. Use one of l1, gamma, random.",
+            "--step: unknown criterion: got '2.0=best:0.5'. Use one of l1, l2, gamma, fpgm, random.",
         ),
         (
             ("predict", "yolov8n.yaml", "--step", "2.0=9-3"),

@@ -80,8 +80,26 @@ def test_it_trains_as_it_is_told(command_line: CommandLine, monkeypatch: pytest.
 
 
 def test_a_training_that_is_told_otherwise_is_another_one() -> None:
-    usual = {"epochs": 3, "batch": 4, "lr": 0.01, "fraction": 0.5, "amp": False, "enforce_masks": True, "workers": 0}
-    others = {"epochs": 4, "batch": 8, "lr": 0.02, "fraction": 1.0, "amp": True, "enforce_masks": False, "workers": 1}
+    usual = {
+        "epochs": 3,
+        "batch": 4,
+        "lr": 0.01,
+        "fraction": 0.5,
+        "amp": False,
+        "enforce_masks": True,
+        "workers": 0,
+        "after": "each",
+    }
+    others = {
+        "epochs": 4,
+        "batch": 8,
+        "lr": 0.02,
+        "fraction": 1.0,
+        "amp": True,
+        "enforce_masks": False,
+        "workers": 1,
+        "after": "last",
+    }
     assert usual.keys() == others.keys() == FineTune.model_fields.keys()
     asked = [FineTune.model_validate({**usual, name: others[name]}) for name in usual]
     keys = {

@@ -78,9 +78,8 @@ def test_it_is_measured_and_trained_and_pages_say_so(folder: Path, tmp_path: Pat
             "Limit its loss by `max_map_drop` instead of `max_accuracy_drop`.",
         ),
         (
-            PLAN.replace("steps: [{layer: 1.0, keep: 0-15}]", "layers: [1.0]"),
-            "only YOLO detection models can be read object by object: got 'ClassificationModel for classify'. "
-            "Choose channels by l1, gamma or random.",
+            PLAN.replace("steps: [{layer: 1.0, keep: 0-15}]", "layers: [1.0]\n    select: {criterion: separability}"),
+            "a classifier has no mAP: got 'ClassificationModel'. Choose channels by another criterion, such as l1.",
         ),
         (PLAN.replace("squares", "tiny/tiny.yaml"), "a model for classify needs another kind of data set"),
         (PLAN.replace("squares", "three"), "three: the data set has 3 classes, the model only 2"),
