@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,8 @@ from yolo_prune_check.model.addresses import find_layer
 from yolo_prune_check.model.load import load_model
 from yolo_prune_check.run.events import StepFinished
 from yolo_prune_check.run.record import Record
+from yolo_prune_check.select import choose as choosing
+from yolo_prune_check.select import gradients, survivors
 from yolo_prune_check.select.weights import l1
 
 WHOLE = "model: yolov8n-digits\nimgsz: 64\nscenarios:\n  - id: x\n    blocks: [1, 2, 3, 4]\n    layers: first\n"
@@ -91,3 +94,30 @@ def test_predicting_alone_ranks_by_weights(tmp_path: Path) -> None:
     steps = [event.step for event in events if isinstance(event, StepFinished)]
     assert steps
     assert {step.criterion for step in steps} == {"l1 by global, ratio 0.3"}
+
+
+@pytest.mark.parametrize("scope", ["layer", "group"])
+@pytest.mark.parametrize("criterion", ["separability", "taylor"])
+def test_independent_choices_are_made_in_one_pass(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, criterion: str, scope: str
+) -> None:
+    """And they are those that each layer alone gets on the untouched model."""
+    passes: list[int] = []
+    for module, name in ((choosing, "collect"), (survivors, "collect"), (gradients, "training_batches")):
+        monkeypatch.setattr(module, name, _counted(getattr(module, name), passes))
+    how = "    execution: group\n    schedule: independent\n"
+    choice = select(f"criterion: {criterion}, ratio: 0.3, scope: {scope}", how)
+    together = record_of(tmp_path, few_digits(tmp_path) + "    blocks: [1, 2, 3]\n    layers: first\n" + choice)
+    assert len(passes) == 1
+    assert together.passed, together.failures
+    alone = record_of(tmp_path, few_digits(tmp_path / "b") + "    blocks: [3]\n    layers: first\n" + choice)
+    assert together.steps[2].keep == alone.steps[0].keep
+    assert together.steps[2].selection == alone.steps[0].selection
+
+
+def _counted(function: Any, calls: list[int]) -> Any:
+    def count(*args: Any, **kwargs: Any) -> Any:
+        calls.append(1)
+        return function(*args, **kwargs)
+
+    return count

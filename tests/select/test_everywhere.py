@@ -121,6 +121,17 @@ def test_a_group_is_worth_the_sum_of_its_members() -> None:
     np.testing.assert_allclose(raw[tied], np.arange(16.0, 32) + 10 * np.arange(16))
 
 
+def test_what_is_not_scored_stays() -> None:
+    """Layers that a criterion does not apply to are no worse than others for that."""
+    graph = graph_of()
+    scores = {name: np.ones(layer.out_channels) for name, layer in graph.layers.items() if name != "model.3.conv"}
+    worth = group_worth(graph, scores, "l1")
+    for ranking in (ranked(graph, worth, 0.1), uniform(graph, worth)):
+        gone = ranking(Decimal("0.9"))
+        assert len(gone) > 100
+        assert not np.isin(groups_of(graph, "model.3.conv"), gone).any()
+
+
 def test_a_criterion_that_says_nothing_is_refused() -> None:
     model = copy.deepcopy(stock())
     model.fuse(verbose=False)  # type: ignore[operator]

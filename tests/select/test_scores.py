@@ -18,6 +18,7 @@ from yolo_prune_check.errors import UserError
 from yolo_prune_check.model.addresses import find_layer
 from yolo_prune_check.model.layers import Layer, layers_of
 from yolo_prune_check.model.load import load_model
+from yolo_prune_check.select import batches
 from yolo_prune_check.select.batches import training_batches
 from yolo_prune_check.select.criteria import CRITERIA, score
 from yolo_prune_check.select.evidence import Evidence
@@ -165,6 +166,38 @@ def test_every_task_has_a_loss_and_activations(tmp_path: Path, task: str, criter
     scores = score(criterion, evidence, layers)
     assert set(scores) == {layer.name for layer in layers}
     assert all(values.any() and np.isfinite(values).all() for values in scores.values())
+
+
+def test_taylor_of_a_classifier_is_the_same_in_batches_of_any_size(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its loss is a mean over a batch; the last batch is a short one."""
+    model = build("classify")
+    evidence = Evidence(model, str(write_task_data(tmp_path, "classify", train=7)), SIZE, max_images=7)
+    layer = find_layer(model, "2.0")
+    found = []
+    for size in (1, 3, 16):
+        monkeypatch.setattr(batches, "_LARGEST_BATCH", size)
+        found.append(score("taylor", evidence, [layer])[layer.name])
+    np.testing.assert_allclose(found[1], found[0], rtol=1e-4)
+    np.testing.assert_allclose(found[2], found[0], rtol=1e-4)
+
+
+def test_a_layer_that_runs_twice_is_averaged_over_both(detector: Any) -> None:
+    """A share of places stays a share."""
+    block = detector.model[2].m[0]
+    block.cv2 = block.cv1 = block.cv2  # both convolutions of a bottleneck are one
+    layer = next(layer for layer in layers_of(detector) if layer.name == "model.2.m.0.cv1.conv")
+    shares = score("apoz", Evidence(detector, "digits", 64, max_images=3), [layer])[layer.name]
+    assert 0 < shares.max() <= 1
+
+
+@pytest.mark.parametrize("criterion", ["l1", "fpgm", "mean-activation", "separability"])
+def test_weights_that_are_not_finite_are_told(detector: Any, criterion: str) -> None:
+    detector.model[2].cv1.conv.weight.data[3] = float("nan")
+    evidence = Evidence(detector, "digits", 64, max_images=4, objects="all")
+    with pytest.raises(UserError, match="not finite"):
+        score(criterion, evidence, [find_layer(detector, "2.0")])
 
 
 @pytest.mark.parametrize("criterion", NEED_DATA)

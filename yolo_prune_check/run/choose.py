@@ -7,17 +7,19 @@ from math import inf
 
 from torch import nn
 
+from yolo_prune_check.model.layers import Layer
 from yolo_prune_check.run.resolve import Target
 from yolo_prune_check.run.state import State
-from yolo_prune_check.run.tied import choose_with_ties
+from yolo_prune_check.run.tied import choose_with_ties, tied_layers
 from yolo_prune_check.select.choose import Choice, evidence_of, select_channels, without_data
+from yolo_prune_check.select.criteria import score
 from yolo_prune_check.select.evidence import Evidence
 from yolo_prune_check.select.ranking import keep_count
 from yolo_prune_check.spec.schema import Scenario, Select
 
 
 def choose(state: State, target: Target) -> Choice:
-    """Choose on the model as it is at this step; on the untouched one where the schedule is `independent`.
+    """Choose on the model as it is at this step, unless the choice was made before the first one.
 
     Of a layer that earlier steps have made narrower, `select.ratio` still is a share of what it had at first, and what
     is gone counts.
@@ -25,10 +27,9 @@ def choose(state: State, target: Target) -> Choice:
     if target.keep is not None:
         return Choice(target.keep, target.scores, dict(target.details))
     scenario, layer, select = state.scenario, target.layer, state.scenario.select
-    independent = scenario.schedule == "independent"
     if select.scope == "group":
-        evidence = _evidence(scenario, state.baseline.fresh() if independent else state.model, state, select)
-        return choose_with_ties(state, evidence, layer, select, untouched=independent)
+        return _with_ties(state, _evidence(scenario, state.model, state, select), layer, select)
+    independent = scenario.schedule == "independent"  # and sliced: else the choice was made beforehand
     present = tuple(range(layer.out_channels)) if independent else state.present(layer.name, layer.out_channels)
     if len(present) < layer.out_channels:
         if select.share is not None:
@@ -37,8 +38,8 @@ def choose(state: State, target: Target) -> Choice:
                 return Choice(present, None, {"k": len(present), "gone": layer.out_channels - len(present)})
             select = select.model_copy(update={"ratio": 1 - count / len(present)})
         layer = replace(layer, out_channels=len(present))
-    evidence = _evidence(scenario, state.baseline.fresh() if independent else state.model, state, select)
-    choice = select_channels(evidence, layer, select, activations=scenario.activations)
+    model = state.baseline.fresh() if independent else state.model
+    choice = select_channels(_evidence(scenario, model, state, select), layer, select, activations=scenario.activations)
     return _renumbered(choice, present, target.layer.out_channels)
 
 
@@ -49,10 +50,18 @@ def choose_without_data(state: State, target: Target) -> Choice:
     select, stand_in = without_data(state.scenario.select)
     evidence = _evidence(state.scenario, state.baseline.model, state, select)
     if select.scope == "group":
-        choice = choose_with_ties(state, evidence, target.layer, select, untouched=True)
+        choice = _with_ties(state, evidence, target.layer, select)
     else:
         choice = select_channels(evidence, target.layer, select)
     return Choice(choice.keep, choice.scores, {**choice.details, **stand_in})
+
+
+def _with_ties(state: State, evidence: Evidence, layer: Layer, select: Select) -> Choice:
+    graph = state.baseline.graph
+    tied = tied_layers(graph, evidence.model, [layer.name])
+    present = {each.name: state.present(each.name, graph.layers[each.name].out_channels) for each in tied}
+    scores = score(select.criterion, evidence, tied)
+    return choose_with_ties(graph, evidence.model, layer.name, select, scores, present)
 
 
 def _evidence(scenario: Scenario, model: nn.Module, state: State, select: Select) -> Evidence:

@@ -11,6 +11,7 @@ from yolo_prune_check.data.resolve import read_data
 from yolo_prune_check.errors import UserError
 from yolo_prune_check.progress import Progress, progress
 from yolo_prune_check.run.baseline import baseline_scores, load_baseline
+from yolo_prune_check.run.beforehand import chosen_beforehand
 from yolo_prune_check.run.content import content_key
 from yolo_prune_check.run.events import (
     BaselineMeasured,
@@ -24,7 +25,6 @@ from yolo_prune_check.run.events import (
 from yolo_prune_check.run.final import forget_final
 from yolo_prune_check.run.finish import blank_record, confirm_final, make_record, not_refused
 from yolo_prune_check.run.folder import only_here
-from yolo_prune_check.run.globally import ranked_targets
 from yolo_prune_check.run.keyed import UNFINISHED
 from yolo_prune_check.run.limited import run_limited
 from yolo_prune_check.run.random_plans import run_fuzz
@@ -136,7 +136,7 @@ def _run(scenario: Scenario, way: Way, shown: Progress, unfinished: Unfinished |
     if not way.predict_only:
         refuse_data(scenario, baseline.model)
     resolved = resolve(scenario, baseline.model)
-    targets, notes = ranked_targets(scenario, baseline, resolved.targets, shown, predict_only=way.predict_only)
+    targets, notes = chosen_beforehand(scenario, baseline, resolved.targets, shown, predict_only=way.predict_only)
     resolved = Resolved(targets, (*resolved.notes, *notes))
     state = State(scenario, baseline, baseline.fresh(), way.folder, shown)
     told = [] if unfinished is None else unfinished.restore(state)

@@ -141,6 +141,10 @@ def _gathered(
     if not len(counted):
         raise _nothing(evidence, images)
     values = {layer.name: reading.values for layer, reading in readings.items() if reading.refused is None}
+    for name, read in values.items():
+        if not np.isfinite(read).all():
+            hint = "The model is damaged, or its training diverged: use an earlier checkpoint."
+            raise UserError("activations are not finite", where=name, hint=hint)
     return Activations(values, counted, len(images), images.count)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -12,7 +12,7 @@ from yolo_prune_check.errors import UserError
 from yolo_prune_check.model.layers import Layer
 from yolo_prune_check.progress import Progress
 from yolo_prune_check.progress import progress as make_progress
-from yolo_prune_check.select.activations import collect
+from yolo_prune_check.select.activations import Activations, collect
 from yolo_prune_check.select.criteria import criterion_named, score
 from yolo_prune_check.select.evidence import Evidence
 from yolo_prune_check.select.ranking import Scores, best, keep_count
@@ -85,9 +85,7 @@ def without_data(select: Select) -> tuple[Select, dict[str, str]]:
 def select_channels(
     evidence: Evidence, layer: Layer, select: Select, *, activations: Literal["hooked", "sliced"] = "hooked"
 ) -> Choice:
-    """Choose the channels of a layer to keep, by what is known of this layer.
-
-    A channel that was masked before is never chosen over one that is alive.
+    """Choose the channels of a layer to keep, by what is known of this layer; see ``select_each``.
 
     Args:
         evidence: The model as it is at this step, and its images.
@@ -96,20 +94,50 @@ def select_channels(
         activations: For `separability`: read from the model (`hooked`), or from the notes' `nn.Sequential` (`sliced`).
 
     Raises:
-        UserError: The criterion is unknown or does not apply to this layer, needs a ratio or data that are not given,
-            or found no activations.
+        UserError: As ``select_each``.
         SlicedMismatch: With `sliced`, the sequence does not fit together.
     """
+    return select_each(evidence, [layer], select, sliced=activations == "sliced")[layer.name]
+
+
+def select_each(
+    evidence: Evidence, layers: Sequence[Layer], select: Select, *, sliced: bool = False
+) -> dict[str, Choice]:
+    """Choose the channels of each layer to keep, by what is known of it alone: one pass over the images for all.
+
+    A channel that was masked before is never chosen over one that is alive.
+
+    Args:
+        evidence: The model, and its images.
+        layers: The layers.
+        select: Criterion and its settings.
+        sliced: For `separability`: read from the notes' `nn.Sequential` instead of from the model.
+
+    Raises:
+        UserError: The criterion is unknown or does not apply to a layer, needs data that are not given, or found no
+            activations.
+        SlicedMismatch: With `sliced`, a sequence does not fit together.
+    """
     if select.clusters:
-        return _by_separability(evidence, layer, select, sliced=activations == "sliced")
+        found = collect(evidence, layers, sliced=sliced)
+        return {layer.name: _survivors(evidence, layer, select, found, sliced=sliced) for layer in layers}
     criterion = criterion_named(select.criterion)
     if criterion.name == "gamma":
-        gamma(evidence.model, layer)  # says of which layer there is no BatchNorm
-    scores = score(criterion.name, evidence, [layer]).get(layer.name)
-    if scores is None:
-        what = f"the criterion {criterion.name} does not apply: the layer does not run, or makes no map of the image"
-        raise UserError(what, where=layer.name, hint="Leave it out, or choose by l1.")
-    return ranked_choice(scores, layer.out_channels, select.share or HALF, silent_channels(evidence.model, layer))
+        for layer in layers:
+            gamma(evidence.model, layer)  # says of which layer there is no BatchNorm
+    scores = score(criterion.name, evidence, layers)
+    for layer in layers:
+        if layer.name not in scores:
+            what = (
+                f"the criterion {criterion.name} does not apply: the layer does not run, or makes no map of the image"
+            )
+            raise UserError(what, where=layer.name, hint="Leave it out, or choose by l1.")
+    return {
+        layer.name: ranked_choice(
+            scores[layer.name], layer.out_channels, select.share or HALF, silent_channels(evidence.model, layer)
+        )
+        for layer in layers
+    }
 
 
 def ranked_choice(scores: Scores, channels: int, ratio: float, silent: np.typing.NDArray[np.bool_]) -> Choice:
@@ -126,8 +154,7 @@ def ranked_choice(scores: Scores, channels: int, ratio: float, silent: np.typing
     return Choice(keep, tuple(scores.tolist()), {"k": count, "silent": int(silent.sum())})
 
 
-def _by_separability(evidence: Evidence, layer: Layer, select: Select, *, sliced: bool) -> Choice:
-    found = collect(evidence, [layer], sliced=sliced)
+def _survivors(evidence: Evidence, layer: Layer, select: Select, found: Activations, *, sliced: bool) -> Choice:
     prefer = _PREFERENCES[select.survivor]
     survivors = find_survivors(
         profile(

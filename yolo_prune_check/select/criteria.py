@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
+import numpy as np
 from torch import nn
 
 from yolo_prune_check.errors import UserError
@@ -56,6 +57,13 @@ def score(name: str, evidence: Evidence, layers: Sequence[Layer]) -> dict[str, S
     """
     criterion = criterion_named(name)
     found = criterion.score(evidence, layers)
+    for layer, scores in found.items():
+        if not np.isfinite(scores).all():
+            raise UserError(
+                f"the criterion {name} gives no numbers, since weights or activations are not finite",
+                where=layer,
+                hint="The model is damaged, or its training diverged: use an earlier checkpoint.",
+            )
     if not found and layers:
         raise UserError(
             f"the criterion {name} applies to no layer of this model",

@@ -43,6 +43,7 @@ def _means(
     """Mean over images and places; each image counts alike, whatever the size of its batch's maps."""
     count, batches = training_batches(evidence, criterion)
     sums: dict[str, torch.Tensor] = {}
+    runs: dict[str, int] = {}  # images, once for each time that a layer runs on one
 
     def reader(layer: Layer) -> Callable[[object], None]:
         def read(output: object) -> None:
@@ -51,6 +52,7 @@ def _means(
                 return
             means = of(seen.detach()).double().mean(dim=(2, 3)).sum(dim=0).cpu()
             sums[layer.name] = sums.get(layer.name, torch.zeros(())) + means
+            runs[layer.name] = runs.get(layer.name, 0) + len(seen)
 
         return read
 
@@ -63,4 +65,4 @@ def _means(
         for batch in batches:
             evidence.model(batch["img"])
             advance(len(batch["img"]))
-    return {name: total.numpy() / count for name, total in sums.items()}
+    return {name: total.numpy() / runs[name] for name, total in sums.items()}

@@ -22,8 +22,9 @@ def taylor(evidence: Evidence, layers: Sequence[Layer]) -> dict[str, Scores]:
     """First-order Taylor expansion of the loss: ``|sum of a · dL/da|`` of a channel's map, averaged over images.
 
     Molchanov, Tyree, Karras, Aila, Kautz, "Pruning convolutional neural networks for resource efficient inference",
-    ICLR 2017; at the activation, because to silence a channel is to set that to zero. The model is in eval mode, since
-    that is how it is used, and its own loss is taken, on training images that are not augmented.
+    ICLR 2017; at the activation, because to silence a channel is to set that to zero. Unlike there the map is summed
+    up, not averaged, and layers are not brought to one norm: what is compared is the loss itself. The model is in eval
+    mode, since that is how it is used, and its own loss is taken, on training images that are not augmented.
 
     Returns:
         By layer, [channels], in units of the loss of one image, so that layers can be compared; zeros for a layer on
@@ -32,7 +33,7 @@ def taylor(evidence: Evidence, layers: Sequence[Layer]) -> dict[str, Scores]:
     Raises:
         UserError: The model cannot be trained on the data set, or its loss is not finite.
     """
-    require_trainable(evidence.model, hint="Choose by a criterion that needs no labels, such as l1.")
+    task = require_trainable(evidence.model, hint="Choose by a criterion that needs no labels, such as l1.")
     count, batches = training_batches(evidence, "taylor")
     model = _with_loss(evidence.model)
     outputs: dict[str, list[torch.Tensor]] = {layer.name: [] for layer in layers}
@@ -56,6 +57,8 @@ def taylor(evidence: Evidence, layers: Sequence[Layer]) -> dict[str, Scores]:
         for batch in batches:
             batch["img"].requires_grad_()  # the parameters' own gradients are not needed
             loss: torch.Tensor = model.loss(batch)[0].sum()
+            if task == "classify":
+                loss = loss * len(batch["img"])  # a mean over the images, where that of other tasks is their sum
             if not bool(torch.isfinite(loss)):
                 raise UserError(
                     "the model's loss on its training images is not finite", where=evidence.data, value=loss.item()

@@ -29,8 +29,12 @@ def free_bundles(graph: ChannelGraph) -> Iterator[tuple[Groups, Group]]:
 
 
 def uniform(graph: ChannelGraph, worth: NDArray[np.float64]) -> Ranking:
-    """Of every bundle the least important, the same share of each, rounded down."""
-    bundles = [numbers[np.argsort(worth[numbers], kind="stable")] for numbers, _ in free_bundles(graph)]
+    """Of every bundle the least important, the same share of each, rounded down; nothing of infinite worth."""
+    bundles = [
+        numbers[np.argsort(worth[numbers], kind="stable")]
+        for numbers, _ in free_bundles(graph)
+        if np.isfinite(worth[numbers]).all()  # the groups of a bundle are in the same layers
+    ]
     nothing = np.empty(0, dtype=np.int64)
     return lambda share: np.concatenate([nothing, *(each[: int(share * len(each))] for each in bundles)])
 
@@ -40,7 +44,7 @@ def ranked(graph: ChannelGraph, worth: NDArray[np.float64], floor: float, *, amo
 
     Args:
         graph: The graph.
-        worth: [groups].
+        worth: [groups]; what is infinitely worthy stays.
         floor: From 0 to 1.
         among: The groups that may go; by default all that are not frozen.
 
@@ -56,7 +60,7 @@ def ranked(graph: ChannelGraph, worth: NDArray[np.float64], floor: float, *, amo
     candidates = [
         group
         for group in np.argsort(worth, kind="stable").tolist()
-        if group not in graph.partition.frozen and (allowed is None or group in allowed)
+        if group not in graph.partition.frozen and np.isfinite(worth[group]) and (allowed is None or group in allowed)
     ]
     order = list[int]()
     for group in candidates:

@@ -16,7 +16,7 @@ def group_worth(graph: ChannelGraph, scores: Mapping[str, Scores], criterion: st
     """What each dependency group is worth: the sum of what its channels are.
 
     Where the criterion's scores are not comparable between layers, each layer's count as shares of its largest. Layers
-    that are not scored say nothing.
+    that are not scored say nothing; a group that is in no other layer is infinitely worthy, so that it stays.
 
     Args:
         graph: The untouched model's.
@@ -27,9 +27,11 @@ def group_worth(graph: ChannelGraph, scores: Mapping[str, Scores], criterion: st
         [groups], by the group's number in ``graph.partition``.
     """
     comparable = criterion_named(criterion).comparable
-    worth = np.zeros(graph.partition.count)
+    worth, known = np.zeros(graph.partition.count), np.zeros(graph.partition.count, dtype=np.bool_)
     for layer, own in scores.items():
         np.add.at(worth, groups_of(graph, layer), own if comparable else as_shares(own))
+        known[groups_of(graph, layer)] = True
+    worth[~known] = np.inf
     return worth
 
 

@@ -1,0 +1,89 @@
+"""Choices on the untouched model, made before the first step: in one pass over the images for all layers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+
+import numpy as np
+
+from yolo_prune_check.errors import UserError
+from yolo_prune_check.model.layers import layers_of
+from yolo_prune_check.progress import Progress
+from yolo_prune_check.run.baseline import Baseline
+from yolo_prune_check.run.resolve import Target, where_of
+from yolo_prune_check.run.tied import choose_with_ties, tied_layers
+from yolo_prune_check.select.choose import Choice, evidence_of, select_each, without_data
+from yolo_prune_check.select.criteria import score
+from yolo_prune_check.select.evidence import Evidence
+from yolo_prune_check.select.ranked import ranked
+from yolo_prune_check.select.worth import group_worth, groups_of
+from yolo_prune_check.spec.schema import HALF, Scenario, Select
+
+
+def chosen_beforehand(
+    scenario: Scenario, baseline: Baseline, targets: tuple[Target, ...], shown: Progress, *, predict_only: bool
+) -> tuple[tuple[Target, ...], tuple[str, ...]]:
+    """The targets with their channels, where no step changes what is chosen by; and notes.
+
+    That is so with `scope: global`, one ranking of all layers named, and with `schedule: independent`. A layer of which
+    a ranking takes nothing is no target any more.
+
+    Raises:
+        UserError: As ``select_each``, or a ranking takes nothing at all.
+    """
+    if scenario.steps is not None:
+        return targets, ()
+    select, stand_in = without_data(scenario.select) if predict_only else (scenario.select, {})
+    model, graph = baseline.fresh(), baseline.graph
+    evidence = evidence_of(model, select, data=scenario.data, imgsz=graph.imgsz, seed=scenario.seed, progress=shown)
+    if select.scope == "global":
+        return _ranked(scenario, baseline, targets, evidence, select, stand_in)
+    if predict_only or scenario.schedule != "independent" or scenario.activations == "sliced":
+        return targets, ()
+    if select.scope == "group":
+        chosen = _with_ties(baseline, targets, evidence, select)
+    else:
+        chosen = select_each(evidence, [target.layer for target in targets], select)
+    choices = ((target.layer, chosen[target.layer.name]) for target in targets)
+    return tuple(Target(layer, choice.keep, choice.scores, choice.details) for layer, choice in choices), ()
+
+
+def _with_ties(baseline: Baseline, targets: Sequence[Target], evidence: Evidence, select: Select) -> dict[str, Choice]:
+    graph, names = baseline.graph, [target.layer.name for target in targets]
+    tied = tied_layers(graph, evidence.model, names)
+    scores = score(select.criterion, evidence, tied)
+    present = {layer.name: range(layer.out_channels) for layer in tied}
+    return {name: choose_with_ties(graph, evidence.model, name, select, scores, present) for name in names}
+
+
+def _ranked(
+    scenario: Scenario,
+    baseline: Baseline,
+    targets: Sequence[Target],
+    evidence: Evidence,
+    select: Select,
+    stand_in: Mapping[str, str],
+) -> tuple[tuple[Target, ...], tuple[str, ...]]:
+    graph, share = baseline.graph, select.share or HALF
+    layers = [layer for layer in layers_of(evidence.model) if layer.name in graph.layers]
+    worth = group_worth(graph, score(select.criterion, evidence, layers), select.criterion)
+    named = np.unique(np.concatenate([groups_of(graph, target.layer.name) for target in targets]))
+    gone = ranked(graph, worth, select.floor, among=named)(Decimal(repr(share)))
+    found, whole = list[Target](), 0
+    for target in targets:
+        own = groups_of(graph, target.layer.name)
+        keep = tuple(np.flatnonzero(~np.isin(own, gone)).tolist())
+        if len(keep) == len(own):
+            whole += 1
+        else:
+            found.append(Target(target.layer, keep, tuple(worth[own].tolist()), {"k": len(keep), **stand_in}))
+    if not found:
+        raise UserError(
+            f"the ranking takes no channel of the {len(targets)} layers named",
+            where=where_of(scenario),
+            value=f"ratio {share:g}",
+            hint="Give a larger ratio, or a smaller floor.",
+        )
+    notes = (f"the ranking leaves {whole} of the {len(targets)} layers named whole",) if whole else ()
+    return tuple(found), notes
