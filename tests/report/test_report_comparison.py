@@ -165,7 +165,9 @@ def test_pairs_of_the_same_models_tell_nothing_and_copies_count_once(build: Buil
         "since every seed made the same models it is not known whether that is chance."
     )
     same = only([record for record in records if record.schedule == "independent"])
-    assert effect_sentence(same, "order").startswith("What `order` changes cannot be told: all pairs ended alike.")
+    assert effect_sentence(same, "order").startswith(
+        "`order` changes nothing here: both scenarios of every pair ended alike."
+    )
     page = page_of([record for record in records if record.schedule == "independent"], tmp_path)
     assert tables(page)[1][0]["taken as"] == "ended alike"
 

@@ -70,7 +70,7 @@ def effect_sentence(comparison: Comparison, axis: str) -> str:
 def _found(comparison: Comparison, axis: str, most: Effect, effects: Sequence[Effect]) -> str:
     found = most.difference
     if found.sample is None:
-        return f"What {code(axis)} changes cannot be told: all pairs ended alike."
+        return f"{code(axis)} changes nothing here: both scenarios of every pair ended alike."
     how = f"{code(most.second)} instead of {code(most.first)} changes {comparison.measure} by {found.words}"
     if found.p is None:
         return f"{how}: one pair, of which no spread is known."
