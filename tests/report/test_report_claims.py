@@ -509,7 +509,7 @@ def test_training_between_steps_is_held_against_as_much_training_only(build: Bui
     lab = Lab(build)
     ruling = decided(lab.experiment({"epochs=1+after=each": 0.3}, epochs=1), "iterative")
     assert ruling.verdict is OPEN
-    assert "saw all images 2 times in all, training after the last 1 times" in ruling.evidence
+    assert "training after each step came to 2, and training after the last to 1:" in ruling.evidence
     assert decided(lab.experiment({"epochs=1+after=each": 0.3}), "iterative").verdict is YES
     assert decided(lab.experiment({}, noise=0.1), "iterative").verdict is OPEN
 

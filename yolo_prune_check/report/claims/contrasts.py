@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from statistics import fmean
 
 from yolo_prune_check.report.claims.evidence import Evidence
 from yolo_prune_check.report.claims.ruling import Verdict
-from yolo_prune_check.report.comparison.matrix import Comparison, done, outcome
+from yolo_prune_check.report.comparison.matrix import Comparison, outcome
 from yolo_prune_check.report.figures import score
 from yolo_prune_check.report.paired import SMALL, Difference, Outcome, compare
 from yolo_prune_check.run.record import Record
@@ -124,22 +123,3 @@ def training(record: Record) -> str:
     if record.fine_tune is None:
         return NO_TRAINING
     return AFTER_LAST if "after the last step" in record.fine_tune else AFTER_EACH
-
-
-_EPOCHS = re.compile(r"^(\d+) epochs?\b")
-_SHARE = re.compile(r" on (\d+)% of the images")
-
-
-def effort(record: Record) -> float:
-    """How often a record's training sees all images: epochs times their share, times the steps that it follows.
-
-    Raises:
-        ValueError: The record's words on its training do not say how many epochs.
-    """
-    if record.fine_tune is None:
-        return 0.0
-    epochs, share = _EPOCHS.search(record.fine_tune), _SHARE.search(record.fine_tune)
-    if epochs is None:
-        raise ValueError(f"no epochs in {record.fine_tune!r}")
-    rounds = 1 if training(record) == AFTER_LAST else len(done(record))
-    return int(epochs[1]) * rounds * (int(share[1]) if share else 100) / 100

@@ -10,15 +10,14 @@ from yolo_prune_check.report.claims.contrasts import (
     AFTER_LAST,
     NO_TRAINING,
     contrast,
-    effort,
     is_better,
     taken_as,
     training,
 )
 from yolo_prune_check.report.claims.deciding import fared
+from yolo_prune_check.report.claims.efforts import effort, equal_ways, unequal_ways
 from yolo_prune_check.report.claims.evidence import Evidence
 from yolo_prune_check.report.claims.ruling import Claim, Ruling, Verdict, undecided
-from yolo_prune_check.report.comparison.matrix import Comparison, final_score
 from yolo_prune_check.report.figures import count, difference, many, of, score
 from yolo_prune_check.report.measures import first_names
 from yolo_prune_check.report.paired import Outcome, compare
@@ -167,43 +166,15 @@ def _iterative(evidence: Evidence) -> Ruling:
     if measured is None:
         unequal = contrast(evidence, "fine_tune", training, AFTER_LAST, AFTER_EACH)
         if unequal is not None:
-            return _unequal(unequal.experiments)
+            return unequal_ways(unequal.experiments)
         missing = "an experiment that trains after each step, and as much after the last; it was not measured"
         return undecided(missing)
-    words = f"Training {_ways(measured.experiments, AFTER_EACH)} after each step, instead of "
-    words += f"{_ways(measured.experiments, AFTER_LAST)}: {measured.words}."
+    words = f"Training {equal_ways(measured.experiments, AFTER_EACH)} after each step, instead of "
+    words += f"{equal_ways(measured.experiments, AFTER_LAST)}: {measured.words}."
     untrained = contrast(evidence, "fine_tune", training, NO_TRAINING, AFTER_EACH)
     if untrained is not None:
         words += f" Instead of none at all: {untrained.words}."
     return Ruling(is_better(measured.difference), words, experiments=measured.experiments)
-
-
-def _unequal(experiments: tuple[Comparison, ...]) -> Ruling:
-    """Trainings that do not see as many images cannot be held against each other."""
-    each, last = (
-        " or ".join(f"{effort:g}" for effort in sorted(_efforts(experiments, way))) for way in (AFTER_EACH, AFTER_LAST)
-    )
-    words = (
-        f"Training after each step saw all images {each} times in all, training after the last {last} times: which of "
-        "the two is better says nothing of when to train. Needs an experiment in which both are equal: epochs × "
-        "fraction × steps."
-    )
-    return Ruling(Verdict.UNDECIDED, words, experiments=experiments)
-
-
-def _ways(experiments: tuple[Comparison, ...], way: str) -> str:
-    """How much is trained in one way, where the other way is trained as much; in words."""
-    equal = _efforts(experiments, AFTER_EACH) & _efforts(experiments, AFTER_LAST)
-    found = {record.fine_tune or "" for record in _going(experiments, way) if effort(record) in equal}
-    return " or ".join(sorted(found))
-
-
-def _efforts(experiments: tuple[Comparison, ...], way: str) -> set[float]:
-    return {effort(record) for record in _going(experiments, way) if final_score(record) is not None}
-
-
-def _going(experiments: tuple[Comparison, ...], way: str) -> list[Record]:
-    return [record for each in experiments for record in each.records if training(record) == way]
 
 
 CLAIMS = (
