@@ -13,7 +13,7 @@ from tests.train.tasks import write_classifier
 from tests.train.tiny import write_data
 from yolo_prune_check.run import measured as measured_module
 from yolo_prune_check.run import suggest as suggest_module
-from yolo_prune_check.run.suggested_spec import HEAD
+from yolo_prune_check.run.suggested_spec import HEAD, remove_own
 from yolo_prune_check.scores import Accuracy
 from yolo_prune_check.spec import load_spec
 
@@ -61,12 +61,16 @@ def test_where_nothing_holds_no_spec_is_written(command_line: CommandLine, monke
         return tuple(Accuracy(top1, 1.0, 0.5) for _ in job.trial.parts)
 
     monkeypatch.setattr(measured_module, "measure", broken)
+    for name in FILES[:2]:  # of a run that found one
+        Path(name).write_text(f"{HEAD}\nold: true\n", encoding="utf-8")
     ran = command_line(*COMMAND, "--max-accuracy-drop", "0")
     assert ran.code == 1, ran.err
     said = ran.out.replace("\n", " ")
     assert "Nothing that was tried stays within a drop of 0 of top-1 accuracy: no spec was written." in said
     assert "The least that a candidate loses, with one standard error, is 0.4000." in said
     assert [name for name in FILES if Path(name).exists()] == ["suggestion.md"]
+    assert "removed suggestion.prune.yaml, which an earlier run made" in ran.err
+    assert "removed suggestion.plan.yaml, which an earlier run made" in ran.err
 
 
 @pytest.mark.stress
@@ -125,6 +129,14 @@ def test_files_of_others_stay(command_line: CommandLine, name: str) -> None:
     assert ran.code == 2
     assert f"{name}: " in ran.err
     assert Path(name).read_text(encoding="utf-8") == "mine"
+
+
+def test_of_an_earlier_run_only_its_own_files_are_removed(tmp_path: Path) -> None:
+    own, other, none = (tmp_path / name for name in ("own.prune.yaml", "other.prune.yaml", "none.prune.yaml"))
+    own.write_text(f"{HEAD}\nold: true\n", encoding="utf-8")
+    other.write_text("mine", encoding="utf-8")
+    assert [remove_own(path) for path in (own, other, none)] == [True, False, False]
+    assert [path.exists() for path in (own, other, none)] == [False, True, False]
 
 
 @pytest.mark.stress

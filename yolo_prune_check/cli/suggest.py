@@ -236,12 +236,17 @@ def _checked(files: _Files, plan: Plan, found: Suggestion, made: Made, shown: Pr
 
 
 def _conclude(files: _Files, found: Suggestion, record: Record | None) -> None:
-    """Write the page, tell what came of it, and end."""
+    """Write the page, tell what came of it, and end; where no spec was written, none of an earlier run stays."""
     from yolo_prune_check.report.sensitivity.suggestion import conclusion, suggestion_page
+    from yolo_prune_check.run.suggested_spec import remove_own
     from yolo_prune_check.run.suggestion_record import Checked
 
     checked = None
-    if record is not None:
+    if record is None:
+        for path in (files.spec, files.plan):
+            if remove_own(path):
+                complain(f"removed {path}, which an earlier run made")
+    else:
         metrics = record.metrics
         before, after = metrics.scores_before, metrics.scores_after
         checked = Checked(before, after, record.passed, record.failures, record.checkpoint)
