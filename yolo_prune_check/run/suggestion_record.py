@@ -51,14 +51,12 @@ class Checked:
         after: Of the small model there.
         held: Whether the spec passed.
         failures: Why not.
-        checkpoint: The small model's file, as the run saved it.
     """
 
     before: Scores | None
     after: Scores | None
     held: bool
     failures: tuple[str, ...] = ()
-    checkpoint: str | None = None
 
     @property
     def drop(self) -> float | None:
