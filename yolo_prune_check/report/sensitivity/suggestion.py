@@ -115,8 +115,8 @@ def _four(value: float | None) -> str:
 def _holds(candidate: Candidate) -> str:
     if candidate.outcome == "unsafe":
         return f"{NO} unsafe, not run: {text(candidate.reason)}"
-    if candidate.outcome == "cannot be trained":
-        return f"{NO} cannot be trained: {text(candidate.reason)}"
+    if candidate.outcome in ("cannot be trained", "lost"):
+        return f"{NO} {candidate.outcome}: {text(candidate.reason)}"
     return YES if candidate.outcome == "holds" else NO
 
 
