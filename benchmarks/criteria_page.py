@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from tabulate import tabulate
 
 from benchmarks.setting import sentence
+from yolo_prune_check.report.paired import Outcome, leading
 from yolo_prune_check.report.plots.canvas import svg
 from yolo_prune_check.report.plots.curves import Curve, curves
-from yolo_prune_check.report.samples import Sample, pooled, score
+from yolo_prune_check.report.samples import Sample, score
 
 _SPREADS = {"group": "the same share of every group", "global": "one global ranking"}
-_BESIDE = 0.0005  # a difference that is not printed
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,10 @@ class Point:
 
 @dataclass(frozen=True)
 class Row:
-    """All seeds of one way to choose, at one share."""
+    """All seeds of one way to choose, at one share.
+
+    ``standing`` is ``best``, ``highest`` (of what nothing was repeated), ``tied`` with that, or nothing.
+    """
 
     criterion: str
     spread: str
@@ -65,6 +68,7 @@ class Row:
     params_left: float
     pruned: Sample
     tuned: Sample
+    standing: str
 
 
 def rows(points: Iterable[Point], cut: float) -> list[Row]:
@@ -73,6 +77,7 @@ def rows(points: Iterable[Point], cut: float) -> list[Row]:
     for point in points:
         if point.cut == cut:
             found.setdefault((point.criterion, point.spread), []).append(point)
+    standings = _standings(found)
     summed = [
         Row(
             criterion,
@@ -81,10 +86,27 @@ def rows(points: Iterable[Point], cut: float) -> list[Row]:
             sum(point.params_left for point in own) / len(own),
             _sample(point.pruned for point in own),
             _sample(point.tuned for point in own),
+            standings[criterion, spread],
         )
         for (criterion, spread), own in found.items()
     ]
     return sorted(summed, key=lambda row: -row.tuned.mean)
+
+
+def _standings(found: Mapping[tuple[str, str], Sequence[Point]]) -> dict[tuple[str, str], str]:
+    """The standing of each way to choose."""
+    outcomes = {way: {point.seed: Outcome(point.tuned, _model(point)) for point in own} for way, own in found.items()}
+    if not outcomes:
+        return {}
+    first = leading(outcomes)
+    standings = dict.fromkeys(outcomes, "") | dict.fromkeys(first.tied, "tied")
+    standings[first.leader] = "tied" if first.tied else "best" if first.tested else "highest"
+    return standings
+
+
+def _model(point: Point) -> tuple[float, ...]:
+    """What tells the small model of a point from others: all that was measured of it."""
+    return point.macs_left, point.params_left, point.pruned, point.tuned
 
 
 def _sample(values: Iterable[float]) -> Sample:
@@ -92,11 +114,6 @@ def _sample(values: Iterable[float]) -> Sample:
     if found is None:
         raise ValueError("nothing was measured")
     return found
-
-
-def is_tied(best: Sample, other: Sample) -> bool:
-    """Whether a mean is not farther below the best than the pooled spread of both."""
-    return best.mean - other.mean <= max(pooled(best, other) or 0.0, _BESIDE)
 
 
 def page(points: Sequence[Point], settings: Settings, image: str) -> str:
@@ -120,9 +137,11 @@ def page(points: Sequence[Point], settings: Settings, image: str) -> str:
         lines += ["", f"## {cut:.0%} of the MACs removed", "", _table(rows(points, cut)), "", _said(rows(points, cut))]
     lines += [
         "",
-        "± is the sample standard deviation over the seeds. *Best* has the largest mean after training; *tied* is what "
-        "is below it by no more than the pooled spread of both. Before training, only `random`, and `separability` by "
-        "its embedding, depend on the seed.",
+        "± is the sample standard deviation over the seeds. *Best* has the largest mean after training and is better "
+        "than every other: by a two-sided t-test of the differences of both with the same seed, at 5 %, with Holm's "
+        "correction for the number of comparisons. What the test does not tell from the largest mean is *tied* with "
+        "it, and then none is best; with one seed there is no test, and the largest is the *highest*. Before training, "
+        "only `random`, and `separability` by its embedding, depend on the seed.",
         "",
         f"{sentence()} Again: `python -m benchmarks.criteria --epochs {settings.epochs} --write docs/criteria.md`.",
     ]
@@ -130,7 +149,6 @@ def page(points: Sequence[Point], settings: Settings, image: str) -> str:
 
 
 def _table(found: Sequence[Row]) -> str:
-    best = found[0].tuned
     cells = [
         [
             f"`{row.criterion}`",
@@ -139,7 +157,7 @@ def _table(found: Sequence[Row]) -> str:
             f"{row.params_left:.1%}",
             score(row.pruned),
             score(row.tuned),
-            "**best**" if row is found[0] else "tied" if is_tied(best, row.tuned) else "",
+            "**best**" if row.standing == "best" else row.standing,
         ]
         for row in found
     ]
@@ -150,7 +168,13 @@ def _table(found: Sequence[Row]) -> str:
 def _said(found: Sequence[Row]) -> str:
     """How separability and chance stand."""
     best = found[0]
-    told = [f"Best: `{best.criterion}` by `{best.spread}`."]
+    tied = sum(row.standing == "tied" for row in found) - 1
+    highest = f"`{best.criterion}` by `{best.spread}`"
+    if best.standing == "tied":
+        others = f"{tied} other{'' if tied == 1 else 's'}"
+        told = [f"None is best: {highest} has the largest mean, and {others} cannot be told from it."]
+    else:
+        told = [f"{best.standing.capitalize()}: {highest}."]
     for name in ("separability", "random"):
         own = [row for row in found if row.criterion == name]
         if own and own[0] is not best:

@@ -7,8 +7,13 @@ import signal
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from yolo_prune_check.errors import UserError
+from yolo_prune_check.scores import MeanAveragePrecision
+
+if TYPE_CHECKING:
+    from yolo_prune_check.run.trial import Job
 
 
 @dataclass(frozen=True)
@@ -85,3 +90,10 @@ def takes_long(item: int) -> int:
         time.sleep(0.1)
     Path(f"end-{item}").touch()
     return item
+
+
+def measured_or_killed(job: Job) -> tuple[MeanAveragePrecision, ...]:
+    """Of a plan that leaves one channel of a layer the process is killed, as if memory ran out."""
+    if any(len(step.keep) == 1 for step in job.trial.plan.steps):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return tuple(MeanAveragePrecision(0.9, 0.8) for _ in job.trial.parts)

@@ -126,6 +126,16 @@ def test_a_model_with_other_parameters_than_predicted_is_not_written(
         (["--ratio", "1.5", "-o", "x.pt"], "must lie between 0 and 1: got 1.5"),
         (["--cut-macs", "0", "-o", "x.pt"], "--cut-macs: the share of MACs to save must lie between 0 and 1: got 0"),
         (["--cut-macs", "0.5", "--criterion", "taylor", "-o", "x.pt"], "this criterion needs data: got 'taylor'"),
+        (
+            ["--plan", "p.yaml", "--criterion", "taylor", "-o", "x.pt"],
+            "--criterion: a plan names the channels that stay, so nothing is chosen: got 'taylor'. "
+            "Leave out --criterion, or --plan.",
+        ),
+        (
+            ["--plan", "p.yaml", "--spread", "group", "-o", "x.pt"],
+            "--spread: a plan names the channels that stay, so nothing is chosen: got 'group'. "
+            "Leave out --spread, or --plan.",
+        ),
         (["--ratio", "0.5", "-o", "x.onnx"], "End it in .pt."),
         (["--ratio", "0.5", "-o", "nowhere/x.pt"], "there is no folder for this file"),
         (["--ratio", "0.5", "--fine-tune", "3", "-o", "x.pt"], "training needs data"),

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
@@ -19,7 +19,12 @@ import pytest
 from benchmarks.killed_run import write_few
 from tests.cli.conftest import CommandLine
 from tests.clusters import ROOT, cluster, end, free_port
-from yolo_prune_check.fanout import BACKENDS
+from yolo_prune_check.cli import run as run_module
+from yolo_prune_check.errors import UserError
+from yolo_prune_check.fanout import BACKENDS, LostError, fan_out
+from yolo_prune_check.plugin.fanned import Asked
+from yolo_prune_check.plugin.fanned import Ran as Answer
+from yolo_prune_check.progress import Progress
 
 IMAGES = 16
 TRAINED = """\
@@ -220,3 +225,26 @@ def test_without_a_cluster_nothing_runs_and_no_record_is_written(tmp_path: Path,
     assert ran.out == ""
     assert f"no cluster of Ray answers there ([Errno 111] Connection refused): got '{address}'" in ran.err
     assert not (tmp_path / "out").exists()
+
+
+def test_when_the_cluster_goes_away_what_is_finished_is_told_and_reported(
+    tmp_path: Path, command_line: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def goes_away(
+        function: Callable[[Asked], Answer], items: list[Asked], *, shown: Progress, **_: object
+    ) -> Iterator[tuple[int, Answer | LostError]]:
+        yield from fan_out(function, items[:1], jobs=1, shown=shown)
+        raise UserError("the cluster of dask went away", where="--address", value="tcp://here")
+
+    monkeypatch.setattr(run_module, "fan_out", goes_away)
+    scenarios = "".join(f"  - {{id: {name}, steps: [{{layer: 1.0, keep: 0-9}}]}}\n" for name in ("first", "second"))
+    (tmp_path / "x.prune.yaml").write_text(f"model: yolov8n-digits\nimgsz: 64\nscenarios:\n{scenarios}", "utf-8")
+    ran = command_line("run", "x.prune.yaml", "--report-dir", "out", "--predict-only", "--jobs", "2")
+    assert ran.code == 2
+    assert list(records(tmp_path)) == ["first.json"]
+    index = (tmp_path / "out/index.md").read_text(encoding="utf-8")
+    assert "first" in index
+    assert "1 scenario" in ran.out
+    assert "reports: out/index.md" in ran.out
+    assert ran.err.splitlines()[-2] == "given up: 1 of 2 scenarios finished"
+    assert ran.err.splitlines()[-1].endswith("--address: the cluster of dask went away: got 'tcp://here'.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from tests.train.tasks import write_classifier
 from tests.train.tiny import write_data
 from yolo_prune_check.run import measured as measured_module
 from yolo_prune_check.run import suggest as suggest_module
-from yolo_prune_check.run.suggested_spec import HEAD
+from yolo_prune_check.run.suggested_spec import HEAD, remove_own
 from yolo_prune_check.scores import Accuracy
 from yolo_prune_check.spec import load_spec
 
@@ -21,36 +22,42 @@ COMMAND = ("suggest", "cls.pt", "--data", "squares", "--imgsz", "32", "--ratios"
 FILES = ("suggestion.prune.yaml", "suggestion.plan.yaml", "suggestion.md")
 
 
-def test_it_finds_a_cut_that_holds_and_finds_it_again(
+def test_it_finds_a_cut_that_holds_and_the_commands_of_its_page_do_what_they_say(
     command_line: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(suggest_module, "TRIES", 3)
     write_classifier(Path())
-    left = Path(".suggestion.md.abcd1234.tmp")  # by a process that was killed while it wrote
+    spec, plan, _ = files = [Path("made") / name for name in FILES]
+    Path("made").mkdir()
+    left = Path("made/.suggestion.md.abcd1234.tmp")  # by a process that was killed while it wrote
     left.touch()
-    command = (*COMMAND, "--max-accuracy-drop", "0.3")
-    ran = command_line(*command)
+    ran = command_line(*COMMAND, "--max-accuracy-drop", "0.3", "-o", str(spec.absolute()))
     assert ran.code == 0, ran.err
     assert ": it held." in ran.out.replace("\n", " ")
-    first = {name: Path(name).read_bytes() for name in FILES}
-    (scenario,) = load_spec(FILES[0]).scenarios
+    first = [path.read_bytes() for path in files]
+    (scenario,) = load_spec(spec).scenarios
     assert scenario.expect.max_accuracy_drop == 0.3
     assert scenario.expect.min_macs_cut is not None
     assert scenario.expect.min_macs_cut > 0.2
     assert scenario.val_part == "2/2"
-    text = first[FILES[0]].decode()
-    assert text.startswith(HEAD)
-    assert (
-        "#   yolo-prune-check suggest cls.pt --data squares --max-accuracy-drop 0.3 --ratios 0.75 --imgsz 32\n" in text
+    text, page = first[0].decode(), first[2].decode()
+    again, check, make = re.findall(r"^yolo-prune-check (.+)$", page, re.MULTILINE)
+    assert text.startswith(f"{HEAD}\n#   yolo-prune-check {again}\n")
+    assert again == (
+        "suggest cls.pt --data squares --max-accuracy-drop 0.3 -o made/suggestion.prune.yaml --ratios 0.75 --imgsz 32"
     )
-    page = first[FILES[2]].decode()
     assert page.count("**taken**") == 1
     assert 3 <= page.count("| sensitivity") + page.count("| global") <= 6
+    assert ".yolo-prune-check" not in page
     assert not left.exists()
-    again = command_line(*command)
-    assert again.code == 0, again.err
-    assert counted(again.err)[0] == 0
-    assert {name: Path(name).read_bytes() for name in FILES} == first
+    repeated = command_line(*shlex.split(again))
+    assert repeated.code == 0, repeated.err
+    assert counted(repeated.err)[0] == 0
+    assert [path.read_bytes() for path in files] == first
+    assert check == f"run {spec}"
+    checked = command_line(*shlex.split(check), "--predict-only")
+    assert checked.code == 0, checked.err
+    assert f" --plan {plan} -o small.pt" in make
 
 
 def test_where_nothing_holds_no_spec_is_written(command_line: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -61,12 +68,16 @@ def test_where_nothing_holds_no_spec_is_written(command_line: CommandLine, monke
         return tuple(Accuracy(top1, 1.0, 0.5) for _ in job.trial.parts)
 
     monkeypatch.setattr(measured_module, "measure", broken)
+    for name in FILES[:2]:  # of a run that found one
+        Path(name).write_text(f"{HEAD}\nold: true\n", encoding="utf-8")
     ran = command_line(*COMMAND, "--max-accuracy-drop", "0")
     assert ran.code == 1, ran.err
     said = ran.out.replace("\n", " ")
     assert "Nothing that was tried stays within a drop of 0 of top-1 accuracy: no spec was written." in said
     assert "The least that a candidate loses, with one standard error, is 0.4000." in said
     assert [name for name in FILES if Path(name).exists()] == ["suggestion.md"]
+    assert "removed suggestion.prune.yaml, which an earlier run made" in ran.err
+    assert "removed suggestion.plan.yaml, which an earlier run made" in ran.err
 
 
 @pytest.mark.stress
@@ -127,6 +138,14 @@ def test_files_of_others_stay(command_line: CommandLine, name: str) -> None:
     assert Path(name).read_text(encoding="utf-8") == "mine"
 
 
+def test_of_an_earlier_run_only_its_own_files_are_removed(tmp_path: Path) -> None:
+    own, other, none = (tmp_path / name for name in ("own.prune.yaml", "other.prune.yaml", "none.prune.yaml"))
+    own.write_text(f"{HEAD}\nold: true\n", encoding="utf-8")
+    other.write_text("mine", encoding="utf-8")
+    assert [remove_own(path) for path in (own, other, none)] == [True, False, False]
+    assert [path.exists() for path in (own, other, none)] == [False, True, False]
+
+
 @pytest.mark.stress
 def test_the_shipped_detector_meets_its_budget_on_the_images_that_did_not_decide(command_line: CommandLine) -> None:
     ran = command_line("suggest", "yolov8n-digits", "--data", "digits", "--max-map-drop", "0.02", "--ratios", "0.5")
@@ -134,20 +153,8 @@ def test_the_shipped_detector_meets_its_budget_on_the_images_that_did_not_decide
     (scenario,) = load_spec(FILES[0]).scenarios
     assert scenario.expect.max_map_drop == 0.02
     assert ": it held." in ran.out.replace("\n", " ")
-    made = command_line("compact", "yolov8n-digits", "--imgsz", "128", "--plan", FILES[1], "-o", "small.pt")
-    assert made.code == 0, made.err
+    commands = re.findall(r"^yolo-prune-check (.+)$", Path(FILES[2]).read_text(encoding="utf-8"), re.MULTILINE)
+    for command in commands[1:]:  # run and compact
+        made = command_line(*shlex.split(command))
+        assert made.code == 0, made.err
     assert "saved small.pt" in made.err
-
-
-@pytest.mark.stress
-def test_candidates_are_trained_before_they_are_measured(command_line: CommandLine) -> None:
-    write_classifier(Path())
-    ran = command_line(*COMMAND, "--max-accuracy-drop", "0.3", "--fine-tune", "1", "--batch", "4")
-    assert ran.code in (0, 1), ran.err
-    (scenario,) = load_spec(FILES[0]).scenarios
-    assert scenario.fine_tune is not None
-    assert (scenario.fine_tune.epochs, scenario.fine_tune.after, scenario.fine_tune.batch) == (1, "last", 4)
-    page = Path(FILES[2]).read_text(encoding="utf-8")
-    assert "each candidate trained for 1 epoch" in page
-    assert not list(Path(".yolo-prune-check").rglob("training-*"))
-    assert page.count("| sensitivity") + page.count("| global") <= 12

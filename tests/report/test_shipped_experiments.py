@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
+from yolo_prune_check.report.claims.efforts import effort
 from yolo_prune_check.report.site import EXPERIMENT_TAG
 from yolo_prune_check.run import run
 from yolo_prune_check.run.events import ScenarioFinished
+from yolo_prune_check.run.finish import blank_record
 from yolo_prune_check.spec import Scenario, load_spec
+
+if TYPE_CHECKING:
+    from tests.report.conftest import Build
 
 ROOT = Path(__file__).parents[2]
 EPOCH_S, MEASURE_S, FIXED_S = 18.0, 2.3, 14.0
@@ -49,6 +56,13 @@ def test_both_trainings_see_equally_many_images() -> None:
             after[scenario.fine_tune.after].add(trained(scenario))
     assert after["each"] == after["last"]
     assert len(after["each"]) == 1
+
+
+def test_the_claims_read_from_records_how_much_is_trained(build: Build) -> None:
+    for scenario in scenarios():
+        blank = blank_record(scenario, verdict="safe", reasons=(), failures=(), agrees=True)
+        steps = tuple(build.step(index) for index in range(len(scenario.blocks or ())))
+        assert effort(replace(blank, steps=steps)) == pytest.approx(trained(scenario))
 
 
 def test_it_stays_below_forty_minutes_on_two_cores() -> None:

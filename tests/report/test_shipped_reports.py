@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from yolo_prune_check.report import RECORDS, load_records, write_reports
+from yolo_prune_check.report.comparison.effects import effects_of
+from yolo_prune_check.report.comparison.matrix import comparisons_of
 from yolo_prune_check.run.expectations import describe_expectation
 from yolo_prune_check.spec import load_spec
 
@@ -56,3 +58,13 @@ def test_shipped_records_are_those_of_the_shipped_specs() -> None:
         execution = scenario.execution if scenario.fuzz is None else "random"
         asked = (execution, scenario.blocks, layers, describe_expectation(scenario.expect))
         assert told == asked, f"{'::'.join(key)}: the spec has changed since it was run; {AGAIN}"
+
+
+def test_of_shipped_records_a_mask_and_an_adapter_end_alike() -> None:
+    records = [record for record in load_records(ROOT / "reports" / RECORDS) if record.suite == "every_execution"]
+    apart = {}
+    for comparison in comparisons_of(records):
+        effects = effects_of(comparison, "execution")
+        assert [effect.difference.equal for effect in effects if "group" not in (effect.first, effect.second)] == [1]
+        apart[comparison.first.base_id] = [effect.second for effect in effects if effect.difference.sample is not None]
+    assert apart == {"first-layers": ["group", "mask"], "one-layer": []}  # of one layer `group` computes the same too

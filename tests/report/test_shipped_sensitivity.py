@@ -28,3 +28,12 @@ def test_the_suggested_spec_is_that_of_the_page_and_of_the_plan() -> None:
     assert scenario.expect.min_macs_cut is not None
     assert abs(float(taken) / 100 - scenario.expect.min_macs_cut) < 0.0011
     assert (scenario.val_part, scenario.measure) == ("2/2", "last")
+
+
+def test_the_commands_of_the_suggestion_name_what_is_there() -> None:
+    commands = re.findall(r"^yolo-prune-check .+$", (SHIPPED / "suggestion.md").read_text("utf-8"), re.MULTILINE)
+    named = [Path(word) for command in commands for word in command.split() if word.endswith(".yaml")]
+    spec, plan = SHIPPED / "suggestion.prune.yaml", SHIPPED / "suggestion.plan.yaml"
+    assert [SHIPPED.parents[1] / path for path in named] == [spec, spec, plan]
+    for path in (spec, plan):
+        assert f"#   {commands[0]}" in path.read_text("utf-8").splitlines()

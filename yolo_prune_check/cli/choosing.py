@@ -35,12 +35,19 @@ class Spread(StrEnum):
 
 
 def check_choice(
-    criterion: Criterion | None, ratio: float | None, cut_macs: float | None, data: str | None, *, planned: bool
+    criterion: Criterion | None,
+    spread: Spread | None,
+    ratio: float | None,
+    cut_macs: float | None,
+    data: str | None,
+    *,
+    planned: bool,
 ) -> None:
     """Tell mistakes before anything is loaded.
 
     Raises:
-        UserError: What is to go is not said once, is no share, or the criterion needs data that are not named.
+        UserError: What is to go is not said once, is no share, or the criterion needs data that are not named; or a
+            plan says it, beside which a criterion or a spread would say nothing.
     """
     if [ratio is not None, cut_macs is not None, planned].count(True) != 1:
         hint = "Give `--plan FILE`, `--ratio 0.5` or `--cut-macs 0.5`."
@@ -49,6 +56,10 @@ def check_choice(
         raise UserError("the share of channels to remove must lie between 0 and 1", where="--ratio", value=ratio)
     if cut_macs is not None and not 0 < cut_macs < 1:
         raise UserError("the share of MACs to save must lie between 0 and 1", where="--cut-macs", value=cut_macs)
+    for option, chosen in (("--criterion", criterion), ("--spread", spread)):
+        if planned and chosen is not None:
+            what = "a plan names the channels that stay, so nothing is chosen"
+            raise UserError(what, where=option, value=chosen.value, hint=f"Leave out {option}, or --plan.")
     if criterion in NEED_DATA and data is None:
         hint = "Name a data set with `--data`."
         raise UserError("this criterion needs data", where="--criterion", value=criterion.value, hint=hint)

@@ -101,7 +101,7 @@ def compact(
 
     Example:  yolo-prune-check compact best.pt --ratio 0.5 --data my-data.yaml --fine-tune 10 -o small.pt
     """
-    check_choice(criterion, ratio, cut_macs, data, planned=plan is not None)
+    check_choice(criterion, spread, ratio, cut_macs, data, planned=plan is not None)
     _check_training(data, epochs)
     _check_out(out, model, plan)
     device = check_device(device, where="--device")

@@ -111,6 +111,7 @@ def run(
     done: dict[int, Record] = {}
     tried = TriedSoFar()
     interrupted = False
+    gone: UserError | None = None
     try:
         if jobs == 1 and backend is Place.LOCAL and address is None:
             ran = _in_turn(asked, shown, tried, as_json=as_json)
@@ -125,6 +126,8 @@ def run(
                     save_records([record], report_dir)  # at once: a run that is killed keeps what is done
     except KeyboardInterrupt:
         interrupted = True
+    except UserError as error:  # as of a cluster that went away: first what is finished is told
+        gone = error
     if done:
         in_order = [(done[index], scenarios[index]) for index in sorted(done)]
         _conclude(in_order, as_json=as_json, report_dir=report_dir, searched=[path for path in specs if path.is_dir()])
@@ -133,6 +136,10 @@ def run(
             complain(f"{asked[len(done)].name}: {tried.interrupted()}")
         complain(f"interrupted: {len(done)} of {many(len(scenarios), 'scenario')} finished")
         raise typer.Exit(Exit.INTERRUPTED)
+    if gone is not None:
+        if done:
+            complain(f"given up: {len(done)} of {many(len(scenarios), 'scenario')} finished")
+        raise gone
     code = exit_code(list(done.values()))
     if code:
         raise typer.Exit(code)

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -45,6 +45,9 @@ if TYPE_CHECKING:
     from yolo_prune_check.run.suggestion_record import Suggestion
     from yolo_prune_check.run.trial import Bench
 
+DEFAULT: Final = Path(f"suggestion{SUFFIX}")
+"""Where the spec goes if nothing is said."""
+
 
 def suggest(
     model: Model,
@@ -57,7 +60,7 @@ def suggest(
     ] = None,
     out: Annotated[
         Path, typer.Option("--out", "-o", metavar="FILE", help="Where the spec goes; a page and the plan beside it.")
-    ] = Path(f"suggestion{SUFFIX}"),
+    ] = DEFAULT,
     criterion: Annotated[
         Criterion, typer.Option("--criterion", help="Which channels go: the least important by it.")
     ] = Criterion.TAYLOR,
@@ -107,6 +110,7 @@ def suggest(
     options = {
         "--data": data,
         f"--{budget_name.replace('_', '-')}": f"{budget:g}",
+        "-o": None if files.spec == DEFAULT else files.spec,
         "--criterion": None if criterion is Criterion.TAYLOR else criterion.value,
         "--ratios": None if ratios is None else ",".join(f"{share:g}" for share in shares),
         "--imgsz": imgsz,
@@ -185,9 +189,11 @@ def _command(name: str, model: str, options: Mapping[str, object], flags: list[s
 
 
 class _Files:
-    """The spec, and the page and the plan beside it."""
+    """The spec, and the page and the plan beside it; relative to the working directory where they lie below it."""
 
     def __init__(self, out: Path) -> None:
+        here = Path.cwd()
+        out = out.relative_to(here) if out.is_relative_to(here) else out  # as commands on the page name it
         self.spec = out
         stem = out.name.removesuffix(SUFFIX)
         self.page = out.with_name(f"{stem}.md")
@@ -236,20 +242,29 @@ def _checked(files: _Files, plan: Plan, found: Suggestion, made: Made, shown: Pr
 
 
 def _conclude(files: _Files, found: Suggestion, record: Record | None) -> None:
-    """Write the page, tell what came of it, and end."""
+    """Write the page, tell what came of it, and end; where no spec was written, none of an earlier run stays."""
     from yolo_prune_check.report.sensitivity.suggestion import conclusion, suggestion_page
+    from yolo_prune_check.run.suggested_spec import remove_own
     from yolo_prune_check.run.suggestion_record import Checked
 
     checked = None
-    if record is not None:
+    if record is None:
+        for path in (files.spec, files.plan):
+            if remove_own(path):
+                complain(f"removed {path}, which an earlier run made")
+    else:
         metrics = record.metrics
         before, after = metrics.scores_before, metrics.scores_after
-        checked = Checked(before, after, record.passed, record.failures, record.checkpoint)
+        checked = Checked(before, after, record.passed, record.failures)
     sweep(files.page)
-    write_atomically(files.page, suggestion_page(found, checked, spec=files.spec.name, plan=files.plan.name))
+    make = f"{found.compact} {shlex.join(['--plan', str(files.plan), '-o', 'small.pt'])}"
+    check = shlex.join(["yolo-prune-check", "run", str(files.spec)])
+    write_atomically(files.page, suggestion_page(found, checked, check=check, make=make))
     say(wrapped(conclusion(found, checked), WIDTH))
-    if checked is not None:
-        say(f"spec: {files.spec}\nto make the file: {found.compact} --plan {files.plan} -o small.pt")
+    if record is not None:
+        if record.checkpoint:
+            say(f"small model: {record.checkpoint}")
+        say(f"spec: {files.spec}\nto make the file again: {make}")
     say(f"page: {files.page}")
     code = Exit.DIFFERS if record is None else exit_code([record])
     if code:

@@ -8,6 +8,7 @@ from yolo_prune_check.report import figures
 from yolo_prune_check.report.claims import Claim, Evidence, Ruling, Verdict, count_verdicts, decide_all, notes
 from yolo_prune_check.report.claims.evidence import channels, sources
 from yolo_prune_check.report.markdown import NONE, code, fold, link, page, slugs, table, text
+from yolo_prune_check.report.paired import SMALL
 from yolo_prune_check.report.site import CLAIMS as PAGE
 from yolo_prune_check.report.site import INDEX, Site
 from yolo_prune_check.report.wording import capital
@@ -18,7 +19,8 @@ _WIRING = "How the models are wired"
 _SHOWN = 3
 """A claim links at most this many deciding scenarios; the evidence gives the numbers of all."""
 
-_HOW = """\
+_SMALL = figures.score(SMALL)
+_HOW = f"""\
 Five documents by somebody who pruned YOLOv8 by trial and error are quoted here, claim by claim. Each verdict was \
 computed from the records of this report when the page was made; nobody typed it, and other evidence would change it.
 
@@ -26,11 +28,15 @@ computed from the records of this report when the page was made; nobody typed it
 - **refuted**: the evidence shows otherwise.
 - **true only under `mask`**: true if channels are set to zero and shapes stay; false if the layer is made narrower.
 - **true only under `local`**: true if one layer is made narrower and nothing else; false if it is masked.
-- **undecided**: the scenarios that would decide it were not carried out.
+- **undecided**: the scenarios that would decide it were not carried out, or too few to tell it from chance.
 
 Numbers are counts over the scenarios of the field notes, linked under *decided by*. What order, schedule and \
 training between steps do to accuracy is measured by experiments with several seeds: mean ± sample standard deviation \
-of the difference over pairs of scenarios that differ in nothing else."""
+of the difference over pairs of scenarios that differ in nothing else, with the 95 % interval of the mean by Student's \
+t. Such a claim is confirmed only by an interval that excludes 0, and refuted only by one that lies within \
+±{_SMALL}, or, of a claim that something is better, below +{_SMALL}; by a wider one it stays undecided. Pairs that \
+ended alike, with the same channels kept and the same scores to the last digit, tell nothing and are left out; copies \
+of a pair are counted once."""
 
 
 def claims_page(site: Site) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
@@ -42,19 +41,6 @@ def whole(values: Sequence[float | None]) -> Sample | None:
     """The sample of values all of which must be known; None if one is not."""
     known = [value for value in values if value is not None]
     return Sample.of(known) if len(known) == len(values) else None
-
-
-def pooled(one: Sample, other: Sample) -> float | None:
-    """The pooled spread of two samples; None where neither was measured twice.
-
-    >>> pooled(Sample(0.5, 0.3, 3), Sample(0.7, 0.4, 3))
-    0.3535533905932738
-    """
-    freedom = one.n + other.n - 2
-    if freedom == 0:
-        return None
-    squares = sum((each.n - 1) * each.spread**2 for each in (one, other) if each.spread is not None)
-    return math.sqrt(squares / freedom)
 
 
 def score(sample: Sample | None) -> str:

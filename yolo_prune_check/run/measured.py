@@ -47,6 +47,15 @@ def _many(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
+def _told_of(lost: Sequence[LostError], *, kept: int) -> LostError:
+    """One message for all that were given up, and for what was not in vain."""
+    first, more = lost[0], len(lost) - 1
+    where = f"{first.where} and {more:,} more" if more else first.where
+    rest = f" {kept:,} other{' was' if kept == 1 else 's were'} measured and {'is' if kept == 1 else 'are'} kept: the"
+    hint = f"{first.hint}{rest} same command tries again what is missing." if kept else first.hint
+    return LostError(first.what, where=where, hint=hint)
+
+
 class Measurements:
     """The folder in which the trials of one bench are kept; made by ``measuring``.
 
@@ -75,8 +84,8 @@ class Measurements:
             title: What the progress bar is called.
 
         Raises:
-            UserError: The model or the data cannot be used, or each process that worked on a trial died. What was
-                measured until then is kept.
+            UserError: The model or the data cannot be used. What was measured until then is kept.
+            LostError: Each process that worked on a trial died. All others are measured, and kept.
             KeyboardInterrupt: Ctrl-C; likewise.
         """
         keys = [self._key_of(trial) for trial in trials]
@@ -109,13 +118,15 @@ class Measurements:
     def _measured(self, todo: dict[str, Trial], title: str) -> dict[str, tuple[Scores, ...]]:
         keys, found, lost = list(todo), dict[str, tuple[Scores, ...]](), list[LostError]()
         jobs = [Job(trial, self._training(key) if trial.training else None) for key, trial in todo.items()]
+        # One alone is measured in this process, unless it is trained, for which memory may run out.
+        apart = any(job.folder is not None for job in jobs)
         for job in jobs:
             if job.folder is not None:
                 job.folder.mkdir(parents=True, exist_ok=True)
         outcomes = fan_out(
             measure,
             jobs,
-            jobs=min(self._hands.jobs, len(jobs)),
+            jobs=self._hands.jobs if apart else min(self._hands.jobs, len(jobs)),
             backend=self._hands.backend,
             address=self._hands.address,
             shown=self._shown,
@@ -131,7 +142,7 @@ class Measurements:
                     self.made += 1
                 advance(1)
         if lost:
-            raise lost[0]
+            raise _told_of(lost, kept=len(found))
         return found
 
     def _key_of(self, trial: Trial) -> str:

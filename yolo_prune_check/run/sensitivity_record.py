@@ -65,13 +65,13 @@ class UnitRecord:
 
     @property
     def known(self) -> tuple[Point, ...]:
-        """Points of which the drop is known."""
-        return tuple(point for point in self.points if point.drop is not None)
+        """Points at which something goes, and of which the drop is known."""
+        return tuple(point for point in self.points if point.status == "measured")
 
     @property
     def mean_drop(self) -> float:
-        """Over the points of which it is known; infinite where it is of none."""
-        drops = [point.drop for point in self.points if point.drop is not None]
+        """Over the points at which something goes; infinite where it is known of none."""
+        drops = [point.drop for point in self.known if point.drop is not None]
         return sum(drops) / len(drops) if drops else float("inf")
 
 

@@ -11,6 +11,7 @@ from yolo_prune_check.channels.graph import ChannelGraph
 from yolo_prune_check.channels.plan import Plan
 from yolo_prune_check.channels.predict import predict
 from yolo_prune_check.errors import UserError
+from yolo_prune_check.fanout import LostError
 from yolo_prune_check.run.families import Row, by_ranking, by_sensitivity
 from yolo_prune_check.run.halves import CHECK, DECIDE, mean_and_error
 from yolo_prune_check.run.measured import Measurements
@@ -104,6 +105,8 @@ class Search:
             scores = self.measured.one(trial, title)
         except TrainingError as failed:
             return Candidate(row.family, setting, "cannot be trained", macs_cut, params_cut, reason=failed.what)
+        except LostError as lost:
+            return Candidate(row.family, setting, "lost", macs_cut, params_cut, reason=lost.what)
         drops = [before.budgeted - after.budgeted for before, after in zip(self.dense, scores, strict=True)]
         mean, error = mean_and_error(drops[1:])
         outcome: Outcome = "holds" if mean + error <= self.budget else "loses too much"

@@ -84,16 +84,35 @@ def refuse_foreign_spec(path: Path) -> None:
     Raises:
         UserError: It would be.
     """
-    if not path.exists():
-        return
-    try:
-        with path.open(encoding="utf-8", errors="replace") as file:
-            ours = file.readline().rstrip("\n") == HEAD
-    except OSError as error:
-        raise UserError(f"it cannot be read ({error.strerror})", where=str(path)) from error
-    if not ours:
+    if path.exists() and not _is_own(path):
         hint = "Name another file with `--out`, or move this one."
         raise UserError("it would be overwritten, and was not made by `suggest`", where=str(path), hint=hint)
+
+
+def remove_own(path: Path) -> bool:
+    """Remove a file that an earlier run of ``suggest`` made; what anybody else wrote stays.
+
+    Returns:
+        Whether there was one.
+
+    Raises:
+        UserError: It cannot be read or removed.
+    """
+    if not path.exists() or not _is_own(path):
+        return False
+    try:
+        path.unlink()
+    except OSError as error:
+        raise UserError(f"it cannot be removed ({error.strerror})", where=str(path)) from error
+    return True
+
+
+def _is_own(path: Path) -> bool:
+    try:
+        with path.open(encoding="utf-8", errors="replace") as file:
+            return file.readline().rstrip("\n") == HEAD
+    except OSError as error:
+        raise UserError(f"it cannot be read ({error.strerror})", where=str(path)) from error
 
 
 def _head(made: Made, candidate: Candidate) -> list[str]:

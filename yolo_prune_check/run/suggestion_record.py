@@ -9,7 +9,7 @@ from yolo_prune_check.scores import Scores
 
 Family = Literal["sensitivity", "global"]
 """By a threshold for what each part costs alone; or by one ranking of all channels."""
-Outcome = Literal["holds", "loses too much", "unsafe", "cannot be trained"]
+Outcome = Literal["holds", "loses too much", "unsafe", "cannot be trained", "lost"]
 
 
 @dataclass(frozen=True)
@@ -20,14 +20,14 @@ class Candidate:
         family: How it came about.
         setting: Of ``sensitivity`` the threshold: each part loses the largest tested ratio of which the own drop is at
             most this; of ``global`` the share that goes of all that can.
-        outcome: ``unsafe`` is predicted, and was not run.
+        outcome: ``unsafe`` is predicted, and was not run; ``lost``: each process that worked on it died.
         macs_cut: Share of the multiply-accumulates saved, as predicted.
         params_cut: Share of the parameters.
         scores: On the deciding half as a whole; None where it was not run.
         drop: What is lost there of the score that budgets limit.
         mean_drop: On average over the folds of that half.
         error: The standard error of this mean.
-        reason: Why it is unsafe, or cannot be trained.
+        reason: Why it is unsafe, cannot be trained, or is lost.
     """
 
     family: Family
@@ -51,14 +51,12 @@ class Checked:
         after: Of the small model there.
         held: Whether the spec passed.
         failures: Why not.
-        checkpoint: The small model's file, as the run saved it.
     """
 
     before: Scores | None
     after: Scores | None
     held: bool
     failures: tuple[str, ...] = ()
-    checkpoint: str | None = None
 
     @property
     def drop(self) -> float | None:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from statistics import fmean
 
 from yolo_prune_check.report.claims.evidence import Evidence
-from yolo_prune_check.report.comparison.effects import Effect, effect_between
-from yolo_prune_check.report.comparison.matrix import Comparison, final_score
-from yolo_prune_check.report.figures import many
-from yolo_prune_check.report.samples import difference
+from yolo_prune_check.report.claims.ruling import Verdict
+from yolo_prune_check.report.comparison.matrix import Comparison, outcome
+from yolo_prune_check.report.figures import score
+from yolo_prune_check.report.paired import SMALL, Difference, Outcome, compare
 from yolo_prune_check.run.record import Record
 
 
@@ -19,32 +19,58 @@ class Contrast:
     """The effect of one way instead of another, over all experiments that tried both.
 
     Attributes:
-        effect: The difference, over pairs of scenarios that differ in nothing else; ``second`` less ``first``.
+        difference: Over pairs of scenarios that differ in nothing else; the second way less the first.
         measure: What the score is called.
         experiments: The experiments.
     """
 
-    effect: Effect
+    difference: Difference
     measure: str
     experiments: tuple[Comparison, ...]
 
     @property
-    def is_better(self) -> bool:
-        """Whether the second way scores higher by more than the spread."""
-        return self.effect.is_clear and self.effect.difference.mean > 0
-
-    @property
     def words(self) -> str:
-        """The numbers: ``mAP50-95 changes by +0.004 ± 0.010 (27 pairs), within the spread``."""
-        sample = self.effect.difference
-        if sample.spread is None:
-            how = "of which no spread is known"
-        else:
-            how = "more than the spread" if self.effect.is_clear else "within the spread"
-        return f"{self.measure} changes by {difference(sample)} ({many(sample.n, 'pair')}), {how}"
+        """The numbers: ``mAP50-95 changes by +0.004 ± 0.010 (27 pairs, 95 % interval …), not told apart``."""
+        found = self.difference
+        if found.sample is None:
+            return f"no pair can tell, {found.left_out}"
+        told = [f"{self.measure} changes by {found.words}", taken_as(found)]
+        return "; ".join(filter(None, [", ".join(told), found.left_out]))
 
 
-def contrast(evidence: Evidence, axis: str, way: Callable[[Record], str], first: str, second: str) -> Contrast | None:
+def taken_as(found: Difference) -> str:
+    """What a difference shows, in words."""
+    if found.p is None:
+        return "of which no spread is known"
+    if found.is_small:
+        return f"less than {score(SMALL)}"
+    return "more than chance" if found.is_clear else "not told apart"
+
+
+def matters(found: Difference) -> Verdict:
+    """Rule on "this matters": refuted only by an interval that lies within a small difference, not by a wide one."""
+    if found.is_small:
+        return Verdict.REFUTED
+    return Verdict.CONFIRMED if found.is_clear else Verdict.UNDECIDED
+
+
+def is_better(found: Difference) -> Verdict:
+    """Rule on "the second is better": refuted where the whole interval lies below a small difference."""
+    if found.interval is None:
+        return Verdict.UNDECIDED
+    if found.interval[1] < SMALL:
+        return Verdict.REFUTED
+    return Verdict.CONFIRMED if found.is_clear and found.interval[0] > 0 else Verdict.UNDECIDED
+
+
+def contrast(
+    evidence: Evidence,
+    axis: str,
+    way: Callable[[Record], str],
+    first: str,
+    second: str,
+    alike: Callable[[Record], Hashable] = lambda _: None,
+) -> Contrast | None:
     """Compare two ways in all experiments that have both; None if none has.
 
     Args:
@@ -53,23 +79,30 @@ def contrast(evidence: Evidence, axis: str, way: Callable[[Record], str], first:
         way: Which way a record goes.
         first: One way.
         second: The other.
+        alike: What else must be equal in a pair.
     """
-    scores: dict[str, dict[tuple[str, ...], list[float]]] = {first: {}, second: {}}
+    found: dict[str, dict[Hashable, list[Outcome]]] = {first: {}, second: {}}
     used: list[Comparison] = []
     for number, comparison in enumerate(evidence.experiments):
         others = [name for name in (*comparison.axes, *comparison.seeds) if name.partition(".")[0] != axis]
-        ways = set()
+        tried: dict[str, set[Hashable]] = {first: set(), second: set()}
         for record in comparison.records:
-            score = final_score(record)
-            if score is not None and way(record) in scores:
-                ways.add(way(record))
-                rest = (str(number), *(record.axes[name] for name in others))
-                scores[way(record)].setdefault(rest, []).append(score)
-        if len(ways) == 2:
+            known = outcome(record)
+            if known is not None and way(record) in found:
+                rest = (number, alike(record), *(record.axes[name] for name in others))
+                tried[way(record)].add(rest)
+                found[way(record)].setdefault(rest, []).append(known)
+        if tried[first] & tried[second]:
             used.append(comparison)
-    means = {each: {rest: fmean(known) for rest, known in found.items()} for each, found in scores.items()}
-    effect = effect_between(axis, first, second, means)
-    return None if effect is None or not used else Contrast(effect, used[0].measure, tuple(used))
+    one, other = ({rest: _together(known) for rest, known in found[each].items()} for each in (first, second))
+    difference = compare(one, other)
+    return None if difference is None else Contrast(difference, used[0].measure, tuple(used))
+
+
+def _together(outcomes: list[Outcome]) -> Outcome:
+    """Of several records that go one way under the same conditions, the mean; copies are counted once."""
+    different = list(dict.fromkeys(outcomes))
+    return Outcome(fmean(each.score for each in different), frozenset(each.model for each in different))
 
 
 def order(record: Record) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from itertools import combinations
 
 from yolo_prune_check.report.claims import notes
-from yolo_prune_check.report.claims.contrasts import contrast, order, schedule
+from yolo_prune_check.report.claims.contrasts import contrast, matters, order, schedule
 from yolo_prune_check.report.claims.deciding import (
     broken_blocks,
     fared,
@@ -225,12 +225,12 @@ def _order_matters(evidence: Evidence) -> Ruling:
         told_more = "What order does to accuracy was not measured in an experiment."
     else:
         told_more = f"In an experiment, front to back instead of back to front: {measured.words}."
-    matters = measured is not None and measured.effect.is_clear
+    by_score = Verdict.UNDECIDED if measured is None else matters(measured.difference)
     experiments = () if measured is None else measured.experiments
     if not pairs:
         if measured is None:
             return undecided("one plan carried out in two orders")
-        return Ruling(Verdict.CONFIRMED if matters else Verdict.REFUTED, told_more, experiments=experiments)
+        return Ruling(by_score, told_more, experiments=experiments)
     differ = [pair for pair in pairs if len({(record.verdict, bool(breaks(record))) for record in pair}) > 1]
     told = []
     for pair in differ or pairs:
@@ -240,7 +240,7 @@ def _order_matters(evidence: Evidence) -> Ruling:
             for record in pair
         ]
         told.append(f"{code(pair[0].execution)}: {', '.join(ends)}")
-    verdict = Verdict.CONFIRMED if differ or matters else Verdict.REFUTED
+    verdict = Verdict.CONFIRMED if differ else by_score
     members = [record for pair in differ or pairs for record in pair]
     scenarios = tuple(record for i, record in enumerate(members) if record not in members[:i])
     words = (

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+from statistics import fmean
+
 from yolo_prune_check.report.claims import notes
-from yolo_prune_check.report.claims.contrasts import AFTER_EACH, AFTER_LAST, NO_TRAINING, contrast, training
+from yolo_prune_check.report.claims.contrasts import (
+    AFTER_EACH,
+    AFTER_LAST,
+    NO_TRAINING,
+    contrast,
+    is_better,
+    taken_as,
+    training,
+)
 from yolo_prune_check.report.claims.deciding import fared
+from yolo_prune_check.report.claims.efforts import effort, equal_ways, unequal_ways
 from yolo_prune_check.report.claims.evidence import Evidence
 from yolo_prune_check.report.claims.ruling import Claim, Ruling, Verdict, undecided
 from yolo_prune_check.report.figures import count, difference, many, of, score
 from yolo_prune_check.report.measures import first_names
+from yolo_prune_check.report.paired import Outcome, compare
 from yolo_prune_check.report.tally import phantoms
 from yolo_prune_check.run.record import Record, StepRecord
 
@@ -91,51 +103,78 @@ def _absorbed(evidence: Evidence) -> Ruling:
 
 
 def _helps(evidence: Evidence) -> Ruling:
-    records = evidence.tried(
-        "mask",
-        lambda record: any(step.scores_pruned is not None and step.scores_tuned is not None for step in record.steps),
-    ).records
-    pairs = [
-        (step.scores_pruned.first, step.scores_tuned.first)
-        for record in records
-        for step in record.steps
-        if step.scores_pruned is not None and step.scores_tuned is not None
-    ]
-    if not pairs:
+    """By plans, since the steps of one plan are no repetitions, and by an experiment: either may refute it."""
+    changes = [(record, _by_training(record)) for record in evidence.tried("mask").records]
+    records = tuple(record for record, steps in changes if steps)
+    if not records:
         return undecided("mAP right after pruning beside mAP after fine-tuning")
-    before = sum(pair[0] for pair in pairs) / len(pairs)
-    after = sum(pair[1] for pair in pairs) / len(pairs)
+    pairs = [pair for _, steps in changes for pair in steps]
+    before, after = fmean(pair[0] for pair in pairs), fmean(pair[1] for pair in pairs)
     better = sum(pair[1] > pair[0] for pair in pairs)
+    by_plan = compare(*(_means(evidence, moment) for moment in (0, 1)))
     words = (
         f"Mean {first_names(records)} over {many(len(pairs), 'masked step')} went from {score(before)} to "
         f"{score(after)} ({difference(before, after)}); {better} became better. Widths did not change: it adapts to "
         "silent channels."
     )
+    verdicts = []
+    if by_plan is not None:
+        words += f" By plan it changes by {by_plan.words}, {taken_as(by_plan)}."
+        verdicts.append(is_better(by_plan))
     measured = contrast(evidence, "fine_tune", training, NO_TRAINING, AFTER_EACH)
     if measured is None:
         words += " What it does to whole plans was not measured in an experiment."
-        return Ruling(Verdict.CONFIRMED if after > before else Verdict.REFUTED, words, records)
+        return Ruling(_any_refutes(verdicts), words, records)
     words += f" In an experiment, training after each step instead of none: {measured.words}."
-    helps = after > before and measured.effect.difference.mean > 0
-    return Ruling(Verdict.CONFIRMED if helps else Verdict.REFUTED, words, records, experiments=measured.experiments)
+    verdicts.append(is_better(measured.difference))
+    return Ruling(_any_refutes(verdicts), words, records, experiments=measured.experiments)
+
+
+def _by_training(record: Record) -> list[tuple[float, float]]:
+    """Of each step that was trained, the score right after pruning and that after training."""
+    return [
+        (step.scores_pruned.first, step.scores_tuned.first)
+        for step in record.steps
+        if step.scores_pruned is not None and step.scores_tuned is not None
+    ]
+
+
+def _means(evidence: Evidence, moment: int) -> dict[tuple[str, str], Outcome]:
+    """Of each masked plan that was trained, the mean over its steps, before (0) or after (1) training."""
+    found = {}
+    for record in evidence.tried("mask").records:
+        steps = _by_training(record)
+        if steps:
+            kept = frozenset((step.layer, step.keep) for step in record.steps)
+            found[record.spec, record.id] = Outcome(
+                fmean(pair[moment] for pair in steps), (kept, moment, tuple(pair[moment] for pair in steps))
+            )
+    return found
+
+
+def _any_refutes(verdicts: list[Verdict]) -> Verdict:
+    """What refutes goes before what confirms."""
+    for word in (Verdict.REFUTED, Verdict.CONFIRMED):
+        if word in verdicts:
+            return word
+    return Verdict.UNDECIDED
 
 
 def _iterative(evidence: Evidence) -> Ruling:
     """Against as much training at the end: what is asked is whether it must be between the steps."""
-    measured = contrast(evidence, "fine_tune", training, AFTER_LAST, AFTER_EACH)
+    measured = contrast(evidence, "fine_tune", training, AFTER_LAST, AFTER_EACH, alike=effort)
     if measured is None:
+        unequal = contrast(evidence, "fine_tune", training, AFTER_LAST, AFTER_EACH)
+        if unequal is not None:
+            return unequal_ways(unequal.experiments)
         missing = "an experiment that trains after each step, and as much after the last; it was not measured"
         return undecided(missing)
-    ways = [
-        next(record.fine_tune for record in measured.experiments[0].records if training(record) == way)
-        for way in (AFTER_EACH, AFTER_LAST)
-    ]
-    words = f"Training {ways[0]} after each step, instead of {ways[1]}: {measured.words}."
+    words = f"Training {equal_ways(measured.experiments, AFTER_EACH)} after each step, instead of "
+    words += f"{equal_ways(measured.experiments, AFTER_LAST)}: {measured.words}."
     untrained = contrast(evidence, "fine_tune", training, NO_TRAINING, AFTER_EACH)
     if untrained is not None:
         words += f" Instead of none at all: {untrained.words}."
-    verdict = Verdict.CONFIRMED if measured.is_better else Verdict.REFUTED
-    return Ruling(verdict, words, experiments=measured.experiments)
+    return Ruling(is_better(measured.difference), words, experiments=measured.experiments)
 
 
 CLAIMS = (

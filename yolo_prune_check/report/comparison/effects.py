@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from yolo_prune_check.report.comparison.matrix import Comparison, final_score
-from yolo_prune_check.report.samples import Sample
+from yolo_prune_check.report.comparison.matrix import Comparison, outcome
+from yolo_prune_check.report.paired import Difference, Outcome, compare, corrected
 
 
 @dataclass(frozen=True)
@@ -18,52 +19,37 @@ class Effect:
         first: Its one value.
         second: Its other value.
         difference: Score with the second less score with the first, over all pairs of records that agree in every
-            other axis, seeds among them.
-        higher: In how many of these pairs the second scores higher.
+            other axis, seeds among them; its p is corrected for all two values of the axis.
     """
 
     axis: str
     first: str
     second: str
-    difference: Sample
-    higher: int
-
-    @property
-    def is_clear(self) -> bool:
-        """Whether the mean difference is larger than the spread of the differences."""
-        spread = self.difference.spread
-        return spread is not None and abs(self.difference.mean) > spread
+    difference: Difference
 
 
 def effects_of(comparison: Comparison, axis: str) -> tuple[Effect, ...]:
     """The effects of each two values of an axis; of values that no pair of measured records has, none."""
-    scores: dict[str, dict[tuple[str, ...], float]] = {value: {} for value in comparison.values(axis)}
+    found: dict[str, dict[tuple[str, ...], Outcome]] = {value: {} for value in comparison.values(axis)}
     others = [name for name in (*comparison.axes, *comparison.seeds) if name != axis]
     for record in comparison.records:
-        score = final_score(record)
-        if score is not None:
-            scores[record.axes[axis]][tuple(record.axes[name] for name in others)] = score
-    found = (effect_between(axis, one, other, scores) for one, other in combinations(scores, 2))
-    return tuple(effect for effect in found if effect is not None)
+        known = outcome(record)
+        if known is not None:
+            found[record.axes[axis]][tuple(record.axes[name] for name in others)] = known
+    pairs = [
+        (one, other, difference)
+        for one, other in combinations(found, 2)
+        if (difference := compare(found[one], found[other])) is not None
+    ]
+    held = corrected([difference for _, _, difference in pairs])
+    return tuple(Effect(axis, one, other, held[index]) for index, (one, other, _) in enumerate(pairs))
 
 
-def effect_between(
-    axis: str, first: str, second: str, scores: dict[str, dict[tuple[str, ...], float]]
-) -> Effect | None:
-    """The effect of one value instead of another.
-
-    Args:
-        axis: The axis.
-        first: One value.
-        second: The other.
-        scores: For each value, the score at the end by the values of all other axes.
-    """
-    one, other = scores[first], scores[second]
-    differences = [other[rest] - one[rest] for rest in sorted(one.keys() & other.keys())]
-    sample = Sample.of(differences)
-    return None if sample is None else Effect(axis, first, second, sample, sum(each > 0 for each in differences))
-
-
-def largest(effects: tuple[Effect, ...]) -> Effect | None:
+def largest(effects: Sequence[Effect]) -> Effect | None:
     """The effect with the largest mean difference, either way; of those that are clear, if any is."""
-    return max(effects, key=lambda effect: (effect.is_clear, abs(effect.difference.mean)), default=None)
+    return max(effects, key=_size, default=None)
+
+
+def _size(effect: Effect) -> tuple[bool, float]:
+    sample = effect.difference.sample
+    return effect.difference.is_clear, -1.0 if sample is None else abs(sample.mean)

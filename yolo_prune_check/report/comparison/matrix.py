@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from yolo_prune_check.report.paired import Outcome
 from yolo_prune_check.report.samples import Sample, whole
 from yolo_prune_check.report.tally import VERDICTS
 from yolo_prune_check.run.record import Record, StepRecord
@@ -182,6 +183,15 @@ def done(record: Record) -> tuple[StepRecord, ...]:
 def final_score(record: Record) -> float | None:
     """The number that budgets limit, of the final model; None where the plan broke."""
     return budgeted(record.metrics.scores_after)
+
+
+def outcome(record: Record) -> Outcome | None:
+    """The score at the end, and the model that has it: channels that are left, and all scores to the last digit."""
+    score = final_score(record)
+    if score is None:
+        return None
+    kept = frozenset((step.layer, step.keep) for step in done(record))
+    return Outcome(score, (kept, record.metrics.scores_after))
 
 
 def budgeted(scores: Scores | None) -> float | None:

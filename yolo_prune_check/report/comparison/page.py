@@ -13,6 +13,7 @@ from yolo_prune_check.report.comparison.standing import RULE, Standing
 from yolo_prune_check.report.comparison.words import conclusion, effect_rows, effect_sentence, name
 from yolo_prune_check.report.glossary import glossary
 from yolo_prune_check.report.markdown import NONE, YES, code, columns, fold, link, page, table, text
+from yolo_prune_check.report.paired import LEVEL, SMALL
 from yolo_prune_check.report.samples import score
 from yolo_prune_check.report.setting import gpus, part, pixels, shown_model, shown_path
 from yolo_prune_check.report.site import INDEX, Compared, Site, relative
@@ -37,9 +38,15 @@ _SAME: tuple[Callable[[Record], str], ...] = (
     lambda record: f"seed {record.seed}",
 )
 """What may be the same in all records of a matrix."""
-_EFFECTS = """\
+_SMALL = figures.score(SMALL)
+_EFFECTS = f"""\
 All else equal: each pair are two records that agree in every other axis, the seed among them. The difference is the \
-score at the end with the second value less that with the first, as mean ± spread over the pairs."""
+score at the end with the second value less that with the first, as mean ± sample standard deviation over the pairs, \
+with the 95 % interval of the mean by Student's t. *p* is how often chance alone makes as large a mean, with Holm's \
+correction for all two values of the axis; below {LEVEL:g} they are *different*. Where the whole interval lies within \
+±{_SMALL}, the difference is *less than {_SMALL}*, and does not matter. All else is *not told apart*: neither shown to \
+differ nor to be equal. Pairs that *ended alike*, with the same channels kept and the same scores to the last digit, \
+tell nothing of the axis and are left out; pairs that are copies of another in the same way are counted once."""
 _LONG = 40
 """A table with more rows than this is folded."""
 
@@ -142,10 +149,11 @@ def _axes(comparison: Comparison) -> list[str]:
     parts = ["## What each axis changes", _EFFECTS] if comparison.axes else []
     for axis in comparison.axes:
         effects = effects_of(comparison, axis)
-        names = [axis, f"difference of {comparison.measure}", "pairs", "second is higher", "taken as"]
+        change = f"difference of {comparison.measure}"
+        names = [axis, change, "95 % interval", "p", "pairs", "second is higher", "taken as"]
         parts += [f"### {code(axis)}", effect_sentence(comparison, axis)]
         if effects:
-            parts.append(table(names, effect_rows(effects), right=names[1:4]))
+            parts.append(table(names, effect_rows(effects), right=names[1:6]))
     return parts
 
 

@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from yolo_prune_check.report.comparison.matrix import Combination, Comparison
-from yolo_prune_check.report.samples import Sample, pooled
-
-_ALIKE = 0.0005
-"""A difference of scores that is not printed."""
+from yolo_prune_check.report.comparison.matrix import Combination, Comparison, outcome
+from yolo_prune_check.report.paired import leading
 
 RULE = """\
-*Best* is the combination with the largest mean score at the end. One is *tied* with it if the difference of the two \
-means is not larger than their pooled spread (the root of the mean of both variances over the seeds, weighted by \
-n - 1). A combination that is unsafe or partial with any seed, or has no score at the end, cannot win. Where all that \
-can win are tied, none is called best; where nothing was repeated with other seeds, there is no spread, and the \
-largest score is called *highest* only."""
+*Best* is the combination with the largest mean score at the end, if it is better than every other one that can win: \
+by a two-sided t-test of the differences of both with the same seed, at 5 %, with Holm's correction for the number of \
+combinations that it is compared to. One that the test does not tell from it is *tied* with it; then none is called \
+best. Seeds that made the very same two models count once. A combination that is unsafe or partial with any seed, or \
+has no score at the end, cannot win. Where no two seeds made different models, there is nothing to test, and the \
+largest score is called *highest* only. With few seeds only what is far apart can be told apart."""
 
 
 @dataclass(frozen=True)
@@ -26,9 +24,10 @@ class Standing:
     Attributes:
         candidates: Those that can win: safe with every seed, and measured at the end.
         leader: The candidate with the largest mean score at the end; None if there is no candidate.
-        tied: Candidates that the leader is not better than by more than the pooled spread.
+        tied: Candidates that the leader cannot be told from.
         front: Candidates to which no other is preferable in both MACs and score; empty where all have the same MACs.
-        repeated: Whether any candidate was measured with several seeds, so that a spread is known.
+        repeated: Whether seeds made different models, so that it can be told what is chance.
+        p: Of the leader's comparisons the largest p, corrected; None where nothing was repeated.
     """
 
     candidates: tuple[Combination, ...]
@@ -36,24 +35,30 @@ class Standing:
     tied: tuple[Combination, ...]
     front: tuple[Combination, ...]
     repeated: bool
+    p: float | None
 
     @classmethod
     def of(cls, comparison: Comparison) -> Standing:
         """By the rule that pages print."""
-        scored = [(each, each.final) for each in comparison.combinations if each.is_safe]
-        known = [(each, final) for each, final in scored if final is not None]
-        if not known:
-            return cls((), None, (), (), repeated=False)
-        leader, best = max(known, key=lambda pair: pair[1].mean)
-        tied = tuple(each for each, final in known if each is not leader and _is_tied(best, final))
-        candidates = tuple(each for each, _ in known)
-        repeated = any(final.n > 1 for _, final in known)
-        return cls(candidates, leader, tied, _front(candidates), repeated)
+        candidates = tuple(each for each in comparison.combinations if each.is_safe and each.final is not None)
+        if not candidates:
+            return cls((), None, (), (), repeated=False, p=None)
+        outcomes = {
+            index: {
+                tuple(record.axes[name] for name in comparison.seeds): known
+                for record in each.records
+                if (known := outcome(record)) is not None
+            }
+            for index, each in enumerate(candidates)
+        }
+        found = leading(outcomes)
+        tied = tuple(candidates[index] for index in found.tied)
+        return cls(candidates, candidates[found.leader], tied, _front(candidates), found.tested, found.p)
 
     @property
     def winner(self) -> Combination | None:
         """The combination that may be called best; None where chance could have made it so."""
-        return self.leader if self.repeated and not self.all_tied else None
+        return self.leader if self.repeated and not self.tied else None
 
     @property
     def all_tied(self) -> bool:
@@ -64,8 +69,10 @@ class Standing:
         """How one combination stands, in a word or two; nothing of those that are merely behind."""
         if combination not in self.candidates:
             return "cannot win"
-        if combination is self.leader and not self.all_tied:
-            return "best" if self.winner is not None else "highest"
+        if combination is self.winner:
+            return "best"
+        if combination is self.leader and not self.repeated and not self.all_tied:
+            return "highest"
         alone = len(self.candidates) == 1
         return "tied" if not alone and (combination in self.tied or combination is self.leader) else ""
 
@@ -81,10 +88,6 @@ def dominant(points: Sequence[tuple[float, float]]) -> list[int]:
         for index, (cost, score) in enumerate(points)
         if not any(c <= cost and s >= score and (c < cost or s > score) for c, s in points)
     ]
-
-
-def _is_tied(best: Sample, other: Sample) -> bool:
-    return best.mean - other.mean <= max(pooled(best, other) or 0.0, _ALIKE)
 
 
 def _front(candidates: Sequence[Combination]) -> tuple[Combination, ...]:

@@ -8,7 +8,8 @@ from yolo_prune_check.report import figures
 from yolo_prune_check.report.comparison.effects import Effect, effects_of, largest
 from yolo_prune_check.report.comparison.matrix import Combination, Comparison
 from yolo_prune_check.report.comparison.standing import Standing
-from yolo_prune_check.report.markdown import code
+from yolo_prune_check.report.markdown import NONE, code
+from yolo_prune_check.report.paired import SMALL, between, chance, not_counted
 from yolo_prune_check.report.samples import difference, score
 
 _NAMED = 2
@@ -31,18 +32,21 @@ def _standing(comparison: Comparison, standing: Standing) -> str:
     others = len(standing.candidates) - 1
     if not others:
         return f"Only {name(leader)} is safe with every seed: {scored}"
-    if len(standing.tied) == others:
+    if standing.all_tied:
         both = "Both combinations are" if others == 1 else f"All {others + 1} combinations that can win are"
         highest = f"the highest {measure} at the end is {score(leader.final)}, of {name(leader)}"
         return f"{both} tied, so that none is best: {highest}"
     if not standing.repeated:
         scored = f"{name(leader)} has the highest {measure} at the end, {score(leader.final)}"
-        return f"{scored}; with a single seed it is not known whether that is chance"
-    tied = f"tied with {_names(standing.tied)}" if standing.tied else "tied with no other"
-    beaten = others - len(standing.tied)
+        once = "since every seed made the same models" if comparison.seeds else "with a single seed"
+        return f"{scored}; {once} it is not known whether that is chance"
+    if standing.tied:
+        scored = f"{name(leader)} has the highest {measure} at the end, {score(leader.final)}"
+        return f"None is best: {scored}, but cannot be told from {_names(standing.tied)}"
+    beaten = "the other" if others == 1 else f"each of the other {others}"
     return (
-        f"{name(leader)} is best: {measure} {score(leader.final)} at the end, {tied}, and better than "
-        f"{'the other' if beaten == 1 else f'the other {beaten}'} by more than the spread"
+        f"{name(leader)} is best: {measure} {score(leader.final)} at the end, better than {beaten} by more than "
+        f"chance ({chance(standing.p)})"
     )
 
 
@@ -60,36 +64,63 @@ def effect_sentence(comparison: Comparison, axis: str) -> str:
     if most is None:
         why = "no two records that differ in nothing else have scores at the end"
         return f"What {code(axis)} changes is not known: {why}."
-    sample = most.difference
-    how = (
-        f"{code(most.second)} instead of {code(most.first)} changes {comparison.measure} by {difference(sample)} "
-        f"({figures.many(sample.n, 'pair')})"
-    )
-    if sample.spread is None:
+    return f"{_found(comparison, axis, most, effects)}{_left_out(effects)}"
+
+
+def _found(comparison: Comparison, axis: str, most: Effect, effects: Sequence[Effect]) -> str:
+    found = most.difference
+    if found.sample is None:
+        return f"{code(axis)} changes nothing here: both scenarios of every pair ended alike."
+    how = f"{code(most.second)} instead of {code(most.first)} changes {comparison.measure} by {found.words}"
+    if found.p is None:
         return f"{how}: one pair, of which no spread is known."
-    if most.is_clear:
-        return f"{code(axis)} matters: {how}, more than the spread."
-    return f"{code(axis)} makes no difference that is larger than its spread: {how} at most."
+    if found.is_clear:
+        if found.is_small:
+            return (
+                f"{code(axis)} changes little: {how}, which is more than chance and less than {figures.score(SMALL)}."
+            )
+        return f"{code(axis)} matters: {how}, which is more than chance."
+    if all(effect.difference.is_small for effect in effects):
+        return f"{code(axis)} makes no difference of {figures.score(SMALL)} or more: {how} at most."
+    return f"Whether {code(axis)} matters cannot be told from this: {how} at most, as chance could make."
+
+
+def _left_out(effects: Sequence[Effect]) -> str:
+    """What no effect counts, and why."""
+    equal = sum(effect.difference.equal for effect in effects)
+    copies = sum(effect.difference.copies for effect in effects)
+    told = not_counted(equal, copies)
+    return f" Not counted: {told}." if told else ""
 
 
 def effect_rows(effects: Sequence[Effect]) -> list[list[str]]:
-    """A row for each effect: its values, mean difference, in how many pairs the second is higher, how to take it."""
+    """A row for each effect: its values, mean difference, interval, p, pairs, how many are higher, how to take it."""
+    return [_effect_row(effect) for effect in effects]
+
+
+def _effect_row(effect: Effect) -> list[str]:
+    found = effect.difference
+    pairs = 0 if found.sample is None else found.sample.n
     return [
-        [
-            f"{code(effect.first)} → {code(effect.second)}",
-            difference(effect.difference),
-            figures.count(effect.difference.n),
-            figures.of(effect.higher, effect.difference.n),
-            _taken_as(effect),
-        ]
-        for effect in effects
+        f"{code(effect.first)} → {code(effect.second)}",
+        NONE if found.sample is None else difference(found.sample),
+        NONE if found.interval is None else between(found.interval),
+        chance(found.p).removeprefix("p = ").removeprefix("p ") or NONE,
+        figures.count(pairs),
+        figures.of(found.higher, pairs),
+        _taken_as(effect),
     ]
 
 
 def _taken_as(effect: Effect) -> str:
-    if effect.difference.spread is None:
+    found = effect.difference
+    if found.sample is None:
+        return "ended alike"
+    if found.p is None:
         return "a single pair"
-    return "more than the spread" if effect.is_clear else "within the spread"
+    if found.is_small:
+        return f"less than {figures.score(SMALL)}"
+    return "different" if found.is_clear else "not told apart"
 
 
 def name(combination: Combination) -> str:

@@ -6,20 +6,20 @@ from typing import Final
 
 from yolo_prune_check.report import figures
 from yolo_prune_check.report.markdown import NO, NONE, YES, block, code, page, table, text
-from yolo_prune_check.report.setting import absolute, shown_path
+from yolo_prune_check.report.setting import shown_path
 from yolo_prune_check.run.suggestion_record import Candidate, Checked, Suggestion
 
 _FAMILIES: Final = {"sensitivity": "threshold", "global": "share of all that can go"}
 
 
-def suggestion_page(found: Suggestion, checked: Checked | None, *, spec: str, plan: str) -> str:
+def suggestion_page(found: Suggestion, checked: Checked | None, *, check: str, make: str) -> str:
     """The page, in Markdown.
 
     Args:
         found: The search.
         checked: What came of the chosen one; None if none was chosen.
-        spec: Name of the spec beside the page.
-        plan: Name of the plan beside the page.
+        check: The command that runs the spec again.
+        make: The command that makes the small model's file.
     """
     measure = found.dense.budgeted_name
     return page(
@@ -29,7 +29,7 @@ def suggestion_page(found: Suggestion, checked: Checked | None, *, spec: str, pl
         "## Candidates",
         _rules(found, measure),
         _table(found, measure),
-        *_next(found, checked, spec, plan),
+        *_next(checked, check, make),
     )
 
 
@@ -115,21 +115,17 @@ def _four(value: float | None) -> str:
 def _holds(candidate: Candidate) -> str:
     if candidate.outcome == "unsafe":
         return f"{NO} unsafe, not run: {text(candidate.reason)}"
-    if candidate.outcome == "cannot be trained":
-        return f"{NO} cannot be trained: {text(candidate.reason)}"
+    if candidate.outcome in ("cannot be trained", "lost"):
+        return f"{NO} {candidate.outcome}: {text(candidate.reason)}"
     return YES if candidate.outcome == "holds" else NO
 
 
-def _next(found: Suggestion, checked: Checked | None, spec: str, plan: str) -> tuple[str, ...]:
+def _next(checked: Checked | None, check: str, make: str) -> tuple[str, ...]:
     if checked is None:
         return ()
-    saved = checked.checkpoint
-    there = f"The run saved the small model as {code(saved)}. " if saved and not absolute(saved) else ""
     return (
         "## Use it",
-        f"{there}To check it again, and to make the small model's file from the plan:",
-        block(
-            f"yolo-prune-check run {spec}\n{found.compact} --plan {plan} -o small.pt",
-            "console",
-        ),
+        "To check it again, and to make the small model's file from the plan, in the folder in which the command above "
+        "was given:",
+        block(f"{check}\n{make}", "console"),
     )

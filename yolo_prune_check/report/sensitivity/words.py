@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import takewhile
 from typing import Final
 
 from yolo_prune_check.report import figures
-from yolo_prune_check.run.sensitivity_record import Sensitivity, UnitRecord
+from yolo_prune_check.run.sensitivity_record import Point, Sensitivity, UnitRecord
 
 CHEAP: Final = 0.01
 """The largest drop that is called cheap."""
@@ -14,20 +15,24 @@ HURTS: Final = 0.05
 
 
 def verdict(unit: UnitRecord) -> str:
-    """Cheap, up to which ratio it is, whether it hurts at once, or that it can only be known to be unsafe."""
+    """Cheap, up to which ratio it is, whether it hurts at once, or that it can only be known to be unsafe.
+
+    Ratios at which nothing goes say nothing.
+    """
     known = unit.known
     if not known:
-        return "unsafe"
-    cheap = [point for point in known if point.drop is not None and point.drop <= CHEAP]
-    if len(cheap) == len(known):
+        return "unsafe" if any(point.status == "unsafe" for point in unit.points) else "nothing goes"
+    tried = [point for point in unit.points if point.ratio >= known[0].ratio]
+    cheap = list(takewhile(_is_cheap, tried))
+    if len(cheap) == len(tried):
         return "cheap"
-    first = known[0].drop or 0.0
-    if first > HURTS:
-        return "hurts"
-    if first <= CHEAP:
-        rest = next(index for index, point in enumerate(known) if point.drop is not None and point.drop > CHEAP)
-        return f"cheap up to {percent(known[rest - 1].ratio)}"
-    return "costs"
+    if cheap:
+        return f"cheap up to {percent(cheap[-1].ratio)}"
+    return "hurts" if (known[0].drop or 0.0) > HURTS else "costs"
+
+
+def _is_cheap(point: Point) -> bool:
+    return point.drop is not None and point.drop <= CHEAP
 
 
 def percent(ratio: float) -> str:
@@ -39,8 +44,8 @@ def thresholds_in_words(measure: str) -> str:
     """How the words are used."""
     return (
         f"**cheap**: no drop above {CHEAP:g} of {measure} at any ratio; **cheap up to** a ratio: none above {CHEAP:g} "
-        f"until there; **hurts**: more than {HURTS:g} at the smallest ratio; **costs**: between the two; **unsafe**: "
-        "no ratio could be run."
+        f"until there, and more, or unsafe, at the next; **hurts**: more than {HURTS:g} at the smallest ratio; "
+        "**costs**: between the two; **unsafe**: no ratio could be run. Ratios at which nothing goes do not count."
     )
 
 
@@ -54,6 +59,13 @@ def summary(found: Sensitivity) -> str:
         word = verdict(unit)
         word = "cheap up to a ratio" if word.startswith("cheap up") else word
         counts[word] = counts.get(word, 0) + 1
-    order = {"cheap": "cheap", "cheap up to a ratio": "cheap up to a ratio", "costs": "cost", "hurts": "hurt"}
-    told = [f"{counts[word]} {said}" for word, said in (order | {"unsafe": "unsafe"}).items() if word in counts]
+    order = {
+        "cheap": "cheap",
+        "cheap up to a ratio": "cheap up to a ratio",
+        "costs": "cost",
+        "hurts": "hurt",
+        "unsafe": "unsafe",
+        "nothing goes": "of which nothing goes",
+    }
+    told = [f"{counts[word]} {said}" for word, said in order.items() if word in counts]
     return f"{figures.many(len(found.units), noun)}: {', '.join(told)}"

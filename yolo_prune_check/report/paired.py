@@ -1,0 +1,189 @@
+"""What pairs of measurements tell: by how much one way differs from another, and whether chance could do as much.
+
+The one rule of "different", "tied" and "best" in all pages: a two-sided t-test of paired differences, at 5 %, with
+Holm's correction where several pairs of ways are compared at once.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final, Generic, TypeVar
+
+from scipy.special import stdtr, stdtrit
+
+from yolo_prune_check.report import figures
+from yolo_prune_check.report.samples import Sample
+from yolo_prune_check.report.samples import difference as with_spread
+
+LEVEL: Final = 0.05
+"""What differs by chance is called different this often, over all comparisons that are made at once."""
+SMALL: Final = 0.01
+"""A difference of scores that does not matter."""
+_ALIKE: Final = 0.0005
+"""A difference of scores that is not printed."""
+_DIGITS: Final = 9
+"""Decimals of a difference; what is beyond comes from the rounding of floats."""
+
+Name = TypeVar("Name", bound=Hashable)
+Key = TypeVar("Key", bound=Hashable)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A score, and what tells its model from others: two of the same ``model`` are one measurement, made twice."""
+
+    score: float
+    model: Hashable
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What a second way changes, over pairs that differ in nothing else.
+
+    Attributes:
+        sample: Score of the second less that of the first; None where no pair can tell.
+        higher: In how many of these pairs the second scores higher.
+        equal: Pairs left out because both ended alike: in the same model, which cannot tell.
+        copies: Pairs left out because both of their models are those of another pair.
+        p: How often chance alone makes at least as much of a difference; None of fewer than two pairs.
+    """
+
+    sample: Sample | None
+    higher: int
+    equal: int
+    copies: int
+    p: float | None
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """The 95 % interval of the mean difference, by Student's t, for this comparison alone; None where p is."""
+        if self.sample is None or self.sample.spread is None:
+            return None
+        freedom, error = self.sample.n - 1, self.sample.spread / math.sqrt(self.sample.n)
+        half = float(stdtrit(freedom, 1 - LEVEL / 2)) * error
+        return self.sample.mean - half, self.sample.mean + half
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether it is more than chance makes."""
+        return self.p is not None and self.p < LEVEL and self.sample is not None and abs(self.sample.mean) >= _ALIKE
+
+    @property
+    def is_small(self) -> bool:
+        """Whether the whole interval lies within what does not matter: a test of equivalence."""
+        return self.interval is not None and self.interval[0] > -SMALL and self.interval[1] < SMALL
+
+    @property
+    def words(self) -> str:
+        """The numbers: ``+0.004 ± 0.010 (27 pairs, 95 % interval 0.000 to +0.008, p = 0.048)``."""
+        if self.sample is None:
+            return f"nothing ({self.left_out})"
+        told = [figures.many(self.sample.n, "pair")]
+        if self.interval is not None:
+            told += [f"95 % interval {between(self.interval)}", chance(self.p)]
+        return f"{with_spread(self.sample)} ({', '.join(told)})"
+
+    @property
+    def left_out(self) -> str:
+        """How many pairs were left out, and why; nothing where none was."""
+        told = not_counted(self.equal, self.copies)
+        return f"left out: {told}" if told else ""
+
+
+def not_counted(equal: int, copies: int) -> str:
+    """Pairs that tell nothing, and why: ``9 pairs that ended alike, and 1 pair that is a copy of another``."""
+    told = []
+    if equal:
+        told.append(f"{figures.many(equal, 'pair')} that ended alike")
+    if copies:
+        told.append(f"{figures.many(copies, 'pair')} that {'is a copy' if copies == 1 else 'are copies'} of another")
+    return ", and ".join(told)
+
+
+def compare(first: Mapping[Key, Outcome], second: Mapping[Key, Outcome]) -> Difference | None:
+    """The difference of two ways, over what both were tried on; None where that is nothing.
+
+    Args:
+        first: By all that must be equal in a pair, such as the seed, what came of the one way.
+        second: What came of the other.
+    """
+    shared = [key for key in first if key in second]
+    if not shared:
+        return None
+    unequal = [(first[key], second[key]) for key in shared if first[key] != second[key]]
+    different = list(dict.fromkeys(unequal))
+    changes = [round(other.score - one.score, _DIGITS) for one, other in different]
+    sample = Sample.of(changes)
+    higher = sum(change > 0 for change in changes)
+    return Difference(sample, higher, len(shared) - len(unequal), len(unequal) - len(different), _p(sample))
+
+
+def corrected(found: Sequence[Difference]) -> tuple[Difference, ...]:
+    """The same differences with p by Holm's correction, over those that can be tested at all."""
+    tested = sorted((each.p, index) for index, each in enumerate(found) if each.p is not None)
+    given, least = list(found), 0.0
+    for rank, (p, index) in enumerate(tested):
+        least = max(least, min(1.0, p * (len(tested) - rank)))
+        given[index] = replace(given[index], p=least)
+    return tuple(given)
+
+
+@dataclass(frozen=True)
+class Leading(Generic[Name]):
+    """Which of several ways scores highest, and which of the others cannot be told from it.
+
+    Attributes:
+        leader: The one with the highest mean.
+        tied: The others that the test does not tell from it.
+        tested: Whether any other was measured often enough to be tested; if not, ``tied`` are those that score alike.
+        p: The largest of the corrected p of its comparisons; None where none was tested.
+    """
+
+    leader: Name
+    tied: tuple[Name, ...]
+    tested: bool
+    p: float | None
+
+
+def leading(outcomes: Mapping[Name, Mapping[Key, Outcome]]) -> Leading[Name]:
+    """Compare the one with the highest mean to each other one, with Holm's correction over these comparisons.
+
+    Args:
+        outcomes: Of each way, what came of it by seed; of at least one way.
+    """
+    means = {name: Sample.of(each.score for each in known.values()) for name, known in outcomes.items()}
+    known = {name: sample.mean for name, sample in means.items() if sample is not None}
+    leader = max(known, key=lambda name: known[name])
+    others = [name for name in known if name != leader]
+    pairs = [compare(outcomes[name], outcomes[leader]) for name in others]
+    differences = corrected([Difference(None, 0, 0, 0, None) if pair is None else pair for pair in pairs])
+    by_chance = [each.p for each in differences if each.p is not None]
+    if by_chance:
+        tied = [name for name, each in zip(others, differences, strict=True) if not each.is_clear]
+    else:
+        tied = [name for name in others if known[leader] - known[name] < _ALIKE]
+    return Leading(leader, tuple(tied), bool(by_chance), max(by_chance, default=None))
+
+
+def between(interval: tuple[float, float]) -> str:
+    """An interval of differences as it is printed."""
+    low, high = interval
+    return f"{figures.difference(0.0, low)} to {figures.difference(0.0, high)}"
+
+
+def chance(p: float | None) -> str:
+    """A p as it is printed: ``p = 0.021``, ``p < 0.001``."""
+    if p is None:
+        return ""
+    return "p < 0.001" if p < 0.001 else f"p = {figures.score(p)}"
+
+
+def _p(sample: Sample | None) -> float | None:
+    if sample is None or sample.spread is None:
+        return None
+    if sample.spread == 0:
+        return 1.0 if sample.mean == 0 else 0.0
+    t = abs(sample.mean) / (sample.spread / math.sqrt(sample.n))
+    return float(2 * stdtr(sample.n - 1, -t))
