@@ -11,8 +11,6 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Generic, TypeVar
 
-from scipy.special import stdtr, stdtrit
-
 from yolo_prune_check.report import figures
 from yolo_prune_check.report.samples import Sample
 from yolo_prune_check.report.samples import difference as with_spread
@@ -61,6 +59,8 @@ class Difference:
         """The 95 % interval of the mean difference, by Student's t, for this comparison alone; None where p is."""
         if self.sample is None or self.sample.spread is None:
             return None
+        from scipy.special import stdtrit  # here, so that the command line starts without NumPy
+
         freedom, error = self.sample.n - 1, self.sample.spread / math.sqrt(self.sample.n)
         half = float(stdtrit(freedom, 1 - LEVEL / 2)) * error
         return self.sample.mean - half, self.sample.mean + half
@@ -185,5 +185,7 @@ def _p(sample: Sample | None) -> float | None:
         return None
     if sample.spread == 0:
         return 1.0 if sample.mean == 0 else 0.0
+    from scipy.special import stdtr
+
     t = abs(sample.mean) / (sample.spread / math.sqrt(sample.n))
     return float(2 * stdtr(sample.n - 1, -t))
