@@ -81,7 +81,7 @@ def test_a_layer_that_earlier_steps_made_narrower(tmp_path: Path, scope: str) ->
 @pytest.mark.parametrize("criterion", ["taylor", "separability"])
 def test_by_group_and_global_with_data(tmp_path: Path, criterion: str) -> None:
     for scope in ("group", "global"):
-        more = "    execution: group\n    blocks: [1, 2]\n    layers: first\n"
+        more = "    blocks: [1, 2]\n    layers: first\n"
         text = few_digits(tmp_path / scope) + select(f"criterion: {criterion}, ratio: 0.3, scope: {scope}", more)
         record = record_of(tmp_path, text)
         assert record.passed, record.failures
@@ -105,8 +105,7 @@ def test_independent_choices_are_made_in_one_pass(
     passes: list[int] = []
     for module, name in ((choosing, "collect"), (survivors, "collect"), (gradients, "training_batches")):
         monkeypatch.setattr(module, name, _counted(getattr(module, name), passes))
-    how = "    execution: group\n    schedule: independent\n"
-    choice = select(f"criterion: {criterion}, ratio: 0.3, scope: {scope}", how)
+    choice = select(f"criterion: {criterion}, ratio: 0.3, scope: {scope}", "    schedule: independent\n")
     together = record_of(tmp_path, few_digits(tmp_path) + "    blocks: [1, 2, 3]\n    layers: first\n" + choice)
     assert len(passes) == 1
     assert together.passed, together.failures
