@@ -105,7 +105,7 @@ def _saving(graph: ChannelGraph, plan: Callable[[Decimal], Plan], wanted: Decima
         raise UserError(
             "so much cannot be saved",
             value=f"{wanted:%} of the multiply-accumulates",
-            hint=f"At most {most:.1%} can go so; lower the floor, or leave out rounding, for a little more.",
+            hint=f"At most {most:.1%} can go so.",
         )
     for _ in range(_HALVINGS):
         middle = (few + many) / 2
