@@ -66,7 +66,9 @@ def compact(
         typer.Option("--data", metavar="DATA", help="Measure on this data set: a name, a YAML, a folder of classes."),
     ] = None,
     imgsz: Annotated[int | None, typer.Option("--imgsz", callback=is_image_size, help=OWN_SIZE)] = None,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of what is random in the choice, and of the training.")] = 0,
+    seed: Annotated[
+        int, typer.Option("--seed", min=0, help="Seed of what is random in the choice, and of the training.")
+    ] = 0,
     device: Annotated[str, typer.Option("--device", metavar="DEVICE", help=DEVICE)] = "cpu",
     workers: Annotated[
         int | None,
