@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from tests.report.conftest import Build
 
 ROOT = Path(__file__).parents[2]
-EPOCH_S, MEASURE_S, FIXED_S = 18.0, 2.3, 14.0
-"""Seconds on one core: an epoch of all images, one measurement of mAP, and choosing, proof and file of a scenario."""
 
 
 @pytest.fixture(autouse=True)
@@ -63,14 +61,6 @@ def test_the_claims_read_from_records_how_much_is_trained(build: Build) -> None:
         blank = blank_record(scenario, verdict="safe", reasons=(), failures=(), agrees=True)
         steps = tuple(build.step(index) for index in range(len(scenario.blocks or ())))
         assert effort(replace(blank, steps=steps)) == pytest.approx(trained(scenario))
-
-
-def test_it_stays_below_forty_minutes_on_two_cores() -> None:
-    seconds = 0.0
-    for scenario in scenarios():
-        tuned = 0 if scenario.fine_tune is None else 5 if scenario.fine_tune.after == "each" else 1
-        seconds += FIXED_S + MEASURE_S * (5 + tuned) + EPOCH_S * trained(scenario)
-    assert seconds / 2 < 40 * 60
 
 
 def test_it_can_be_predicted(tmp_path: Path) -> None:
