@@ -15,6 +15,8 @@ from yolo_prune_check.report.plots.curves import Curve, curves
 from yolo_prune_check.report.samples import Sample, score
 
 _SPREADS = {"group": "the same share of every group", "global": "one global ranking"}
+UNTOUCHED = "untouched"
+"""Stands for a criterion where nothing is removed."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class Point:
 
     Attributes:
         criterion: By which its channels were chosen.
-        spread: Whether every group lost the same share, or one ranking decided.
+        spread: Whether every group or every layer lost the same share, or one ranking decided.
         cut: The share of the MACs that was to go.
         seed: Of the training, and of what is random in the choice.
         macs_left: Share of the untouched model's MACs.
@@ -42,6 +44,7 @@ class Point:
         before: mAP50-95 of the untouched model.
         pruned: Of the small one before any training.
         tuned: After it.
+        setting: What of the criterion was not as usual.
     """
 
     criterion: str
@@ -53,6 +56,7 @@ class Point:
     before: float
     pruned: float
     tuned: float
+    setting: str = ""
 
 
 @dataclass(frozen=True)
@@ -69,14 +73,15 @@ class Row:
     pruned: Sample
     tuned: Sample
     standing: str
+    setting: str = ""
 
 
 def rows(points: Iterable[Point], cut: float) -> list[Row]:
     """The ways to choose at one share, the best after training first."""
-    found: dict[tuple[str, str], list[Point]] = {}
+    found: dict[tuple[str, str, str], list[Point]] = {}
     for point in points:
         if point.cut == cut:
-            found.setdefault((point.criterion, point.spread), []).append(point)
+            found.setdefault((point.criterion, point.spread, point.setting), []).append(point)
     standings = _standings(found)
     summed = [
         Row(
@@ -86,14 +91,15 @@ def rows(points: Iterable[Point], cut: float) -> list[Row]:
             sum(point.params_left for point in own) / len(own),
             _sample(point.pruned for point in own),
             _sample(point.tuned for point in own),
-            standings[criterion, spread],
+            standings[criterion, spread, setting],
+            setting,
         )
-        for (criterion, spread), own in found.items()
+        for (criterion, spread, setting), own in found.items()
     ]
     return sorted(summed, key=lambda row: -row.tuned.mean)
 
 
-def _standings(found: Mapping[tuple[str, str], Sequence[Point]]) -> dict[tuple[str, str], str]:
+def _standings(found: Mapping[tuple[str, str, str], Sequence[Point]]) -> dict[tuple[str, str, str], str]:
     """The standing of each way to choose."""
     outcomes = {way: {point.seed: Outcome(point.tuned, _model(point)) for point in own} for way, own in found.items()}
     if not outcomes:
