@@ -4,13 +4,16 @@ Run with ``python -m benchmarks.criteria [--jobs 2] [--write docs/criteria.md]``
 ``yolov8n-digits`` in two ways, the same share of every group and one global ranking, until 30, 50 and 70 % of the MACs
 are gone. The small model is measured as it is, and after the same training for each seed. At 50 %, so are choices layer
 by layer, and those of separability with other settings. The untouched model is trained alike, too: what a small one
-gains by more training is no merit of its criterion. What is measured is kept, so that a run that was stopped goes on.
+gains by more training is no merit of its criterion. Rankings of all layers by weights are tried at the smallest share
+alone. What is measured is kept, so that a run that was stopped goes on.
 """
 
 from __future__ import annotations
 
 import argparse
 import copy
+import shlex
+import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -78,7 +81,8 @@ class Task:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure what is not known yet, write the page."""
     options = _parser().parse_args(arguments)
-    settings = Settings(MODEL, DATA, IMGSZ, options.epochs, options.fraction)
+    command = shlex.join(["python", "-m", "benchmarks.criteria", *(sys.argv[1:] if arguments is None else arguments)])
+    settings = Settings(MODEL, DATA, IMGSZ, options.epochs, command, options.fraction)
     setting = {"code": fingerprint(ROOMS), "epochs": str(options.epochs), "fraction": str(options.fraction)}
     known = Store(options.store, {**versions(), **setting}, Point)
     missing = [task for task in tasks(options) if not known.has(task.criterion, task.part)]
@@ -101,12 +105,19 @@ def tasks(options: argparse.Namespace) -> Iterator[Task]:
         for cut in options.cuts:
             for criterion in options.criteria:
                 for spread in options.spreads:
+                    if spread == "global" and cut > min(options.cuts) and _is_in_units_of_its_layer(criterion):
+                        continue
                     yield Task(criterion, spread, cut, seed, *every)
                 if cut == CLOSER and criterion in BY_LAYER:
                     yield Task(criterion, "layer", cut, seed, *every)
             if cut == CLOSER and "separability" in options.criteria and "group" in options.spreads:
                 for setting in GROUPINGS:
                     yield Task("separability", "group", cut, seed, *every, setting)
+
+
+def _is_in_units_of_its_layer(criterion: str) -> bool:
+    """Whether it looks at weights alone, whose sizes say little from layer to layer: the smallest cut shows it."""
+    return CRITERIA[criterion].needs == "weights" and not CRITERIA[criterion].comparable
 
 
 def plan_of(task: Task, dense: nn.Module, graph: ChannelGraph) -> Plan:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import repeat
 from typing import Any, Final
 
 import numpy as np
@@ -27,6 +28,7 @@ from yolo_prune_check.spec.fields import Distance, Embedding, Survivor
 
 _WITHOUT_KNEE = 0.5  # share of channels removed where nothing says how many
 _DIGITS = 4
+_BLOCK = 64  # channels that are described at once: in float64, which takes several times what they take as they are
 
 PREFERENCES: Final[Mapping[Survivor, str | None]] = {"medoid": None, "weight": "l2", "gamma": "gamma"}
 """The criterion that says which channel of a cluster stays."""
@@ -120,15 +122,18 @@ def profile(
     Raises:
         UserError: Fewer than two classes have two objects each.
     """
-    statistics = class_statistics(values, labels)
+    blocks = [values[:, start : start + _BLOCK] for start in range(0, values.shape[1], _BLOCK)]
+    statistics = [class_statistics(block, labels) for block in blocks]
+    measure = DISTANCES[distance]
+    features = np.concatenate([measure(*each) for each in zip(blocks, repeat(labels), statistics)])
     # Sums of a convolution differ in the last bits between numbers of threads and processors, and t-SNE and the knee
     # make much of little: what is no difference to the eye must not decide which channels stay.
-    features = DISTANCES[distance](values, labels, statistics).round(_DIGITS)
+    features = features.round(_DIGITS)
     zero: NDArray[np.bool_] = ~np.any(values, axis=0)
     if silent is not None:
         zero |= silent
     constant = (np.ptp(values, axis=0) == 0) & ~zero
-    return Profile(features, zero, constant, statistics.classes, statistics.dropped)
+    return Profile(features, zero, constant, statistics[0].classes, statistics[0].dropped)
 
 
 def side_by_side(profiles: Sequence[Profile]) -> Profile:
