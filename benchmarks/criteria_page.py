@@ -9,7 +9,8 @@ from pathlib import Path
 from tabulate import tabulate
 
 from benchmarks.setting import sentence
-from yolo_prune_check.report.paired import Outcome, leading
+from yolo_prune_check.report.leading import leading
+from yolo_prune_check.report.paired import Outcome
 from yolo_prune_check.report.plots.canvas import svg
 from yolo_prune_check.report.plots.curves import Curve, curves
 from yolo_prune_check.report.samples import Sample, score
@@ -152,10 +153,11 @@ def page(points: Sequence[Point], settings: Settings, image: str) -> str:
     lines += [
         "",
         "± is the sample standard deviation over the seeds. *Best* has the largest mean after training and is better "
-        "than every other: by a two-sided t-test of the differences of both with the same seed, at 5 %, with Holm's "
-        "correction for the number of comparisons. What the test does not tell from the largest mean is *tied* with "
-        "it, and then none is best; with one seed there is no test, and the largest is the *highest*. Before training, "
-        "only `random`, and `separability` by its embedding, depend on the seed.",
+        "than every other: by Tukey's range test over all of a table, at 5 %, with seeds as blocks, and with the "
+        "spread of two rows' own differences where that is larger than what is pooled over all. What the test does not "
+        "tell from the largest mean is *tied* with it, and then none is best; with one seed there is no test, and the "
+        "largest is the *highest*. Before training, only `random`, and `separability` by its embedding, depend on the "
+        "seed.",
         "",
         f"{sentence()} Again: `{settings.command}`.",
     ]

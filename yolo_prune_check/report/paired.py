@@ -1,7 +1,7 @@
 """What pairs of measurements tell: by how much one way differs from another, and whether chance could do as much.
 
-The one rule of "different", "tied" and "best" in all pages: a two-sided t-test of paired differences, at 5 %, with
-Holm's correction where several pairs of ways are compared at once.
+The one rule of "different" in all pages: a two-sided t-test of paired differences, at 5 %, with Holm's correction where
+several pairs of ways are compared at once. What is "best" or "tied" is told by ``leading``.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final, Generic, TypeVar
+from typing import Final, TypeVar
 
 from yolo_prune_check.report import figures
 from yolo_prune_check.report.samples import Sample
@@ -19,12 +19,11 @@ LEVEL: Final = 0.05
 """What differs by chance is called different this often, over all comparisons that are made at once."""
 SMALL: Final = 0.01
 """A difference of scores that does not matter."""
-_ALIKE: Final = 0.0005
+ALIKE: Final = 0.0005
 """A difference of scores that is not printed."""
 _DIGITS: Final = 9
 """Decimals of a difference; what is beyond comes from the rounding of floats."""
 
-Name = TypeVar("Name", bound=Hashable)
 Key = TypeVar("Key", bound=Hashable)
 
 
@@ -68,7 +67,7 @@ class Difference:
     @property
     def is_clear(self) -> bool:
         """Whether it is more than chance makes."""
-        return self.p is not None and self.p < LEVEL and self.sample is not None and abs(self.sample.mean) >= _ALIKE
+        return self.p is not None and self.p < LEVEL and self.sample is not None and abs(self.sample.mean) >= ALIKE
 
     @property
     def is_small(self) -> bool:
@@ -128,43 +127,6 @@ def corrected(found: Sequence[Difference]) -> tuple[Difference, ...]:
         least = max(least, min(1.0, p * (len(tested) - rank)))
         given[index] = replace(given[index], p=least)
     return tuple(given)
-
-
-@dataclass(frozen=True)
-class Leading(Generic[Name]):
-    """Which of several ways scores highest, and which of the others cannot be told from it.
-
-    Attributes:
-        leader: The one with the highest mean.
-        tied: The others that the test does not tell from it.
-        tested: Whether any other was measured often enough to be tested; if not, ``tied`` are those that score alike.
-        p: The largest of the corrected p of its comparisons; None where none was tested.
-    """
-
-    leader: Name
-    tied: tuple[Name, ...]
-    tested: bool
-    p: float | None
-
-
-def leading(outcomes: Mapping[Name, Mapping[Key, Outcome]]) -> Leading[Name]:
-    """Compare the one with the highest mean to each other one, with Holm's correction over these comparisons.
-
-    Args:
-        outcomes: Of each way, what came of it by seed; of at least one way.
-    """
-    means = {name: Sample.of(each.score for each in known.values()) for name, known in outcomes.items()}
-    known = {name: sample.mean for name, sample in means.items() if sample is not None}
-    leader = max(known, key=lambda name: known[name])
-    others = [name for name in known if name != leader]
-    pairs = [compare(outcomes[name], outcomes[leader]) for name in others]
-    differences = corrected([Difference(None, 0, 0, 0, None) if pair is None else pair for pair in pairs])
-    by_chance = [each.p for each in differences if each.p is not None]
-    if by_chance:
-        tied = [name for name, each in zip(others, differences, strict=True) if not each.is_clear]
-    else:
-        tied = [name for name in others if known[leader] - known[name] < _ALIKE]
-    return Leading(leader, tuple(tied), bool(by_chance), max(by_chance, default=None))
 
 
 def between(interval: tuple[float, float]) -> str:

@@ -6,15 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from yolo_prune_check.report.comparison.matrix import Combination, Comparison, outcome
-from yolo_prune_check.report.paired import leading
+from yolo_prune_check.report.leading import leading
 
 RULE = """\
 *Best* is the combination with the largest mean score at the end, if it is better than every other one that can win: \
-by a two-sided t-test of the differences of both with the same seed, at 5 %, with Holm's correction for the number of \
-combinations that it is compared to. One that the test does not tell from it is *tied* with it; then none is called \
-best. Seeds that made the very same two models count once. A combination that is unsafe or partial with any seed, or \
-has no score at the end, cannot win. Where no two seeds made different models, there is nothing to test, and the \
-largest score is called *highest* only. With few seeds only what is far apart can be told apart."""
+by Tukey's range test over all of them, at 5 %, with seeds as blocks, and with the spread of two combinations' own \
+differences where that is larger than what is pooled over all. One that the test does not tell from it is *tied* with \
+it; then none is called best. Seeds with which all made the very same models count once. A combination that is unsafe \
+or partial with any seed, or has no score at the end, cannot win. Where no two seeds made different models, there is \
+nothing to test, and the largest score is called *highest* only. With few seeds only what is far apart can be told \
+apart."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Standing:
         tied: Candidates that the leader cannot be told from.
         front: Candidates to which no other is preferable in both MACs and score; empty where all have the same MACs.
         repeated: Whether seeds made different models, so that it can be told what is chance.
-        p: Of the leader's comparisons the largest p, corrected; None where nothing was repeated.
+        p: Of the leader's comparisons the largest p; None where nothing was repeated.
     """
 
     candidates: tuple[Combination, ...]
