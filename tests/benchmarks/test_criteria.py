@@ -9,6 +9,10 @@ import pytest
 
 from benchmarks import criteria
 from benchmarks.criteria_page import UNTOUCHED, Point, Settings, page, picture, rows
+from yolo_prune_check.cli.choosing import Criterion, best_spread
+from yolo_prune_check.select.criteria import CRITERIA
+
+ROOT = Path(__file__).parents[2]
 
 SETTINGS = Settings("yolov8n-digits", "digits", 128, 2, "python -m benchmarks.criteria --epochs 2")
 
@@ -81,3 +85,16 @@ def test_a_point_is_measured_and_found_again(tmp_path: Path, capsys: pytest.Capt
     assert capsys.readouterr().out == ""  # nothing is measured again
     assert (tmp_path / "criteria.md").read_text() == page_before
     assert {file.name for file in (tmp_path / "store").iterdir()} == {"l1.json", f"{UNTOUCHED}.json"}
+
+
+def test_the_default_of_compact_is_the_best_or_tied_at_every_share_of_the_page() -> None:
+    text = (ROOT / "docs" / "criteria.md").read_text(encoding="utf-8")
+    default = f"`{Criterion.TAYLOR.value}`", f"`{best_spread(Criterion.TAYLOR).value}`"
+    sections = re.findall(r"^## (\d+)% of the MACs removed$(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
+    assert [share for share, _ in sections] == ["30", "50", "70"]
+    for _, section in sections:
+        lines = [line for line in section.splitlines() if line.startswith("| `")]
+        found = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines]
+        assert {row[0] for row in found} == {f"`{name}`" for name in CRITERIA}
+        assert all("±" in row[5] for row in found)
+        assert next(row[-1] for row in found if (row[0], row[1]) == default) in {"**best**", "tied"}
