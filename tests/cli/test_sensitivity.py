@@ -68,7 +68,8 @@ def test_a_killed_run_goes_on_and_a_second_one_reads_all(command_line: CommandLi
     for unit in found.units:
         assert f"| `{unit.name}`" in page
     assert len(re.findall(r"\| +nothing goes", page)) == sum(point.status == "unchanged" for point in found.points) > 0
-    assert "part 1/2 of the val images" in page
+    assert found.images == 4
+    assert "part 1/2 of the val images (4 images)" in page
     for name in FILES[2:]:
         assert f"]({name})" in page
         texts = ET.fromstring(first[name].split(b"\n", 1)[1]).iter()
