@@ -119,15 +119,17 @@ class _Bars:
     def __init__(self, stream: TextIO) -> None:
         from rich import progress as rich
         from rich.console import Console
+        from rich.table import Column
 
         columns: tuple[rich.ProgressColumn, ...] = (
             rich.SpinnerColumn(),
-            rich.TextColumn("{task.description}", markup=False),  # titles hold scenario ids such as "block-1[mask]"
-            rich.BarColumn(),
+            # Titles hold scenario ids such as "block-1[mask]". Where there is little room they break, no number does.
+            rich.TextColumn("{task.description}", markup=False, table_column=Column()),
+            rich.BarColumn(bar_width=20),
             rich.MofNCompleteColumn(),
             rich.TimeElapsedColumn(),
-            rich.TextColumn("left:"),
-            rich.TimeRemainingColumn(),
+            rich.TextColumn("<"),  # as tqdm has it: the time that has passed < the time that is left
+            rich.TimeRemainingColumn(compact=True),
         )
         self._console = Console(file=stream, force_terminal=True, markup=False, highlight=False)
         self._make: Callable[[], Any] = lambda: rich.Progress(
