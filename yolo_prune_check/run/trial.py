@@ -42,7 +42,7 @@ class Bench:
         """How many val images a part has.
 
         Raises:
-            UserError: None.
+            UserError: It has none.
         """
         return len(val_images(read_data(self.data), part))
 
