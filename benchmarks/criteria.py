@@ -1,27 +1,34 @@
 """What each criterion costs: the same share of the multiply-accumulates removed by ``group``, then trained alike.
 
 Run with ``python -m benchmarks.criteria [--jobs 2] [--write docs/criteria.md]``. Every criterion chooses channels of
-``yolov8n-digits`` in both ways, the same share of every group and one global ranking, until 30, 50 and 70 % of the MACs
-are gone. The small model is measured as it is, and after the same training for each seed. What is measured is kept, so
-that a run that was stopped goes on.
+``yolov8n-digits`` in two ways, the same share of every group and one global ranking, until 30, 50 and 70 % of the MACs
+are gone. The small model is measured as it is, and after the same training for each seed. At 50 %, so are choices layer
+by layer, and those of separability with other settings. The untouched model is trained alike, too: what a small one
+gains by more training is no merit of its criterion. Rankings of all layers by weights are tried at the smallest share
+alone. What is measured is kept, so that a run that was stopped goes on.
 """
 
 from __future__ import annotations
 
 import argparse
+import copy
+import shlex
+import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 from torch import nn
 
-from benchmarks.criteria_page import Point, Settings, page, picture
+from benchmarks.by_layer import plan_by_layer
+from benchmarks.criteria_page import UNTOUCHED, Point, Settings, page, picture
 from benchmarks.parallel import in_processes
 from benchmarks.setting import fingerprint, one_thread, versions
 from benchmarks.store import Store
 from yolo_prune_check.channels.graph import ChannelGraph
+from yolo_prune_check.channels.plan import Plan
 from yolo_prune_check.channels.predict import predict
 from yolo_prune_check.model.load import load_model
 from yolo_prune_check.progress import progress
@@ -29,6 +36,7 @@ from yolo_prune_check.prune.apply import carry_out
 from yolo_prune_check.select.criteria import CRITERIA
 from yolo_prune_check.select.everywhere import Spread, plan_everywhere
 from yolo_prune_check.select.evidence import Evidence
+from yolo_prune_check.select.survivors import NOTES, Grouping
 from yolo_prune_check.spec.schema import FineTune
 from yolo_prune_check.train.evaluate import evaluate
 from yolo_prune_check.train.finetune import fine_tune
@@ -37,44 +45,51 @@ MODEL, DATA, IMGSZ = "yolov8n-digits", "digits", 128
 SPREADS: tuple[Spread, ...] = ("group", "global")
 ROOMS = ("channels", "model", "select", "prune", "train", "data")
 CUTS, SEEDS = (0.3, 0.5, 0.7), (0, 1, 2)
+BY_LAYER = ("taylor", "separability", "l1")
+"""Those that are tried layer by layer, too."""
+CLOSER = 0.5
+"""The share of the MACs at which more is tried than criteria."""
+GROUPINGS = {
+    "distance fisher": Grouping(distance="fisher"),
+    "distance wasserstein": Grouping(distance="wasserstein"),
+    "embedding pca": Grouping(embedding="pca"),
+    "embedding none": Grouping(embedding="none"),
+    "survivor weight": Grouping(survivor="weight"),
+    "survivor gamma": Grouping(survivor="gamma"),
+}
+"""Settings of separability, each changed alone."""
 
 
 @dataclass(frozen=True)
 class Task:
-    """One small model, trained once."""
+    """One model, trained once."""
 
     criterion: str
-    spread: Spread
+    spread: str
     cut: float
     seed: int
     epochs: int
     fraction: float
+    setting: str = ""
 
     @property
     def part(self) -> str:
         """Its name among the results."""
-        return f"{self.spread} {self.cut:g} seed {self.seed}"
+        return f"{self.spread} {self.cut:g} seed {self.seed} {self.setting}".rstrip()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure what is not known yet, write the page."""
     options = _parser().parse_args(arguments)
-    settings = Settings(MODEL, DATA, IMGSZ, options.epochs, options.fraction)
+    command = shlex.join(["python", "-m", "benchmarks.criteria", *(sys.argv[1:] if arguments is None else arguments)])
+    settings = Settings(MODEL, DATA, IMGSZ, options.epochs, command, options.fraction)
     setting = {"code": fingerprint(ROOMS), "epochs": str(options.epochs), "fraction": str(options.fraction)}
     known = Store(options.store, {**versions(), **setting}, Point)
-    # Seed by seed, so that a run that is stopped has compared all that it has measured.
-    tasks = [
-        Task(criterion, spread, cut, seed, options.epochs, options.fraction)
-        for seed in options.seeds
-        for cut in options.cuts
-        for criterion in options.criteria
-        for spread in options.spreads
-    ]
-    missing = [task for task in tasks if not known.has(task.criterion, task.part)]
+    missing = [task for task in tasks(options) if not known.has(task.criterion, task.part)]
     for task, point in in_processes(measure, missing, options.jobs):
         known.add(task.criterion, task.part, [point])
         print(point, flush=True)
-    points = [point for criterion in options.criteria for point in known.all_of(criterion)]
+    points = [point for criterion in (UNTOUCHED, *options.criteria) for point in known.all_of(criterion)]
     if options.write:
         image = options.write.with_suffix(".svg")
         picture(points, image)
@@ -82,15 +97,49 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+def tasks(options: argparse.Namespace) -> Iterator[Task]:
+    """All that is to be measured, seed by seed: a run that is stopped has compared all that it has measured."""
+    for seed in options.seeds:
+        every = options.epochs, options.fraction
+        yield Task(UNTOUCHED, "none", 0.0, seed, *every)
+        for cut in options.cuts:
+            for criterion in options.criteria:
+                for spread in options.spreads:
+                    if spread == "global" and cut > min(options.cuts) and _is_in_units_of_its_layer(criterion):
+                        continue
+                    yield Task(criterion, spread, cut, seed, *every)
+                if cut == CLOSER and criterion in BY_LAYER:
+                    yield Task(criterion, "layer", cut, seed, *every)
+            if cut == CLOSER and "separability" in options.criteria and "group" in options.spreads:
+                for setting in GROUPINGS:
+                    yield Task("separability", "group", cut, seed, *every, setting)
+
+
+def _is_in_units_of_its_layer(criterion: str) -> bool:
+    """Whether it looks at weights alone, whose sizes say little from layer to layer: the smallest cut shows it."""
+    return CRITERIA[criterion].needs == "weights" and not CRITERIA[criterion].comparable
+
+
+def plan_of(task: Task, dense: nn.Module, graph: ChannelGraph) -> Plan:
+    """What goes."""
+    if task.criterion == UNTOUCHED:
+        return Plan()
+    evidence = Evidence(dense, DATA, IMGSZ, seed=task.seed)
+    if task.spread == "layer":
+        return plan_by_layer(evidence, graph, task.criterion, task.cut)
+    spread: Spread = "global" if task.spread == "global" else "group"
+    grouping = GROUPINGS.get(task.setting, NOTES)
+    return plan_everywhere(evidence, graph, task.criterion, spread=spread, macs_cut=task.cut, grouping=grouping)
+
+
 def measure(task: Task) -> Point:
     """Choose, cut, measure, train, measure."""
     one_thread()
     quiet = progress(quiet=True)
     dense, graph, before = _dense()
-    evidence = Evidence(dense, DATA, IMGSZ, seed=task.seed)
-    plan = plan_everywhere(evidence, graph, task.criterion, spread=task.spread, macs_cut=task.cut)
+    plan = plan_of(task, dense, graph)
     prediction = predict(graph, plan)
-    small = carry_out(dense, plan, graph)
+    small = carry_out(dense, plan, graph) if plan.steps else copy.deepcopy(dense)
     pruned = evaluate(small, data=DATA, imgsz=IMGSZ, progress=quiet)
     with tempfile.TemporaryDirectory() as folder:
         result = fine_tune(
@@ -115,6 +164,7 @@ def measure(task: Task) -> Point:
         before=before,
         pruned=pruned.budgeted,
         tuned=tuned.budgeted,
+        setting=task.setting,
     )
 
 

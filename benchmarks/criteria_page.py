@@ -15,16 +15,19 @@ from yolo_prune_check.report.plots.curves import Curve, curves
 from yolo_prune_check.report.samples import Sample, score
 
 _SPREADS = {"group": "the same share of every group", "global": "one global ranking"}
+UNTOUCHED = "untouched"
+"""Stands for a criterion where nothing is removed."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What all points have in common."""
+    """What all points have in common, and the command that measures them."""
 
     model: str
     data: str
     imgsz: int
     epochs: int
+    command: str
     fraction: float = 1.0
 
 
@@ -34,7 +37,7 @@ class Point:
 
     Attributes:
         criterion: By which its channels were chosen.
-        spread: Whether every group lost the same share, or one ranking decided.
+        spread: Whether every group or every layer lost the same share, or one ranking decided.
         cut: The share of the MACs that was to go.
         seed: Of the training, and of what is random in the choice.
         macs_left: Share of the untouched model's MACs.
@@ -42,6 +45,7 @@ class Point:
         before: mAP50-95 of the untouched model.
         pruned: Of the small one before any training.
         tuned: After it.
+        setting: What of the criterion was not as usual.
     """
 
     criterion: str
@@ -53,6 +57,7 @@ class Point:
     before: float
     pruned: float
     tuned: float
+    setting: str = ""
 
 
 @dataclass(frozen=True)
@@ -69,14 +74,15 @@ class Row:
     pruned: Sample
     tuned: Sample
     standing: str
+    setting: str = ""
 
 
 def rows(points: Iterable[Point], cut: float) -> list[Row]:
     """The ways to choose at one share, the best after training first."""
-    found: dict[tuple[str, str], list[Point]] = {}
+    found: dict[tuple[str, str, str], list[Point]] = {}
     for point in points:
         if point.cut == cut:
-            found.setdefault((point.criterion, point.spread), []).append(point)
+            found.setdefault((point.criterion, point.spread, point.setting), []).append(point)
     standings = _standings(found)
     summed = [
         Row(
@@ -86,14 +92,15 @@ def rows(points: Iterable[Point], cut: float) -> list[Row]:
             sum(point.params_left for point in own) / len(own),
             _sample(point.pruned for point in own),
             _sample(point.tuned for point in own),
-            standings[criterion, spread],
+            standings[criterion, spread, setting],
+            setting,
         )
-        for (criterion, spread), own in found.items()
+        for (criterion, spread, setting), own in found.items()
     ]
     return sorted(summed, key=lambda row: -row.tuned.mean)
 
 
-def _standings(found: Mapping[tuple[str, str], Sequence[Point]]) -> dict[tuple[str, str], str]:
+def _standings(found: Mapping[tuple[str, str, str], Sequence[Point]]) -> dict[tuple[str, str, str], str]:
     """The standing of each way to choose."""
     outcomes = {way: {point.seed: Outcome(point.tuned, _model(point)) for point in own} for way, own in found.items()}
     if not outcomes:
@@ -118,23 +125,30 @@ def _sample(values: Iterable[float]) -> Sample:
 
 def page(points: Sequence[Point], settings: Settings, image: str) -> str:
     """The page."""
-    cuts = sorted({point.cut for point in points})
-    seeds = len({point.seed for point in points})
-    before = points[0].before
+    chosen = [point for point in points if point.criterion != UNTOUCHED]
+    cuts = sorted({point.cut for point in chosen})
+    seeds = len({point.seed for point in chosen})
+    before = chosen[0].before
     lines = [
         "# What each criterion costs",
         "",
         f"`{settings.model}`, mAP50-95 {before:.3f} on `{settings.data}` at {settings.imgsz} px. Each criterion "
         "chooses what is removed by `group`, in two ways: the same share of every bundle of dependency groups "
-        "(`group`), or one ranking of all (`global`, at least a tenth of every layer stays), until so many "
+        "(`group`), or one ranking of all (`global`, at least a tenth of every layer stays; by weights only for the "
+        "smallest cut, which shows what becomes of it), until so many "
         f"multiply-accumulates (MACs) are gone. Then every small model is trained alike: {settings.epochs} epochs on "
         f"{'all' if settings.fraction == 1 else f'{settings.fraction:.0%} of the'} training images, {seeds} "
         f"seed{'' if seeds == 1 else 's'}. What that means for a choice is said in [choosing channels](choosing.md).",
+        *_more_training(points),
         "",
         f"![mAP50-95 over the share of MACs removed, right after pruning and after training]({image})",
     ]
     for cut in cuts:
-        lines += ["", f"## {cut:.0%} of the MACs removed", "", _table(rows(points, cut)), "", _said(rows(points, cut))]
+        found = rows([point for point in chosen if not point.setting], cut)
+        lines += ["", f"## {cut:.0%} of the MACs removed", "", _table(found), "", _said(found)]
+        lines += _layer_by_layer(found)
+    for cut in cuts:
+        lines += _settings(rows(_of_separability(chosen), cut), cut)
     lines += [
         "",
         "± is the sample standard deviation over the seeds. *Best* has the largest mean after training and is better "
@@ -143,9 +157,65 @@ def page(points: Sequence[Point], settings: Settings, image: str) -> str:
         "it, and then none is best; with one seed there is no test, and the largest is the *highest*. Before training, "
         "only `random`, and `separability` by its embedding, depend on the seed.",
         "",
-        f"{sentence()} Again: `python -m benchmarks.criteria --epochs {settings.epochs} --write docs/criteria.md`.",
+        f"{sentence()} Again: `{settings.command}`.",
     ]
     return "\n".join(lines)
+
+
+def _more_training(points: Sequence[Point]) -> list[str]:
+    """What the training does to a model of which nothing was removed."""
+    own = [point for point in points if point.criterion == UNTOUCHED]
+    if not own:
+        return []
+    before, after = f"{own[0].before:.3f}", score(_sample(point.tuned for point in own))
+    said = (
+        f"The same training takes the untouched model from {before} to {after}: that, and not {before}, is what a "
+        "small model after training is to be compared with."
+    )
+    return ["", said]
+
+
+def _layer_by_layer(found: Sequence[Row]) -> list[str]:
+    if not any(row.spread == "layer" for row in found):
+        return []
+    said = (
+        "By `layer`, every layer names the same share of its channels by its own scores (`separability` by its "
+        "clusters), as `scope: layer` of specs does with `layers: all`; what is tied to them goes, too."
+    )
+    return ["", said]
+
+
+def _of_separability(points: Sequence[Point]) -> list[Point]:
+    """Those that differ in nothing but the settings of separability."""
+    cuts = {point.cut for point in points if point.setting}
+    return [
+        point for point in points if (point.criterion, point.spread) == ("separability", "group") and point.cut in cuts
+    ]
+
+
+def _settings(found: Sequence[Row], cut: float) -> list[str]:
+    if not found:
+        return []
+    cells = [
+        [
+            f"`{row.setting.replace(' ', ': ')}`" if row.setting else "as in the field notes",
+            f"{row.macs_left:.1%}",
+            score(row.pruned),
+            score(row.tuned),
+            "**best**" if row.standing == "best" else row.standing,
+        ]
+        for row in found
+    ]
+    heads = ["setting", "MACs left", "right after pruning", "after training", ""]
+    return [
+        "",
+        f"## Settings of separability, {cut:.0%} of the MACs removed",
+        "",
+        "By `group`; one setting is changed at a time. As in the field notes are Jeffries-Matusita distances, t-SNE, "
+        "and the medoid of each cluster.",
+        "",
+        tabulate(cells, heads, tablefmt="github", disable_numparse=True),
+    ]
 
 
 def _table(found: Sequence[Row]) -> str:
@@ -186,13 +256,17 @@ def _said(found: Sequence[Row]) -> str:
 
 def picture(points: Sequence[Point], file: Path) -> None:
     """Every criterion's score over the share removed: in both ways to spread, before and after training."""
-    cuts = sorted({point.cut for point in points})
+    cuts = sorted({point.cut for point in points if point.criterion != UNTOUCHED})
     lines = []
     for spread, said in _SPREADS.items():
         for moment in ("pruned", "tuned"):
             panel = f"{said}, {'right after pruning' if moment == 'pruned' else 'after training'}"
             for criterion in dict.fromkeys(point.criterion for point in points):
-                own = [point for point in points if (point.criterion, point.spread) == (criterion, spread)]
+                own = [
+                    point
+                    for point in points
+                    if (point.criterion, point.spread, point.setting) == (criterion, spread, "")
+                ]
                 found = {cut: rows(own, cut) for cut in cuts}
                 samples = [(100 * cut, getattr(known[0], moment)) for cut, known in found.items() if known]
                 if samples:

@@ -14,7 +14,7 @@ from yolo_prune_check.model.load import load_model
 from yolo_prune_check.run.events import StepFinished
 from yolo_prune_check.run.record import Record
 from yolo_prune_check.select import choose as choosing
-from yolo_prune_check.select import gradients, survivors
+from yolo_prune_check.select import clustered, gradients
 from yolo_prune_check.select.weights import l1
 
 WHOLE = "model: yolov8n-digits\nimgsz: 64\nscenarios:\n  - id: x\n    blocks: [1, 2, 3, 4]\n    layers: first\n"
@@ -88,6 +88,34 @@ def test_by_group_and_global_with_data(tmp_path: Path, criterion: str) -> None:
         assert sum(removed(record).values()) > 0
 
 
+def test_separability_by_group_keeps_one_of_each_cluster(tmp_path: Path) -> None:
+    """Of a bundle as many as the data say; what is tied to a channel is described with it; 2.3 has what 2.0 left."""
+    text = few_digits(tmp_path) + "    layers: [2.0, 2.3]\n    order: listed\n    execution: group\n"
+    record = record_of(tmp_path, text + select("criterion: separability, scope: group"))
+    assert record.passed, record.failures
+    first, second = record.steps
+    halves, own = first.selection["bundles"], second.selection["bundles"]
+    assert [each["channels"] for each in halves] == [16, 16]  # one is tied to 2.3, the other to nothing
+    assert sum(each["k"] for each in halves) == first.selection["k"]
+    assert all(each["knee"] is not None or each["fallback"] for each in halves)
+    assert [each["channels"] for each in own] == [len([channel for channel in first.keep if channel >= 16])]
+    assert second.selection["gone"] == 16 - own[0]["channels"]
+    assert first.selection["objects"] > 0
+
+
+@pytest.mark.parametrize("settings", ["distance: fisher", "survivor: weight", "embedding: pca"])
+def test_separability_by_group_has_the_settings_of_clusters(tmp_path: Path, settings: str) -> None:
+    usual, other = (
+        record_of(
+            folder, text + select(f"criterion: separability, ratio: 0.5, scope: group{more}", "    layers: [2.0]\n")
+        ).steps[0]
+        for folder, more in ((tmp_path / "usual", ""), (tmp_path / "other", f", {settings}"))
+        for text in (few_digits(folder),)
+    )
+    assert usual.kept == other.kept == 16
+    assert usual.keep != other.keep
+
+
 def test_predicting_alone_ranks_by_weights(tmp_path: Path) -> None:
     text = few_digits(tmp_path) + "    blocks: [1, 2, 3, 4]\n    layers: first\n" + select("scope: global, ratio: 0.3")
     events = events_of(tmp_path, text, predict_only=True)
@@ -103,7 +131,7 @@ def test_independent_choices_are_made_in_one_pass(
 ) -> None:
     """And they are those that each layer alone gets on the untouched model."""
     passes: list[int] = []
-    for module, name in ((choosing, "collect"), (survivors, "collect"), (gradients, "training_batches")):
+    for module, name in ((choosing, "collect"), (clustered, "collect"), (gradients, "training_batches")):
         monkeypatch.setattr(module, name, _counted(getattr(module, name), passes))
     choice = select(f"criterion: {criterion}, ratio: 0.3, scope: {scope}", "    schedule: independent\n")
     together = record_of(tmp_path, few_digits(tmp_path) + "    blocks: [1, 2, 3]\n    layers: first\n" + choice)

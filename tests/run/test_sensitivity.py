@@ -70,7 +70,7 @@ def test_only_what_is_predicted_to_be_safe_and_changes_something_is_measured(per
     assert len(measured) == len(pruned) > 50
     assert all(point.drop is not None and point.drop > 0 and point.removed for point in measured)
     few = [point for point in found.points if point.ratio == 0.01]
-    narrow = [point for unit in found.units for point in unit.points if unit.channels < 100 and point.ratio == 0.01]
+    narrow = [point for unit in found.units for point in unit.points if unit.channels < 50 and point.ratio == 0.01]
     assert narrow
     assert all((point.status, point.removed, point.drop) == ("unchanged", 0, 0.0) for point in narrow)
     assert any(point.status == "measured" for point in few) == (per == "layer" or len(few) > len(narrow))

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from yolo_prune_check.errors import UserError
-from yolo_prune_check.select.survivors import Survivors, find_survivors, profile, side_by_side
+from yolo_prune_check.select.survivors import Grouping, Survivors, find_survivors, profile, side_by_side
 
 LABELS = np.repeat(np.arange(5), 20)
 
@@ -20,7 +20,8 @@ LABELS = np.repeat(np.arange(5), 20)
 def choose(values: Any, labels: Any = LABELS, **options: Any) -> Survivors:
     kinds = {key: options.pop(key) for key in ("silent", "distance") if key in options}
     described = profile(np.asarray(values, np.float32), labels, **kinds)
-    found = find_survivors(described, **{"ratio": None, "perplexity": 10.0, "seed": 0, **options})
+    how = {key: options.pop(key) for key in ("embedding", "perplexity") if key in options}
+    found = find_survivors(described, **{"ratio": None, "grouping": Grouping(**how), "seed": 0, **options})
     json.dumps(found.details, allow_nan=False)
     assert list(found.keep) == sorted(set(found.keep))
     assert found.details["k"] == len(found.keep)

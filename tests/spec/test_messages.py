@@ -398,17 +398,17 @@ SCENARIOS = {
     ),
     "perplexity-elsewhere": (
         f"{SELECTION}, select: {{criterion: l1, ratio: 0.5, ^perplexity: 5}}",
-        "`select.perplexity` says nothing to criterion l1 by layer. Only separability by layer clusters channels: "
-        "remove it.",
+        "`select.perplexity` says nothing to criterion l1 by layer. Only separability by layer or by group "
+        "clusters channels: remove it.",
     ),
     "floor-elsewhere": (
         f"{SELECTION}, select: {{criterion: l1, ^floor: 0.2}}",
         "`select.floor` says nothing to criterion l1 by layer. Only scope global leaves a floor: remove it.",
     ),
     "survivor-of-a-ranking": (
-        f"{SELECTION}, select: {{criterion: separability, scope: group, ^survivor: gamma}}",
-        "`select.survivor` says nothing to criterion separability by group. Only separability by layer clusters "
-        "channels: remove it.",
+        f"{SELECTION}, select: {{criterion: separability, scope: global, ^survivor: gamma}}",
+        "`select.survivor` says nothing to criterion separability by global. Only separability by layer or by group "
+        "clusters channels: remove it.",
     ),
     "place-elsewhere": (
         f"{SELECTION}, select: {{criterion: taylor, ^place: box}}",

@@ -12,8 +12,8 @@ from yolo_prune_check.model.layers import layers_of
 from yolo_prune_check.progress import Progress
 from yolo_prune_check.run.baseline import Baseline
 from yolo_prune_check.run.resolve import Target, where_of
-from yolo_prune_check.run.tied import choose_with_ties, tied_layers
-from yolo_prune_check.select.choose import Choice, evidence_of, select_each, without_data
+from yolo_prune_check.run.tied import choose_with_ties
+from yolo_prune_check.select.choose import evidence_of, select_each, without_data
 from yolo_prune_check.select.criteria import score
 from yolo_prune_check.select.evidence import Evidence
 from yolo_prune_check.select.ranked import ranked
@@ -42,19 +42,12 @@ def chosen_beforehand(
     if predict_only or scenario.schedule != "independent" or scenario.activations == "sliced":
         return targets, ()
     if select.scope == "group":
-        chosen = _with_ties(baseline, targets, evidence, select)
+        names, whole = [target.layer.name for target in targets], graph.layers
+        chosen = choose_with_ties(graph, evidence, names, select, lambda name: range(whole[name].out_channels))
     else:
         chosen = select_each(evidence, [target.layer for target in targets], select)
     choices = ((target.layer, chosen[target.layer.name]) for target in targets)
     return tuple(Target(layer, choice.keep, choice.scores, choice.details) for layer, choice in choices), ()
-
-
-def _with_ties(baseline: Baseline, targets: Sequence[Target], evidence: Evidence, select: Select) -> dict[str, Choice]:
-    graph, names = baseline.graph, [target.layer.name for target in targets]
-    tied = tied_layers(graph, evidence.model, names)
-    scores = score(select.criterion, evidence, tied)
-    present = {layer.name: range(layer.out_channels) for layer in tied}
-    return {name: choose_with_ties(graph, evidence.model, name, select, scores, present) for name in names}
 
 
 def _ranked(

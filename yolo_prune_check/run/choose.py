@@ -10,9 +10,8 @@ from torch import nn
 from yolo_prune_check.model.layers import Layer
 from yolo_prune_check.run.resolve import Target
 from yolo_prune_check.run.state import State
-from yolo_prune_check.run.tied import choose_with_ties, tied_layers
+from yolo_prune_check.run.tied import choose_with_ties
 from yolo_prune_check.select.choose import Choice, evidence_of, select_channels, without_data
-from yolo_prune_check.select.criteria import score
 from yolo_prune_check.select.evidence import Evidence
 from yolo_prune_check.select.ranking import keep_count
 from yolo_prune_check.spec.schema import Scenario, Select
@@ -58,10 +57,11 @@ def choose_without_data(state: State, target: Target) -> Choice:
 
 def _with_ties(state: State, evidence: Evidence, layer: Layer, select: Select) -> Choice:
     graph = state.baseline.graph
-    tied = tied_layers(graph, evidence.model, [layer.name])
-    present = {each.name: state.present(each.name, graph.layers[each.name].out_channels) for each in tied}
-    scores = score(select.criterion, evidence, tied)
-    return choose_with_ties(graph, evidence.model, layer.name, select, scores, present)
+
+    def present(name: str) -> tuple[int, ...]:
+        return state.present(name, graph.layers[name].out_channels)
+
+    return choose_with_ties(graph, evidence, [layer.name], select, present)[layer.name]
 
 
 def _evidence(scenario: Scenario, model: nn.Module, state: State, select: Select) -> Evidence:

@@ -19,6 +19,7 @@ from yolo_prune_check.run.sensitivity_record import Per, Point, Sensitivity, Uni
 from yolo_prune_check.run.trial import Bench, Trial
 from yolo_prune_check.select.everywhere import plan_without
 from yolo_prune_check.select.ranking import Scores as Worth
+from yolo_prune_check.select.ranking import share_of
 from yolo_prune_check.select.units import settled, union, units_of
 from yolo_prune_check.select.worth import group_worth
 from yolo_prune_check.spec.part import Part
@@ -110,7 +111,7 @@ def _of_layers(graph: ChannelGraph, scores: dict[str, Worth], wanted: Wanted) ->
         unit = UnitRecord(name, (name,), layer.out_channels, ())
         order = np.argsort(scores[name], kind="stable")
         for ratio in wanted.ratios:
-            gone = int(Decimal(repr(ratio)) * layer.out_channels)
+            gone = share_of(layer.out_channels, Decimal(repr(ratio)))
             steps = [Step(name, sorted(order[gone:].tolist()))] if gone else []
             yield _Case(unit, ratio, Plan(steps, "mask"), Plan(steps, "adapter"))
 

@@ -1,36 +1,33 @@
-"""Choosing the channels of a layer by what they are worth with all that is tied to them."""
+"""Choosing the channels of layers by what they are worth with all that is tied to them."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
 
 import numpy as np
-from torch import nn
+from numpy.typing import NDArray
 
 from yolo_prune_check.channels.graph import ChannelGraph
 from yolo_prune_check.model.layers import Layer, layers_of
-from yolo_prune_check.select.choose import Choice
-from yolo_prune_check.select.ranking import Scores, best, keep_count
+from yolo_prune_check.select.choose import Choice, grouping_of
+from yolo_prune_check.select.clustered import described_by, preferences, profiles_of
+from yolo_prune_check.select.criteria import score
+from yolo_prune_check.select.evidence import Evidence
+from yolo_prune_check.select.ranking import best, keep_count
+from yolo_prune_check.select.survivors import Clustering
 from yolo_prune_check.select.weights import silent_channels
-from yolo_prune_check.select.worth import group_worth, groups_of
+from yolo_prune_check.select.worth import group_worth, groups_of, in_full
 from yolo_prune_check.spec.schema import HALF, Select
 
-
-def tied_layers(graph: ChannelGraph, model: nn.Module, names: Collection[str]) -> list[Layer]:
-    """The layers of a model that have channels tied to those of some layers, these among them."""
-    own = np.unique(np.concatenate([groups_of(graph, name) for name in names]))
-    known = (layer for layer in layers_of(model) if layer.name in graph.layers)
-    return [layer for layer in known if np.isin(groups_of(graph, layer.name), own).any()]
+Present = Callable[[str], Collection[int]]
+"""The channels that a layer still has, in the numbering of the untouched model."""
+Groups = NDArray[np.int64]
 
 
 def choose_with_ties(
-    graph: ChannelGraph,
-    model: nn.Module,
-    name: str,
-    select: Select,
-    scores: Mapping[str, Scores],
-    present: Mapping[str, Collection[int]],
-) -> Choice:
+    graph: ChannelGraph, evidence: Evidence, names: Sequence[str], select: Select, present: Present
+) -> dict[str, Choice]:
     """Keep the best of each bundle of dependency groups that a layer has channels in, the same share of each.
 
     Bundles are not compared with each other: channels that more layers are tied to would look more important for that
@@ -38,43 +35,109 @@ def choose_with_ties(
 
     Args:
         graph: Of the untouched model.
-        model: The model to choose on.
-        name: The layer.
+        evidence: The model to choose on, and its images: one pass over them serves all layers.
+        names: The layers.
         select: Criterion and share.
-        scores: Of the channels that the model has, for all layers that are tied to this one.
-        present: Which these are, for the same layers, in the numbering of the untouched model.
+        present: What the layers that are tied to these, and they themselves, still have.
 
     Returns:
-        In the numbering of the untouched model.
+        By layer, in the numbering of the untouched model.
+
+    Raises:
+        UserError: As ``score`` and ``profiles_of``.
     """
-    own, bundles = groups_of(graph, name), _bundles_of(graph, name)
-    width = len(own)
-    full = {each: _in_full(found, present[each], graph.layers[each].out_channels) for each, found in scores.items()}
-    worth = group_worth(graph, full, select.criterion)[own]
-    layer = next(layer for layer in layers_of(model) if layer.name == name)
-    silent = _in_full(silent_channels(model, layer), present[name], width).astype(np.bool_)
-    there, kept = np.isin(np.arange(width), list(present[name])), list[int]()
-    for bundle in np.unique(bundles).tolist():
-        left = np.flatnonzero((bundles == bundle) & there)
-        count = keep_count(int((bundles == bundle).sum()), select.share or HALF)
-        kept += left[list(best(worth[left], count, last=silent[left]))].tolist()
-    details = {"k": len(kept), "silent": int(silent.sum())}
-    if not there.all():
-        details["gone"] = int((~there).sum())
-    return Choice(tuple(sorted(kept)), tuple(np.where(there, worth, -np.inf).tolist()), details)
+    tied = _tied_layers(graph, evidence, names)
+    there = {layer.name: present(layer.name) for layer in tied}
+    choose = _by_clusters if select.clusters else _by_worth
+    return choose(graph, evidence, tied, names, select, there)
 
 
-def _bundles_of(graph: ChannelGraph, layer: str) -> np.typing.NDArray[np.int64]:
-    """[channels] of a layer: the number of each one's bundle in ``graph.groups``."""
+def _by_worth(
+    graph: ChannelGraph,
+    evidence: Evidence,
+    tied: Sequence[Layer],
+    names: Sequence[str],
+    select: Select,
+    present: Mapping[str, Collection[int]],
+) -> dict[str, Choice]:
+    worth = group_worth(graph, in_full(graph, score(select.criterion, evidence, tied), present), select.criterion)
+    choices = {}
+    for name, silent in _silent(graph, evidence, tied, names, present).items():
+        own, kept = worth[groups_of(graph, name)], list[int]()
+        for bundle, left, _ in _bundles_of(graph, name, present[name]):
+            count = keep_count(len(bundle), select.share or HALF)
+            kept += left[list(best(own[left], count, last=silent[left]))].tolist()
+        choices[name] = _choice(kept, own, present[name], {"silent": int(silent.sum())})
+    return choices
+
+
+def _by_clusters(
+    graph: ChannelGraph,
+    evidence: Evidence,
+    tied: Sequence[Layer],
+    names: Sequence[str],
+    select: Select,
+    present: Mapping[str, Collection[int]],
+) -> dict[str, Choice]:
+    grouping = grouping_of(select)
+    profiles, activations = profiles_of(evidence, graph, tied, grouping, present)
+    preferred = preferences(evidence, graph, tied, grouping, present)
+    starts = np.cumsum([0, *(bundle.size for bundle in graph.groups)])
+    choices = {}
+    for name in names:
+        group, kept, why = groups_of(graph, name), list[int](), list[dict[str, Any]]()
+        scores = np.zeros(len(group))
+        for bundle, left, number in _bundles_of(graph, name, present[name]):
+            described = described_by(graph.groups[number], profiles)
+            count = None if select.share is None else keep_count(len(bundle), select.share)
+            if described is None or (count is not None and count >= len(left)):
+                kept += left[:count].tolist()
+                continue
+            own = described.of(group[left] - starts[number])
+            preference = None if preferred is None else preferred[group[left]]
+            found = Clustering(own, grouping, seed=evidence.seed).survivors(count, preference)
+            scores[left] = found.scores
+            kept += left[list(found.keep)].tolist()
+            why.append({"channels": len(left), **found.details})
+        choices[name] = _choice(kept, scores, present[name], {"bundles": why, **activations.counts})
+    return choices
+
+
+def _choice(
+    kept: Collection[int], worth: NDArray[np.float64], present: Collection[int], details: Mapping[str, Any]
+) -> Choice:
+    there = np.isin(np.arange(len(worth)), list(present))
+    gone = {} if there.all() else {"gone": int((~there).sum())}
+    scores = tuple(np.where(there, worth, -np.inf).tolist())
+    return Choice(tuple(sorted(kept)), scores, {"k": len(kept), **details, **gone})
+
+
+def _bundles_of(graph: ChannelGraph, layer: str, present: Collection[int]) -> list[tuple[Groups, Groups, int]]:
+    """The channels of a layer by bundle of ``graph.groups``: all, those that are present, and the bundle's number."""
     sizes = [bundle.size for bundle in graph.groups]
-    numbers: np.typing.NDArray[np.int64] = np.repeat(np.arange(len(sizes)), sizes)[groups_of(graph, layer)]
-    return numbers
-
-
-def _in_full(
-    values: np.typing.NDArray[np.generic], present: Collection[int], width: int
-) -> np.typing.NDArray[np.float64]:
-    """Numbers of the channels that are left as numbers of all: 0 of what is gone."""
-    found = np.zeros(width)
-    found[list(present)] = values
+    numbers = np.repeat(np.arange(len(sizes)), sizes)[groups_of(graph, layer)]
+    found = []
+    for number in np.unique(numbers).tolist():
+        own = np.flatnonzero(numbers == number)
+        found.append((own, own[np.isin(own, list(present))], number))
     return found
+
+
+def _silent(
+    graph: ChannelGraph,
+    evidence: Evidence,
+    tied: Sequence[Layer],
+    names: Sequence[str],
+    present: Mapping[str, Collection[int]],
+) -> dict[str, NDArray[np.bool_]]:
+    """By layer, [channels] of the untouched model: those that are zero everywhere."""
+    own = {layer.name: layer for layer in tied}
+    found = {name: silent_channels(evidence.model, own[name]).astype(np.float64) for name in names}
+    return {name: silent.astype(np.bool_) for name, silent in in_full(graph, found, present).items()}
+
+
+def _tied_layers(graph: ChannelGraph, evidence: Evidence, names: Sequence[str]) -> list[Layer]:
+    """The layers of the model that have channels tied to those of some layers, these among them."""
+    own = np.unique(np.concatenate([groups_of(graph, name) for name in names]))
+    known = (layer for layer in layers_of(evidence.model) if layer.name in graph.layers)
+    return [layer for layer in known if np.isin(groups_of(graph, layer.name), own).any()]

@@ -39,6 +39,11 @@ class Activations:
     images: int
     objects: int
 
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many there are, for the record."""
+        return {"objects": len(self.labels), "ground_truth": self.objects, "images": self.images}
+
 
 def collect(evidence: Evidence, layers: Sequence[Layer], *, sliced: bool = False, every: bool = True) -> Activations:
     """Run a model over training images and read its layers at their objects.

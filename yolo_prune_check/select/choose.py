@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -12,23 +12,16 @@ from yolo_prune_check.errors import UserError
 from yolo_prune_check.model.layers import Layer
 from yolo_prune_check.progress import Progress
 from yolo_prune_check.progress import progress as make_progress
-from yolo_prune_check.select.activations import Activations, collect
+from yolo_prune_check.select.activations import collect
 from yolo_prune_check.select.criteria import criterion_named, score
 from yolo_prune_check.select.evidence import Evidence
 from yolo_prune_check.select.ranking import Scores, best, keep_count
-from yolo_prune_check.select.survivors import find_survivors, profile
-from yolo_prune_check.select.weights import gamma, l2, silent_channels
+from yolo_prune_check.select.survivors import PREFERENCES, Grouping, find_survivors, profile
+from yolo_prune_check.select.weights import gamma, silent_channels
 from yolo_prune_check.spec.schema import HALF, Select
 
 if TYPE_CHECKING:
     from torch import nn
-
-_PREFERENCES: Final[Mapping[str, Callable[[nn.Module, Layer], Scores] | None]] = {
-    "medoid": None,
-    "weight": l2,
-    "gamma": gamma,
-}
-"""By what the channel of a cluster that stays is chosen."""
 
 
 @dataclass(frozen=True)
@@ -118,13 +111,12 @@ def select_each(
             activations.
         SlicedMismatch: With `sliced`, a sequence does not fit together.
     """
-    if select.clusters:
-        found = collect(evidence, layers, sliced=sliced)
-        return {layer.name: _survivors(evidence, layer, select, found, sliced=sliced) for layer in layers}
-    criterion = criterion_named(select.criterion)
-    if criterion.name == "gamma":
+    if "gamma" in (select.criterion, select.survivor):
         for layer in layers:
             gamma(evidence.model, layer)  # says of which layer there is no BatchNorm
+    if select.clusters:
+        return _each_clustered(evidence, layers, select, sliced=sliced)
+    criterion = criterion_named(select.criterion)
     scores = score(criterion.name, evidence, layers)
     for layer in layers:
         if layer.name not in scores:
@@ -154,26 +146,29 @@ def ranked_choice(scores: Scores, channels: int, ratio: float, silent: np.typing
     return Choice(keep, tuple(scores.tolist()), {"k": count, "silent": int(silent.sum())})
 
 
-def _survivors(evidence: Evidence, layer: Layer, select: Select, found: Activations, *, sliced: bool) -> Choice:
-    prefer = _PREFERENCES[select.survivor]
-    survivors = find_survivors(
-        profile(
-            found.values[layer.name],
-            found.labels,
-            distance=select.distance,
-            silent=silent_channels(evidence.model, layer),
-        ),
-        ratio=select.share,
-        perplexity=select.perplexity,
-        seed=evidence.seed,
-        embedding=select.embedding,
-        preference=None if prefer is None else prefer(evidence.model, layer),
-    )
-    details = {
-        **survivors.details,
-        "objects": len(found.labels),
-        "ground_truth": found.objects,
-        "images": found.images,
-        "activations": "sliced" if sliced else "hooked",
-    }
-    return Choice(survivors.keep, tuple(survivors.scores.tolist()), details)
+def grouping_of(select: Select) -> Grouping:
+    """How `separability` clusters."""
+    return Grouping(select.distance, select.embedding, select.perplexity, select.survivor)
+
+
+def _each_clustered(evidence: Evidence, layers: Sequence[Layer], select: Select, *, sliced: bool) -> dict[str, Choice]:
+    grouping, found = grouping_of(select), collect(evidence, layers, sliced=sliced)
+    preferred = PREFERENCES[grouping.survivor]
+    preferences = {} if preferred is None else score(preferred, evidence, layers)
+    choices = {}
+    for layer in layers:
+        survivors = find_survivors(
+            profile(
+                found.values[layer.name],
+                found.labels,
+                distance=grouping.distance,
+                silent=silent_channels(evidence.model, layer),
+            ),
+            ratio=select.share,
+            grouping=grouping,
+            seed=evidence.seed,
+            preference=preferences.get(layer.name),
+        )
+        details = {**survivors.details, **found.counts, "activations": "sliced" if sliced else "hooked"}
+        choices[layer.name] = Choice(survivors.keep, tuple(survivors.scores.tolist()), details)
+    return choices

@@ -1,62 +1,123 @@
-"""Separability for a whole model: of every bundle of dependency groups, one of each cluster stays."""
+"""Separability with all that is tied to a channel: of every bundle of dependency groups, one of each cluster stays."""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from yolo_prune_check.channels.graph import ChannelGraph
-from yolo_prune_check.model.layers import layers_of
-from yolo_prune_check.select.activations import collect
+from yolo_prune_check.channels.groups import Group
+from yolo_prune_check.model.layers import Layer, layers_of
+from yolo_prune_check.select.activations import Activations, collect
+from yolo_prune_check.select.criteria import score
 from yolo_prune_check.select.evidence import Evidence
 from yolo_prune_check.select.ranked import Groups, Ranking, free_bundles
-from yolo_prune_check.select.survivors import Clustering, profile, side_by_side
+from yolo_prune_check.select.ranking import share_of
+from yolo_prune_check.select.survivors import PREFERENCES, Clustering, Grouping, Profile, profile, side_by_side
 from yolo_prune_check.select.weights import silent_channels
+from yolo_prune_check.select.worth import group_worth, in_full
 
-_PERPLEXITY = 10.0  # as specs have it unless they say otherwise
 
+def clustered(evidence: Evidence, graph: ChannelGraph, grouping: Grouping) -> Ranking:
+    """The groups that go for a share: of every bundle the same, and one of each cluster stays.
 
-def clustered(evidence: Evidence, graph: ChannelGraph) -> Ranking:
-    """The groups that go for a share: of every bundle the same, rounded down, and one of each cluster stays.
-
-    A dependency group is described by what all of its channels tell apart. Where no layer of a bundle has activations,
-    its last groups go. Unlike in a ranking, what goes for a larger share need not contain what goes for a smaller one.
+    Unlike in a ranking, what goes for a larger share need not contain what goes for a smaller one. Where no layer of a
+    bundle has activations, its last groups go.
 
     Args:
         evidence: The untouched model and its images.
         graph: Its graph.
+        grouping: How groups are clustered.
+
+    Raises:
+        UserError: As ``profiles_of``.
+    """
+    layers = [layer for layer in layers_of(evidence.model) if layer.name in graph.layers]
+    present = {layer.name: range(layer.out_channels) for layer in layers}
+    profiles, _ = profiles_of(evidence, graph, layers, grouping, present)
+    preferred = preferences(evidence, graph, layers, grouping, present)
+    bundles: list[tuple[Groups, Clustering | None]] = []
+    for numbers, bundle in free_bundles(graph):
+        described = described_by(bundle, profiles)
+        clustering = None if described is None else Clustering(described, grouping, seed=evidence.seed)
+        bundles.append((numbers, clustering))
+
+    def gone(share: Decimal) -> Groups:
+        lost = [np.empty(0, dtype=np.int64)]
+        for numbers, clustering in bundles:
+            count = len(numbers) - share_of(len(numbers), share)
+            if clustering is None:
+                lost.append(numbers[count:])
+            elif count < len(numbers):
+                preference = None if preferred is None else preferred[numbers]
+                lost.append(np.delete(numbers, clustering.survivors(count, preference).keep))
+        return np.concatenate(lost)
+
+    return gone
+
+
+def profiles_of(
+    evidence: Evidence,
+    graph: ChannelGraph,
+    layers: Sequence[Layer],
+    grouping: Grouping,
+    present: Mapping[str, Collection[int]],
+) -> tuple[dict[str, Profile], Activations]:
+    """How the channels of layers tell classes apart, and the activations that say so; those that are gone are zero.
+
+    Args:
+        evidence: The model as it is, and its images.
+        graph: Of the untouched model.
+        layers: Of the model as it is. Those that do not run, or make no map of the image, are left out.
+        grouping: By which distance.
+        present: By layer, the channels it has, in the numbering of the untouched model.
 
     Raises:
         UserError: As ``collect``, or fewer than two classes have two objects each.
     """
-    layers = [layer for layer in layers_of(evidence.model) if layer.name in graph.layers]
     found = collect(evidence, layers, every=False)
-    profiles = {
-        layer.name: profile(found.values[layer.name], found.labels, silent=silent_channels(evidence.model, layer))
-        for layer in layers
-        if layer.name in found.values
-    }
-    bundles: list[tuple[Groups, Clustering | None]] = []
-    for numbers, bundle in free_bundles(graph):
-        parts = [
-            profiles[member.layer].part(member.start, member.stop)
-            for member in bundle.members
-            if member.layer in profiles
-        ]
-        points = Clustering(side_by_side(parts), perplexity=_PERPLEXITY, seed=evidence.seed) if parts else None
-        bundles.append((numbers, points))
+    profiles = {}
+    for layer in layers:
+        if layer.name in found.values:
+            silent = silent_channels(evidence.model, layer)
+            own = profile(found.values[layer.name], found.labels, distance=grouping.distance, silent=silent)
+            profiles[layer.name] = own.among(list(present[layer.name]), graph.layers[layer.name].out_channels)
+    return profiles, found
 
-    def gone(share: Decimal) -> Groups:
-        lost = [np.empty(0, dtype=np.int64)]
-        for numbers, points in bundles:
-            count = len(numbers) - int(share * len(numbers))
-            if count == 0:
-                lost.append(numbers)
-            elif points is None:
-                lost.append(numbers[count:])
-            elif count < len(numbers):
-                lost.append(np.delete(numbers, points.survivors(count).keep))
-        return np.concatenate(lost)
 
-    return gone
+def described_by(bundle: Group, profiles: Mapping[str, Profile]) -> Profile | None:
+    """What the groups of a bundle tell apart, each by all of its channels; None where none of its layers is known."""
+    parts = [
+        profiles[member.layer].of(slice(member.start, member.stop))
+        for member in bundle.members
+        if member.layer in profiles
+    ]
+    return side_by_side(parts) if parts else None
+
+
+def preferences(
+    evidence: Evidence,
+    graph: ChannelGraph,
+    layers: Sequence[Layer],
+    grouping: Grouping,
+    present: Mapping[str, Collection[int]],
+) -> NDArray[np.float64] | None:
+    """[groups]: by which of each cluster the one with the largest stays; None where it is the medoid.
+
+    Args:
+        evidence: The model as it is.
+        graph: Of the untouched model.
+        layers: Of the model as it is.
+        grouping: Which one stays.
+        present: By layer, the channels it has, in the numbering of the untouched model.
+
+    Raises:
+        UserError: ``gamma``, and no layer has a BatchNorm.
+    """
+    criterion = PREFERENCES[grouping.survivor]
+    if criterion is None:
+        return None
+    return group_worth(graph, in_full(graph, score(criterion, evidence, layers), present), criterion)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import numpy as np
 from numpy.typing import NDArray
 
-Embedding = Literal["tsne", "pca", "none"]
+from yolo_prune_check.spec.fields import Embedding
 
 _FEWEST_FOR_TSNE = 4
 _INITIAL_SPREAD = 1e-4  # of the first coordinate, as scikit-learn scales its own start

@@ -17,6 +17,7 @@ from yolo_prune_check.select.clustered import clustered
 from yolo_prune_check.select.criteria import score
 from yolo_prune_check.select.evidence import Evidence
 from yolo_prune_check.select.ranked import Groups, ranked, uniform
+from yolo_prune_check.select.survivors import NOTES, Grouping
 from yolo_prune_check.select.worth import group_worth, groups_of
 
 Spread = Literal["group", "global"]
@@ -38,14 +39,15 @@ def plan_everywhere(
     macs_cut: float | None = None,
     floor: float = FLOOR,
     round_to: int | None = None,
+    grouping: Grouping = NOTES,
 ) -> Plan:
     """Remove the least important of what can go, by ``group``.
 
     A dependency group is worth the sum of what its channels are; see ``group_worth``. ``separability`` spread by
-    ``group`` keeps one of each cluster instead; see ``clustered``. Nothing is emptied, and what is
-    frozen stays. With `ratio` the share removed is rounded down, and is the decimal that was written: 0.29 of 100 is
-    29, although the nearest binary number is a little less. With `macs_cut` as many go as it takes to save at least
-    that share of the multiply-accumulates, as predicted for the plan with all that it gives back.
+    ``group`` keeps one of each cluster instead; see ``clustered``. Nothing is emptied, and what is frozen stays. With
+    `ratio` the share removed is rounded, halves up, and is the decimal that was written: 0.145 of 100 is 15, although
+    the nearest binary number is a little less. With `macs_cut` as many go as it takes to save at least that share of
+    the multiply-accumulates, as predicted for the plan with all that it gives back.
 
     Args:
         evidence: The model and its images.
@@ -56,6 +58,7 @@ def plan_everywhere(
         macs_cut: Share of the multiply-accumulates to save, above 0 and below 1.
         floor: With ``global``, the share of every layer's channels that stays at least.
         round_to: As in ``Plan``.
+        grouping: How ``separability`` clusters, spread by ``group``.
 
     Raises:
         UserError: The criterion applies to no layer, as ``gamma`` in a fused model, or cannot be used with this model
@@ -69,14 +72,14 @@ def plan_everywhere(
     if spread == "global":
         ranking = ranked(graph, worth, floor)
     else:
-        ranking = clustered(evidence, graph) if criterion == "separability" else uniform(graph, worth)
+        ranking = clustered(evidence, graph, grouping) if criterion == "separability" else uniform(graph, worth)
 
     def plan(share: Decimal) -> Plan:
         return plan_without(graph, ranking(share), worth, round_to=round_to)
 
-    if ratio is not None:
+    if macs_cut is None:
         return plan(Decimal(repr(ratio)))
-    return _saving(graph, plan, Decimal(repr(macs_cut)))
+    return saving(graph, plan, macs_cut)
 
 
 def plan_without(graph: ChannelGraph, groups: Groups, worth: NDArray[np.float64], *, round_to: int | None) -> Plan:
@@ -91,8 +94,18 @@ def plan_without(graph: ChannelGraph, groups: Groups, worth: NDArray[np.float64]
     return Plan(steps, "group", round_to=round_to)
 
 
-def _saving(graph: ChannelGraph, plan: Callable[[Decimal], Plan], wanted: Decimal) -> Plan:
-    """The smallest of a row of ever larger plans that saves the share `wanted` of the multiply-accumulates."""
+def saving(graph: ChannelGraph, plan: Callable[[Decimal], Plan], macs_cut: float) -> Plan:
+    """The smallest of a row of ever larger plans that saves at least a share of the multiply-accumulates.
+
+    Args:
+        graph: Of the untouched model.
+        plan: For any share of what can go, from 0 to 1, the plan without it.
+        macs_cut: The share to save, above 0 and below 1.
+
+    Raises:
+        UserError: Less can be saved.
+    """
+    wanted = Decimal(repr(macs_cut))
     whole = graph.predict_many([Plan()])[0].macs or 0
 
     def saved(candidate: Plan) -> Decimal:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from yolo_prune_check.channels.graph import ChannelGraph
 from yolo_prune_check.channels.groups import Group
+from yolo_prune_check.select.ranking import share_of
 from yolo_prune_check.select.worth import groups_of
 
 Groups = NDArray[np.int64]
@@ -29,14 +30,14 @@ def free_bundles(graph: ChannelGraph) -> Iterator[tuple[Groups, Group]]:
 
 
 def uniform(graph: ChannelGraph, worth: NDArray[np.float64]) -> Ranking:
-    """Of every bundle the least important, the same share of each, rounded down; nothing of infinite worth."""
+    """Of every bundle the least important, the same share of each; nothing of infinite worth."""
     bundles = [
         numbers[np.argsort(worth[numbers], kind="stable")]
         for numbers, _ in free_bundles(graph)
         if np.isfinite(worth[numbers]).all()  # the groups of a bundle are in the same layers
     ]
     nothing = np.empty(0, dtype=np.int64)
-    return lambda share: np.concatenate([nothing, *(each[: int(share * len(each))] for each in bundles)])
+    return lambda share: np.concatenate([nothing, *(each[: share_of(len(each), share)] for each in bundles)])
 
 
 def ranked(graph: ChannelGraph, worth: NDArray[np.float64], floor: float, *, among: Groups | None = None) -> Ranking:
@@ -49,7 +50,7 @@ def ranked(graph: ChannelGraph, worth: NDArray[np.float64], floor: float, *, amo
         among: The groups that may go; by default all that are not frozen.
 
     Returns:
-        For a share of those that may go, rounded down, as many of them as the floor lets go.
+        For a share of those that may go as many of them as the floor lets go.
     """
     owners = _layers_of_groups(graph)
     room = {
@@ -71,7 +72,7 @@ def ranked(graph: ChannelGraph, worth: NDArray[np.float64], floor: float, *, amo
             room[name] -= count
         order.append(group)
     numbers = np.array(order, dtype=np.int64)
-    return lambda share: numbers[: int(share * len(candidates))]
+    return lambda share: numbers[: share_of(len(candidates), share)]
 
 
 def _layers_of_groups(graph: ChannelGraph) -> Mapping[int, Mapping[str, int]]:

@@ -29,8 +29,16 @@ def keep_count(channels: int, ratio: float) -> int:
         raise UserError("a layer without channels cannot be pruned", value=channels)
     if not 0 <= ratio < 1:
         raise UserError("the ratio of channels to remove must be at least 0 and below 1", value=ratio)
-    removed = (Decimal(repr(float(ratio))) * channels).to_integral_value(ROUND_HALF_UP)
-    return max(1, channels - int(removed))
+    return channels - share_of(channels, Decimal(repr(float(ratio))))
+
+
+def share_of(count: int, share: Decimal) -> int:
+    """How many of `count` a share is: rounded, halves up, but never all of them.
+
+    >>> share_of(5, Decimal("0.5")), share_of(1, Decimal("0.9")), share_of(8, Decimal(1))
+    (3, 0, 7)
+    """
+    return min(int((share * count).to_integral_value(ROUND_HALF_UP)), max(0, count - 1))
 
 
 def best(scores: Scores, count: int, *, last: NDArray[np.bool_]) -> tuple[int, ...]:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from yolo_prune_check.errors import UserError
+from yolo_prune_check.spec.fields import Distance
 
 MIN_OBJECTS = 2
 """Of a class: with one object it has no variance."""
@@ -147,7 +148,7 @@ def wasserstein(values: NDArray[np.floating], labels: NDArray[np.integer]) -> ND
     return np.stack([(np.abs(below[one] - below[other]) * widths).sum(axis=0) for one, other in pairs], axis=1)
 
 
-Distance = Callable[[NDArray[np.floating], NDArray[np.integer], ClassStatistics], NDArray[np.float64]]
+Measure = Callable[[NDArray[np.floating], NDArray[np.integer], ClassStatistics], NDArray[np.float64]]
 """From activations [objects, channels], their labels and statistics to [channels, pairs of classes]."""
 
 
@@ -158,7 +159,7 @@ def _of_samples(
     return wasserstein(values[known], labels[known])
 
 
-DISTANCES: Final[Mapping[str, Distance]] = {
+DISTANCES: Final[Mapping[Distance, Measure]] = {
     "jeffries-matusita": lambda _values, _labels, it: jeffries_matusita(it.means, it.variances),
     "fisher": lambda _values, _labels, it: fisher(it.means, it.variances),
     "wasserstein": _of_samples,

@@ -8,9 +8,10 @@ classification via Mean Simplified Silhouette", Journal of Big Data 11:79, 2024.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from itertools import repeat
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,13 +20,39 @@ from scipy.spatial.distance import cdist
 from yolo_prune_check.model.layers import Layer
 from yolo_prune_check.select.activations import collect
 from yolo_prune_check.select.clusters import Distances, choose_k, k_medoids, mean_simplified_silhouette, members
-from yolo_prune_check.select.embedding import Embedding, embed
+from yolo_prune_check.select.embedding import embed
 from yolo_prune_check.select.evidence import Evidence
 from yolo_prune_check.select.ranking import Scores, keep_count
 from yolo_prune_check.select.separability import DISTANCES, class_statistics
+from yolo_prune_check.spec.fields import Distance, Embedding, Survivor
 
 _WITHOUT_KNEE = 0.5  # share of channels removed where nothing says how many
 _DIGITS = 4
+_BLOCK = 64  # channels that are described at once: in float64, which takes several times what they take as they are
+
+PREFERENCES: Final[Mapping[Survivor, str | None]] = {"medoid": None, "weight": "l2", "gamma": "gamma"}
+"""The criterion that says which channel of a cluster stays."""
+
+
+@dataclass(frozen=True)
+class Grouping:
+    """How channels are clustered.
+
+    Attributes:
+        distance: How far apart a channel keeps two classes: one of `DISTANCES`.
+        embedding: How channels become points: by t-SNE, by principal components, or as they are.
+        perplexity: Of t-SNE.
+        survivor: Which channel of a cluster stays.
+    """
+
+    distance: Distance = "jeffries-matusita"
+    embedding: Embedding = "tsne"
+    perplexity: float = 10.0
+    survivor: Survivor = "medoid"
+
+
+NOTES: Final = Grouping()
+"""The field notes' way."""
 
 
 @dataclass(frozen=True)
@@ -63,17 +90,25 @@ class Profile:
     classes: tuple[int, ...]
     dropped: tuple[int, ...]
 
-    def part(self, start: int, stop: int) -> Profile:
-        """That of channels next to each other."""
-        cut = slice(start, stop)
-        return replace(self, features=self.features[cut], zero=self.zero[cut], constant=self.constant[cut])
+    def of(self, channels: slice | NDArray[np.int64]) -> Profile:
+        """That of some of the channels."""
+        return replace(
+            self, features=self.features[channels], zero=self.zero[channels], constant=self.constant[channels]
+        )
+
+    def among(self, channels: Sequence[int], width: int) -> Profile:
+        """That of as many channels as `width` says, where these are those numbered `channels` and others are zero."""
+        features = np.zeros((width, self.features.shape[1]))
+        zero, constant = np.ones(width, dtype=np.bool_), np.zeros(width, dtype=np.bool_)
+        features[channels], zero[channels], constant[channels] = self.features, self.zero, self.constant
+        return replace(self, features=features, zero=zero, constant=constant)
 
 
 def profile(
     values: NDArray[np.floating],
     labels: NDArray[np.integer],
     *,
-    distance: str = "jeffries-matusita",
+    distance: Distance = "jeffries-matusita",
     silent: NDArray[np.bool_] | None = None,
 ) -> Profile:
     """Describe channels by their activations.
@@ -87,15 +122,18 @@ def profile(
     Raises:
         UserError: Fewer than two classes have two objects each.
     """
-    statistics = class_statistics(values, labels)
+    blocks = [values[:, start : start + _BLOCK] for start in range(0, values.shape[1], _BLOCK)]
+    statistics = [class_statistics(block, labels) for block in blocks]
+    measure = DISTANCES[distance]
+    features = np.concatenate([measure(*each) for each in zip(blocks, repeat(labels), statistics)])
     # Sums of a convolution differ in the last bits between numbers of threads and processors, and t-SNE and the knee
     # make much of little: what is no difference to the eye must not decide which channels stay.
-    features = DISTANCES[distance](values, labels, statistics).round(_DIGITS)
+    features = features.round(_DIGITS)
     zero: NDArray[np.bool_] = ~np.any(values, axis=0)
     if silent is not None:
         zero |= silent
     constant = (np.ptp(values, axis=0) == 0) & ~zero
-    return Profile(features, zero, constant, statistics.classes, statistics.dropped)
+    return Profile(features, zero, constant, statistics[0].classes, statistics[0].dropped)
 
 
 def side_by_side(profiles: Sequence[Profile]) -> Profile:
@@ -118,17 +156,17 @@ class Clustering:
 
     Args:
         profile: Of the channels.
-        embedding: How channels become points: by t-SNE, as in the notes, by principal components, or as they are.
-        perplexity: Of t-SNE.
+        grouping: How they are clustered.
         seed: Of t-SNE and the clustering.
     """
 
-    def __init__(self, profile: Profile, *, embedding: Embedding = "tsne", perplexity: float, seed: int) -> None:
+    def __init__(self, profile: Profile, grouping: Grouping, *, seed: int) -> None:
         self._profile, self._seed = profile, seed
         self._informative = np.flatnonzero(~profile.zero & ~profile.constant)
-        points = embed(profile.features[self._informative], embedding, perplexity=perplexity, seed=seed)
+        features, embedding = profile.features[self._informative], grouping.embedding
+        points = embed(features, embedding, perplexity=grouping.perplexity, seed=seed)
         self._distances = cdist(points, points)
-        self._said = {"perplexity": float(perplexity)} if embedding == "tsne" else {}
+        self._said = {"perplexity": float(grouping.perplexity)} if embedding == "tsne" else {}
 
     def survivors(self, count: int | None, preference: Scores | None = None) -> Survivors:
         """One channel of each cluster.
@@ -163,9 +201,8 @@ def find_survivors(
     described: Profile,
     *,
     ratio: float | None,
-    perplexity: float,
+    grouping: Grouping,
     seed: int,
-    embedding: Embedding = "tsne",
     preference: Scores | None = None,
 ) -> Survivors:
     """Choose channels by separability.
@@ -173,13 +210,12 @@ def find_survivors(
     Args:
         described: The channels.
         ratio: Share of channels to remove; None leaves their number to the data.
-        perplexity: Of t-SNE.
+        grouping: How they are clustered.
         seed: Of t-SNE and the clustering.
-        embedding: As `Clustering` takes it.
         preference: As `Clustering.survivors` takes it.
     """
     count = None if ratio is None else keep_count(len(described.features), ratio)
-    return Clustering(described, embedding=embedding, perplexity=perplexity, seed=seed).survivors(count, preference)
+    return Clustering(described, grouping, seed=seed).survivors(count, preference)
 
 
 def separation(evidence: Evidence, layers: Sequence[Layer]) -> dict[str, Scores]:

@@ -15,6 +15,7 @@ from yolo_prune_check.channels.graph import ChannelGraph
 from yolo_prune_check.channels.plan import Plan, Step
 from yolo_prune_check.channels.removal import find_removal
 from yolo_prune_check.select.ranked import Groups, free_bundles
+from yolo_prune_check.select.ranking import share_of
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Unit:
         return sum(map(len, self.cells))
 
     def least(self, worth: NDArray[np.float64], ratio: float) -> Groups:
-        """Of every cell the least important, a share of it, rounded down: of a larger share, these and more.
+        """Of every cell the least important, a share of it: of a larger share, these and more.
 
         Args:
             worth: [groups].
@@ -46,7 +47,7 @@ class Unit:
         """
         share = Decimal(repr(ratio))
         ranked = (cell[np.argsort(worth[cell], kind="stable")] for cell in self.cells)
-        return np.concatenate([np.empty(0, dtype=np.int64), *(each[: int(share * len(each))] for each in ranked)])
+        return np.concatenate([np.empty(0, dtype=np.int64), *(each[: share_of(len(each), share)] for each in ranked)])
 
 
 def units_of(graph: ChannelGraph) -> tuple[Unit, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,3 +39,20 @@ def groups_of(graph: ChannelGraph, layer: str) -> NDArray[np.int64]:
     """[channels] of a layer: the number of each one's dependency group."""
     numbers: NDArray[np.int64] = graph.partition.label[graph.provenance.channels.of(layer)]
     return numbers
+
+
+def in_full(
+    graph: ChannelGraph, scores: Mapping[str, Scores], present: Mapping[str, Collection[int]]
+) -> dict[str, Scores]:
+    """Scores of the channels that layers still have as scores of all that they had: 0 of what is gone.
+
+    Args:
+        graph: Of the untouched model.
+        scores: By layer, [channels that it has].
+        present: Which these are, in the numbering of the untouched model.
+    """
+    found = {}
+    for layer, own in scores.items():
+        found[layer] = np.zeros(graph.layers[layer].out_channels)
+        found[layer][list(present[layer])] = own
+    return found

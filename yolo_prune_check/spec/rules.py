@@ -132,7 +132,7 @@ def _selection(scenario: ScenarioInput, written: Mapping) -> Iterator[Problem]:
             place = place_of(written, ("select", key), key=True)
             what = f"`select.{key}` says nothing to criterion {select.criterion} by {select.scope}"
             yield Problem(place, what, hint=f"Only {wanted}: remove it.")
-    if scenario.activations == "sliced" and not select.clusters:
+    if scenario.activations == "sliced" and (select.criterion, select.scope) != ("separability", "layer"):
         place = place_of(written, ("activations",))
         what = f"`activations: sliced` says nothing to criterion {select.criterion} by {select.scope}"
         yield Problem(place, what, hint="Only separability by layer looks at activations so: remove it.")
@@ -148,7 +148,7 @@ def _says_nothing(key: str, select: Select) -> str | None:
     if key in reads and select.criterion != "separability":
         return "separability reads layers at objects"
     if key in {"distance", "embedding", "survivor", "perplexity"} and not select.clusters:
-        return "separability by layer clusters channels"
+        return "separability by layer or by group clusters channels"
     if key == "perplexity" and select.embedding != "tsne":
         return "embedding tsne has a perplexity"
     return None

@@ -59,7 +59,7 @@ class Select(Strict):
     @property
     def clusters(self) -> bool:
         """Whether one channel of each cluster stays; else the best of a ranking do."""
-        return self.criterion == "separability" and self.scope == "layer"
+        return self.criterion == "separability" and self.scope != "global"
 
     @property
     def share(self) -> float | None:
