@@ -33,7 +33,7 @@ DIGITS := docs/sensitivity-digits
 sensitivity: $(VENV)/.installed
 	mkdir -p $(DIGITS)
 	$(BIN)/yolo-prune-check sensitivity yolov8n-digits --data digits --jobs $(JOBS) --out $(DIGITS)
-	$(BIN)/yolo-prune-check suggest yolov8n-digits --data digits --max-map-drop 0.02 -o $(DIGITS)/suggestion.prune.yaml
+	$(BIN)/yolo-prune-check suggest yolov8n-digits --data digits --max-map-drop 0.02 --out $(DIGITS)
 
 test: $(VENV)/.installed
 	$(BIN)/python -m pytest tests yolo_prune_check --doctest-modules -n $(JOBS) -q -m "not stress"

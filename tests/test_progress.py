@@ -48,7 +48,9 @@ def test_plain_lines_come_at_most_every_ten_percent() -> None:
             advance(1)
     lines = stream.getvalue().splitlines()
     assert lines[0] == "collect: 0 of 1000"
-    assert lines[1:-1] == [f"collect: {n} of 1000, {n // 50} s" for n in range(100, 1000, 100)]
+    assert lines[1:-1] == [
+        f"collect: {n} of 1000, {n // 50} s, about {20 - n // 50} s left" for n in range(100, 1000, 100)
+    ]
     assert lines[-1] == "collect: 1000 of 1000, done in 20 s"
 
 
@@ -60,8 +62,8 @@ def test_slow_work_shows_a_sign_of_life_every_ten_seconds() -> None:
             advance(1)
     assert stream.getvalue().splitlines() == [
         "collect: 0 of 1000",
-        "collect: 10 of 1000, 10 s",
-        "collect: 20 of 1000, 20 s",
+        "collect: 10 of 1000, 10 s, about 16 min left",
+        "collect: 20 of 1000, 20 s, about 16 min left",
         "collect: 25 of 1000, done in 25 s",
     ]
 
@@ -112,6 +114,7 @@ def test_terminal_gets_a_bar_and_keeps_titles_to_the_letter(monkeypatch: pytest.
     assert "\x1b[" in stream.getvalue()
     assert "scenario[mask,front]" in text
     assert "2/5" in text
+    assert re.search(r"2/5 0:00:0\d < ", text)
     assert "[bold] layer skipped" in text
 
 

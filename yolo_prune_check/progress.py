@@ -22,6 +22,7 @@ Advance = Callable[[int], None]
 _HEARTBEAT_S = 10.0  # plain lines: one is due this long after the last, …
 _SHARE = 0.1  # … or as soon as this share more is done,
 _BREATH_S = 1.0  # but never sooner than this after the last: short work prints its start and its end only
+_LOOKED_BACK_S = 3600.0  # bars: by what was done in so long they say what is left; one unit may take minutes
 
 
 class Progress(Protocol):
@@ -49,6 +50,17 @@ def progress(*, quiet: bool = False, stream: TextIO | None = None) -> Progress:
     if target.isatty() and os.environ.get("TERM") != "dumb":
         return _Bars(target)
     return _Lines(target)
+
+
+def _roughly(seconds: float) -> str:
+    """A time that is not known to the second.
+
+    >>> [_roughly(seconds) for seconds in (7.4, 100, 3000, 9000)]
+    ['about 7 s', 'about 2 min', 'about 50 min', 'about 2.5 h']
+    """
+    if seconds < 90:
+        return f"about {seconds:.0f} s"
+    return f"about {seconds / 60:.0f} min" if seconds < 90 * 60 else f"about {seconds / 3600:.1f} h"
 
 
 class _Quiet:
@@ -87,7 +99,9 @@ class _Lines:
             share = (done - said) / total if total else 0.0
             finished = total is not None and done >= total  # the end line is about to say so
             if not finished and (silence >= _HEARTBEAT_S or (share >= _SHARE and silence >= _BREATH_S)):
-                self.line(f"{so_far()}, {self._clock() - begin:.0f} s")
+                passed = self._clock() - begin
+                left = f", {_roughly(passed * (total - done) / done)} left" if total and done else ""
+                self.line(f"{so_far()}, {passed:.0f} s{left}")
                 said, said_at = done, self._clock()
 
         self.line(so_far())
@@ -105,16 +119,22 @@ class _Bars:
     def __init__(self, stream: TextIO) -> None:
         from rich import progress as rich
         from rich.console import Console
+        from rich.table import Column
 
         columns: tuple[rich.ProgressColumn, ...] = (
             rich.SpinnerColumn(),
-            rich.TextColumn("{task.description}", markup=False),  # titles hold scenario ids such as "block-1[mask]"
-            rich.BarColumn(),
+            # Titles hold scenario ids such as "block-1[mask]". Where there is little room they break, no number does.
+            rich.TextColumn("{task.description}", markup=False, table_column=Column()),
+            rich.BarColumn(bar_width=20),
             rich.MofNCompleteColumn(),
             rich.TimeElapsedColumn(),
+            rich.TextColumn("<"),  # as tqdm has it: the time that has passed < the time that is left
+            rich.TimeRemainingColumn(compact=True),
         )
         self._console = Console(file=stream, force_terminal=True, markup=False, highlight=False)
-        self._make: Callable[[], Any] = lambda: rich.Progress(*columns, console=self._console, transient=True)
+        self._make: Callable[[], Any] = lambda: rich.Progress(
+            *columns, console=self._console, transient=True, speed_estimate_period=_LOOKED_BACK_S
+        )
         self._live: Any = None
         self._open = 0
 

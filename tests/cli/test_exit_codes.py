@@ -7,6 +7,7 @@ import pytest
 from tests.cli.conftest import CommandLine
 from tests.plugin.records import PASSED
 from yolo_prune_check.cli.exits import Exit, exit_code
+from yolo_prune_check.fanout import LostError
 from yolo_prune_check.plugin.names import WORK_DIR
 from yolo_prune_check.run.record import Record, not_started
 
@@ -41,6 +42,16 @@ def test_a_defect_of_ours_is_no_verdict(command_line: CommandLine, monkeypatch: 
     assert "Traceback" in ran.err
     assert "ZeroDivisionError: a defect" in ran.err
     assert "please report it" in ran.err
+
+
+def test_processes_that_died_are_no_bad_input(command_line: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    def lost() -> str:
+        raise LostError("given up, as each process that worked on it died", where="model.1.conv", hint="Try again.")
+
+    monkeypatch.setattr("yolo_prune_check.spec.json_schema.json_schema_text", lost)
+    ran = command_line("schema")
+    assert ran.code == Exit.LOST == 75
+    assert ran.err.endswith("model.1.conv: given up, as each process that worked on it died. Try again.\n")
 
 
 def test_ctrl_c_exits_with_130(command_line: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:

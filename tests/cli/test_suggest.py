@@ -19,6 +19,7 @@ from yolo_prune_check.scores import Accuracy
 from yolo_prune_check.spec import load_spec
 
 COMMAND = ("suggest", "cls.pt", "--data", "squares", "--imgsz", "32", "--ratios", "0.75")
+OUT = Path("suggestion-report")
 FILES = ("suggestion.prune.yaml", "suggestion.plan.yaml", "suggestion.md")
 
 
@@ -28,10 +29,10 @@ def test_it_finds_a_cut_that_holds_and_the_commands_of_its_page_do_what_they_say
     monkeypatch.setattr(suggest_module, "TRIES", 3)
     write_classifier(Path())
     spec, plan, _ = files = [Path("made") / name for name in FILES]
-    Path("made").mkdir()
+    spec.parent.mkdir()
     left = Path("made/.suggestion.md.abcd1234.tmp")  # by a process that was killed while it wrote
     left.touch()
-    ran = command_line(*COMMAND, "--max-accuracy-drop", "0.3", "-o", str(spec.absolute()))
+    ran = command_line(*COMMAND, "--max-accuracy-drop", "0.3", "-o", str(spec.parent.absolute()))
     assert ran.code == 0, ran.err
     assert ": it held." in ran.out.replace("\n", " ")
     first = [path.read_bytes() for path in files]
@@ -43,17 +44,23 @@ def test_it_finds_a_cut_that_holds_and_the_commands_of_its_page_do_what_they_say
     text, page = first[0].decode(), first[2].decode()
     again, check, make = re.findall(r"^yolo-prune-check (.+)$", page, re.MULTILINE)
     assert text.startswith(f"{HEAD}\n#   yolo-prune-check {again}\n")
-    assert again == (
-        "suggest cls.pt --data squares --max-accuracy-drop 0.3 -o made/suggestion.prune.yaml --ratios 0.75 --imgsz 32"
-    )
+    assert again == ("suggest cls.pt --data squares --max-accuracy-drop 0.3 --out made --ratios 0.75 --imgsz 32")
     assert page.count("**taken**") == 1
     assert 3 <= page.count("| sensitivity") + page.count("| global") <= 6
     assert ".yolo-prune-check" not in page
     assert not left.exists()
-    repeated = command_line(*shlex.split(again))
+    assert "measures each part of the model alone, then at most 6 candidates\n" in ran.err
+    repeated = command_line(*shlex.split(again), "--json")
     assert repeated.code == 0, repeated.err
     assert counted(repeated.err)[0] == 0
     assert [path.read_bytes() for path in files] == first
+    told = repeated.json
+    assert [told[name] for name in ("spec", "plan", "page")] == list(map(str, files))
+    assert told["chosen"] in told["candidates"]
+    assert told["chosen"]["drop"] + told["chosen"]["error"] <= told["budget"] == 0.3
+    assert told["checked"]["held"]
+    assert (told["decided_images"], told["checked_images"]) == (4, 4)
+    assert "decided on part 1/2 of the val images (4 images), checked on part 2/2 (4 images)" in page
     assert check == f"run {spec}"
     checked = command_line(*shlex.split(check), "--predict-only")
     assert checked.code == 0, checked.err
@@ -68,16 +75,22 @@ def test_where_nothing_holds_no_spec_is_written(command_line: CommandLine, monke
         return tuple(Accuracy(top1, 1.0, 0.5) for _ in job.trial.parts)
 
     monkeypatch.setattr(measured_module, "measure", broken)
+    OUT.mkdir()
     for name in FILES[:2]:  # of a run that found one
-        Path(name).write_text(f"{HEAD}\nold: true\n", encoding="utf-8")
+        (OUT / name).write_text(f"{HEAD}\nold: true\n", encoding="utf-8")
     ran = command_line(*COMMAND, "--max-accuracy-drop", "0")
     assert ran.code == 1, ran.err
     said = ran.out.replace("\n", " ")
     assert "Nothing that was tried stays within a drop of 0 of top-1 accuracy: no spec was written." in said
     assert "The least that a candidate loses, with one standard error, is 0.4000." in said
-    assert [name for name in FILES if Path(name).exists()] == ["suggestion.md"]
-    assert "removed suggestion.prune.yaml, which an earlier run made" in ran.err
-    assert "removed suggestion.plan.yaml, which an earlier run made" in ran.err
+    assert [path.name for path in OUT.iterdir()] == ["suggestion.md"]
+    assert "removed suggestion-report/suggestion.prune.yaml, which an earlier run made" in ran.err
+    assert "removed suggestion-report/suggestion.plan.yaml, which an earlier run made" in ran.err
+    again = command_line(*COMMAND, "--max-accuracy-drop", "0", "--json")
+    assert again.code == 1, again.err
+    told = again.json
+    assert (told["chosen"], told["checked"], told["spec"], told["checkpoint"]) == (None, None, None, None)
+    assert told["candidates"][0]["outcome"] == "loses too much"
 
 
 @pytest.mark.stress
@@ -93,7 +106,7 @@ def test_what_does_not_hold_on_the_other_half_is_told(
     said = re.sub(r"\s+", " ", ran.out)
     assert "which decided, it loses 0.0000; on part 2/2, which did not, 0.5000: it did not hold." in said
     assert "max_accuracy_drop is 0, but the plan gives 0.5" in said
-    assert all(Path(name).exists() for name in FILES)
+    assert all((OUT / name).exists() for name in FILES)
 
 
 def test_a_blind_model_is_refused(command_line: CommandLine) -> None:
@@ -103,7 +116,7 @@ def test_a_blind_model_is_refused(command_line: CommandLine) -> None:
     )
     assert ran.code == 2
     assert "nothing can be suggested: the untouched model finds next to nothing in this data: got" in ran.err
-    assert not [name for name in FILES if Path(name).exists()]
+    assert not OUT.exists()
 
 
 @pytest.mark.parametrize(
@@ -116,8 +129,7 @@ def test_a_blind_model_is_refused(command_line: CommandLine) -> None:
             ("--max-accuracy-drop", "0.1"),
             "--max-accuracy-drop: only a classifier has an accuracy.",
         ),
-        (("--max-map-drop", "0.1", "-o", "x.yaml"), "--out: a spec's name ends otherwise: got 'x.yaml'."),
-        (("--max-map-drop", "0.1", "-o", "no/x.prune.yaml"), "--out: there is no folder for this file"),
+        (("--max-map-drop", "0.1", "-o", "/dev/null"), "/dev/null: cannot write reports there (Not a directory)."),
         (("--max-map-drop", "0.1", "--ratios", "0"), "--ratios: the share of channels to remove must lie between"),
         (("--max-map-drop", "0.1", "--batch", "4"), "--batch: this says how to train, and nothing is trained."),
     ],
@@ -126,16 +138,17 @@ def test_bad_input(command_line: CommandLine, more: tuple[str, ...], message: st
     ran = command_line("suggest", "yolov8n-digits", "--data", "digits", "--imgsz", "32", *more)
     assert ran.code == 2
     assert message in ran.err
-    assert not list(Path().glob("*.*"))
+    assert not list(Path().glob("*"))
 
 
 @pytest.mark.parametrize("name", FILES)
 def test_files_of_others_stay(command_line: CommandLine, name: str) -> None:
-    Path(name).write_text("mine", encoding="utf-8")
+    OUT.mkdir()
+    (OUT / name).write_text("mine", encoding="utf-8")
     ran = command_line("suggest", "yolov8n-digits", "--data", "digits", "--max-map-drop", "0.02")
     assert ran.code == 2
     assert f"{name}: " in ran.err
-    assert Path(name).read_text(encoding="utf-8") == "mine"
+    assert (OUT / name).read_text(encoding="utf-8") == "mine"
 
 
 def test_of_an_earlier_run_only_its_own_files_are_removed(tmp_path: Path) -> None:
@@ -150,10 +163,10 @@ def test_of_an_earlier_run_only_its_own_files_are_removed(tmp_path: Path) -> Non
 def test_the_shipped_detector_meets_its_budget_on_the_images_that_did_not_decide(command_line: CommandLine) -> None:
     ran = command_line("suggest", "yolov8n-digits", "--data", "digits", "--max-map-drop", "0.02", "--ratios", "0.5")
     assert ran.code == 0, ran.err
-    (scenario,) = load_spec(FILES[0]).scenarios
+    (scenario,) = load_spec(OUT / FILES[0]).scenarios
     assert scenario.expect.max_map_drop == 0.02
     assert ": it held." in ran.out.replace("\n", " ")
-    commands = re.findall(r"^yolo-prune-check (.+)$", Path(FILES[2]).read_text(encoding="utf-8"), re.MULTILINE)
+    commands = re.findall(r"^yolo-prune-check (.+)$", (OUT / FILES[2]).read_text(encoding="utf-8"), re.MULTILINE)
     for command in commands[1:]:  # run and compact
         made = command_line(*shlex.split(command))
         assert made.code == 0, made.err

@@ -80,6 +80,21 @@ def test_the_file_is_a_whole_drawing_on_white_without_date_or_font() -> None:
     assert len({x for x, _ in at}) >= 2
 
 
+def test_letters_that_are_text_name_a_font_that_every_machine_has() -> None:
+    def drawn(*, outlines: bool) -> str:
+        figure = heat_map(["a.long.name"], ["1", "2"], [[0.25, 1.0]], x="block", what="left")
+        return svg(figure, outlines=outlines)
+
+    text, outlines = drawn(outlines=False), drawn(outlines=True)
+    assert text == drawn(outlines=False)
+    assert len(text) < len(outlines) / 2
+    root = ElementTree.fromstring(text)
+    written = [(each.text, each.get("style", "")) for each in root.iter("{http://www.w3.org/2000/svg}text")]
+    assert {"a.long.name", "1", "2", "0.25", "1.00", "block", "left"} <= {word for word, _ in written}
+    assert all("font-family: 'DejaVu Sans', sans-serif" in style for _, style in written)
+    assert ElementTree.fromstring(outlines).find(".//{http://www.w3.org/2000/svg}text") is None
+
+
 def test_no_figure_is_left_with_pyplot() -> None:
     from matplotlib import pyplot
 

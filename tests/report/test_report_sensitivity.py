@@ -32,7 +32,7 @@ def point(ratio: float, seen: Seen) -> Point:
 
 def found(*units: UnitRecord) -> Sensitivity:
     dense = MeanAveragePrecision(0.9, 0.8)
-    return Sensitivity("m.pt", "d", 64, "group", "taylor", RATIOS, "1/2", 0, "cpu", dense, 1000, 100, units)
+    return Sensitivity("m.pt", "d", 64, "group", "taylor", RATIOS, "1/2", 7, 0, "cpu", dense, 1000, 100, units)
 
 
 @pytest.mark.parametrize(

@@ -24,16 +24,21 @@ def test_the_page_is_made_of_the_numbers() -> None:
 def test_the_suggested_spec_is_that_of_the_page_and_of_the_plan() -> None:
     (scenario,) = load_spec(SHIPPED / "suggestion.prune.yaml").scenarios
     assert scenario.steps == load_plan(SHIPPED / "suggestion.plan.yaml").steps
-    (taken,) = re.findall(r"\*\*taken\*\* \|[^|]+\|[^|]+\| +([\d.]+) %", (SHIPPED / "suggestion.md").read_text("utf-8"))
+    page = (SHIPPED / "suggestion.md").read_text("utf-8")
+    (taken,) = re.findall(r"\*\*taken\*\* \|[^|]+\|[^|]+\| +([\d.]+) %", page)
     assert scenario.expect.min_macs_cut is not None
     assert abs(float(taken) / 100 - scenario.expect.min_macs_cut) < 0.0011
     assert (scenario.val_part, scenario.measure) == ("2/2", "last")
+    (checked,) = re.findall(r"on part 2/2, which did not, ([\d.]+): it held\.", page)
+    assert scenario.expect.max_map_drop is not None
+    assert float(checked) <= scenario.expect.max_map_drop
 
 
 def test_the_commands_of_the_suggestion_name_what_is_there() -> None:
     commands = re.findall(r"^yolo-prune-check .+$", (SHIPPED / "suggestion.md").read_text("utf-8"), re.MULTILINE)
     named = [Path(word) for command in commands for word in command.split() if word.endswith(".yaml")]
     spec, plan = SHIPPED / "suggestion.prune.yaml", SHIPPED / "suggestion.plan.yaml"
-    assert [SHIPPED.parents[1] / path for path in named] == [spec, spec, plan]
+    assert [SHIPPED.parents[1] / path for path in named] == [spec, plan]
+    assert commands[0].endswith(f" --out {SHIPPED.relative_to(SHIPPED.parents[1])}")
     for path in (spec, plan):
         assert f"#   {commands[0]}" in path.read_text("utf-8").splitlines()

@@ -119,7 +119,7 @@ def sensitivity_with(drops: dict[str, tuple[float | None, ...]]) -> Sensitivity:
         units.append(UnitRecord(unit.name, unit.layers, unit.size, points))
     dense = MeanAveragePrecision(0.9, 0.8)
     return Sensitivity(
-        NAME, "digits", 64, "group", "taylor", RATIOS, "1/2", 0, "cpu", dense, 1000, 100, tuple(units), ("x",)
+        NAME, "digits", 64, "group", "taylor", RATIOS, "1/2", 7, 0, "cpu", dense, 1000, 100, tuple(units), ("x",)
     )
 
 
@@ -167,7 +167,7 @@ def test_it_is_read_as_it_was_written(tmp_path_factory: pytest.TempPathFactory, 
     assert read_sensitivity(path) == found
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": 99}', '{"format": 1, "units": 3}'])
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": 99}', '{"format": 2, "units": 3}'])
 def test_what_is_none_is_refused(text: str, tmp_path: Path) -> None:
     path = tmp_path / "sensitivity.json"
     path.write_text(text, encoding="utf-8")

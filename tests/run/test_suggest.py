@@ -18,7 +18,7 @@ from yolo_prune_check.channels.predict import predict
 from yolo_prune_check.errors import UserError
 from yolo_prune_check.progress import progress
 from yolo_prune_check.run.families import Row, by_ranking
-from yolo_prune_check.run.halves import CHECK, DECIDE, folds_of, mean_and_error
+from yolo_prune_check.run.halves import CHECK, DECIDE, error_of, folds_of
 from yolo_prune_check.run.measured import Hands, Measurements
 from yolo_prune_check.run.suggest import TRIES, Search, largest
 from yolo_prune_check.run.suggested_spec import Made, plan_text, spec_text
@@ -95,12 +95,18 @@ def test_no_more_are_measured_than_is_said() -> None:
         assert all(trial.parts == (DECIDE, *DECIDE.split(4)) for trial in told.pruned)
 
 
-def test_a_mean_within_the_budget_does_not_hold_where_it_may_be_chance() -> None:
+def test_the_drop_on_the_whole_half_decides_not_that_of_its_folds() -> None:
+    held = search_with(lambda _: [0.015, 0.016, 0.016, 0.014, 0.014], 0.02).best_of(row_of(1))
+    lost = search_with(lambda _: [0.021, 0.016, 0.016, 0.014, 0.014], 0.02).best_of(row_of(1))
+    assert [candidate.outcome for candidate, _ in (*held, *lost)] == ["holds", "loses too much"]
+    assert [candidate.drop for candidate, _ in (*held, *lost)] == [pytest.approx(0.015), pytest.approx(0.021)]
+
+
+def test_a_drop_within_the_budget_does_not_hold_where_it_may_be_chance() -> None:
     sure = search_with(lambda _: [0.015, 0.015, 0.015, 0.015, 0.015], 0.02).best_of(row_of(1))
     chance = search_with(lambda _: [0.015, 0.06, -0.03, 0.06, -0.03], 0.02).best_of(row_of(1))
     assert [candidate.outcome for candidate, _ in (*sure, *chance)] == ["holds", "loses too much"]
     candidate = chance[0][0]
-    assert candidate.mean_drop == pytest.approx(0.015)
     assert candidate.error == pytest.approx(np.std([0.06, -0.03, 0.06, -0.03], ddof=1) / 2)
     assert candidate.drop == pytest.approx(0.015)
 
@@ -185,18 +191,28 @@ def test_too_few_images_are_told(images: int) -> None:
         folds_of(images)
 
 
-@given(st.lists(st.floats(-1, 1), min_size=2, max_size=9))
-def test_the_error_of_the_mean_is_that_of_the_books(drops: list[float]) -> None:
-    mean, error = mean_and_error(drops)
-    assert mean == pytest.approx(np.mean(drops))
-    assert error == pytest.approx(np.std(drops, ddof=1) / math.sqrt(len(drops)))
+@given(st.lists(st.floats(-1, 1), min_size=2, max_size=9), st.floats(-1, 1))
+def test_the_error_is_that_of_a_mean_and_more_where_the_folds_say_another_drop(folds: list[float], off: float) -> None:
+    mean, of_mean = float(np.mean(folds)), np.std(folds, ddof=1) / math.sqrt(len(folds))
+    assert error_of(mean, folds) == pytest.approx(of_mean, abs=1e-12)
+    assert error_of(mean + off, folds) == pytest.approx(math.hypot(of_mean, off / math.sqrt(len(folds) - 1)), abs=1e-9)
+
+
+def test_the_error_is_by_how_much_the_drop_differs_from_one_half_to_another() -> None:
+    """Of a score that is no mean over images, as mAP is none, on halves that are drawn again and again."""
+    source = np.random.default_rng(0)
+    before, after = (source.beta(8, other, (2000, 4, 25)) for other in (2, 3))  # [half, fold, image]
+    drops = before.mean((1, 2)) ** 2 - after.mean((1, 2)) ** 2
+    folds = before.mean(2) ** 2 - after.mean(2) ** 2
+    errors = [error_of(drop, list(parts)) for drop, parts in zip(drops, folds, strict=True)]
+    assert np.sqrt(np.mean(np.square(errors))) == pytest.approx(np.std(drops), rel=0.05)
 
 
 @pytest.mark.parametrize("training", [None, FineTune(epochs=2, after="last", batch=4, fraction=0.5)])
 def test_the_spec_says_what_was_measured(training: FineTune | None, tmp_path: Path) -> None:
     plan = Plan([Step("model.1.conv", [0, 1, 2, 9]), Step("model.5.conv", range(64))], "group")
     made = Made("yolo-prune-check suggest …", BENCH, "max_map_drop", 0.02, training, seed=7)
-    candidate = Candidate("global", 0.5, "holds", 0.12399, 0.2, MeanAveragePrecision(0.9, 0.8), 0.01, 0.011, 0.002)
+    candidate = Candidate("global", 0.5, "holds", 0.12399, 0.2, MeanAveragePrecision(0.9, 0.8), 0.01, 0.002)
     path, file = tmp_path / "x.prune.yaml", tmp_path / "x.plan.yaml"
     path.write_text(spec_text(plan, candidate, made), encoding="utf-8")
     file.write_text(plan_text(plan, candidate, made), encoding="utf-8")

@@ -21,6 +21,8 @@ class Exit(IntEnum):
     """A prediction was refuted: a defect of this tool."""
     INTERNAL = 70
     """This tool broke: a traceback says where (``EX_SOFTWARE`` of sysexits.h)."""
+    LOST = 75
+    """What worked on it died, which is nobody's input; the same command may well succeed (``EX_TEMPFAIL`` there)."""
     INTERRUPTED = 130
     """Ctrl-C."""
     UNREAD = 141

@@ -24,6 +24,7 @@ from yolo_prune_check.cli.streams import abandon_streams, prepare_streams
 from yolo_prune_check.cli.suggest import suggest
 from yolo_prune_check.cli.validate import validate
 from yolo_prune_check.errors import UserError
+from yolo_prune_check.fanout import LostError
 
 NAME = "yolo-prune-check"
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -36,7 +37,8 @@ app = typer.Typer(
     rich_markup_mode="rich",
     help="Find out whether a pruning plan for a YOLO model is safe, before a GPU hour is spent on it.",
     epilog="Exit codes: 0 as expected, 1 a verdict or budget differs, 2 bad input, 3 a prediction was refuted "
-    "(a defect of this tool), 70 this tool broke, 130 interrupted, 141 nobody reads the output.",
+    "(a defect of this tool), 70 this tool broke, 75 a process that measured was killed, 130 interrupted, "
+    "141 nobody reads the output.",
 )
 for command in (run, validate, inspect, predict, sensitivity, suggest, compact, fuzz, report, schema):
     app.command()(command)
@@ -68,7 +70,7 @@ def _run(argv: Sequence[str] | None) -> Exit:
         raise
     except UserError as error:
         complain(f"{NAME}: {error}")
-        return Exit.BAD_INPUT
+        return Exit.LOST if isinstance(error, LostError) else Exit.BAD_INPUT
     except Exception as error:  # noqa: BLE001  # the outermost edge: a defect of ours must not look like exit code 1
         if isinstance(error, OSError) and error.errno in _FULL:
             complain(f"{NAME}: the output cannot be written ({error.strerror}).")

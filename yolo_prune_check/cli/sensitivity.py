@@ -82,14 +82,12 @@ def sensitivity(
     refuse_other_files(out)
     hands = Hands(jobs, backend.value, address)
     bench = read_bench(model, data, imgsz, device=device, workers=workers, trust=trust_checkpoint)
-    from yolo_prune_check.data.resolve import read_data
     from yolo_prune_check.run.baseline import load_baseline
     from yolo_prune_check.run.plain import to_plain
     from yolo_prune_check.run.scored import scores_of
     from yolo_prune_check.run.sensitivity import Wanted, sensitivity_of
-    from yolo_prune_check.train.evaluate import val_images
 
-    val_images(read_data(data), part)
+    bench.images(part)  # before anything is measured
     shown = progress()
     wanted = Wanted(per.value, shares, criterion.value, part, seed)
     graph = load_baseline(model, bench.imgsz, trust=trust_checkpoint).graph

@@ -27,7 +27,7 @@ from yolo_prune_check.cli.bench import (
 )
 from yolo_prune_check.cli.choosing import Criterion
 from yolo_prune_check.cli.exits import Exit, exit_code
-from yolo_prune_check.cli.output import WIDTH, complain, say, wrapped
+from yolo_prune_check.cli.output import WIDTH, complain, say, say_json, wrapped
 from yolo_prune_check.cli.run import Place
 from yolo_prune_check.cli.training import PANEL, about, read_training
 from yolo_prune_check.errors import UserError
@@ -35,6 +35,7 @@ from yolo_prune_check.plugin.names import SUFFIX, WORK_DIR
 from yolo_prune_check.plugin.places import check_device, check_writable
 from yolo_prune_check.plugin.store import run_scenario
 from yolo_prune_check.progress import progress
+from yolo_prune_check.report.figures import many
 from yolo_prune_check.run.record import write_atomically
 
 if TYPE_CHECKING:
@@ -42,11 +43,11 @@ if TYPE_CHECKING:
     from yolo_prune_check.progress import Progress
     from yolo_prune_check.run.record import Record
     from yolo_prune_check.run.suggested_spec import Made
-    from yolo_prune_check.run.suggestion_record import Suggestion
+    from yolo_prune_check.run.suggestion_record import Checked, Suggestion
     from yolo_prune_check.run.trial import Bench
 
-DEFAULT: Final = Path(f"suggestion{SUFFIX}")
-"""Where the spec goes if nothing is said."""
+DEFAULT: Final = Path("suggestion-report")
+"""Where the files go if nothing is said."""
 
 
 def suggest(
@@ -59,7 +60,7 @@ def suggest(
         float | None, typer.Option("--max-accuracy-drop", help="Of a classifier: of its top-1 accuracy.")
     ] = None,
     out: Annotated[
-        Path, typer.Option("--out", "-o", metavar="FILE", help="Where the spec goes; a page and the plan beside it.")
+        Path, typer.Option("--out", "-o", metavar="DIR", help="Where the spec, the plan and the page go.")
     ] = DEFAULT,
     criterion: Annotated[
         Criterion, typer.Option("--criterion", help="Which channels go: the least important by it.")
@@ -83,13 +84,16 @@ def suggest(
     backend: Backend = Place.LOCAL,
     address: Address = None,
     trust_checkpoint: Trust = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print what was tried, and what came of it, as one JSON object.")
+    ] = False,
 ) -> None:
     """Find the largest safe cut whose loss stays within a budget, as a spec that is ready to run.
 
     One half of the val images decides, the other checks: the spec is run on that one, and it is told whether it held
     (else exit code 1). Each model that was measured is kept: a run that is killed goes on.
 
-    Example:  yolo-prune-check suggest yolov8n-digits --data digits --max-map-drop 0.02 -o suggestion.prune.yaml
+    Example:  yolo-prune-check suggest yolov8n-digits --data digits --max-map-drop 0.02 --out suggestion-report
     """
     budget_name, budget = _budget(max_map_drop, max_accuracy_drop)
     shares = read_ratios(ratios)
@@ -110,7 +114,7 @@ def suggest(
     options = {
         "--data": data,
         f"--{budget_name.replace('_', '-')}": f"{budget:g}",
-        "-o": None if files.spec == DEFAULT else files.spec,
+        "--out": None if out == DEFAULT else files.folder,
         "--criterion": None if criterion is Criterion.TAYLOR else criterion.value,
         "--ratios": None if ratios is None else ",".join(f"{share:g}" for share in shares),
         "--imgsz": imgsz,
@@ -138,6 +142,8 @@ def suggest(
     made = Made(command, bench, budget_name, budget, training, seed)
     with measuring(bench, WORK_DIR, hands, shown) as measured:
         search = Search(graph, bench, budget, folds, measured, training, seed)
+        first = f", each trained for {many(epochs, 'epoch')} first" if epochs else ""
+        shown.line(f"measures each part of the model alone, then at most {2 * search.tries} candidates{first}")
         try:
             found, plan = suggestion_of(
                 search,
@@ -152,7 +158,7 @@ def suggest(
             raise typer.Exit(Exit.INTERRUPTED) from None
         shown.line(measured.told())
         record = None if plan is None else _checked(files, plan, found, made, shown)
-        _conclude(files, found, record)
+        _conclude(files, found, record, as_json=as_json)
 
 
 def _budget(max_map_drop: float | None, max_accuracy_drop: float | None) -> tuple[str, float]:
@@ -189,15 +195,14 @@ def _command(name: str, model: str, options: Mapping[str, object], flags: list[s
 
 
 class _Files:
-    """The spec, and the page and the plan beside it; relative to the working directory where they lie below it."""
+    """The spec, the plan and the page in a folder; relative to the working directory where it lies below it."""
 
     def __init__(self, out: Path) -> None:
         here = Path.cwd()
-        out = out.relative_to(here) if out.is_relative_to(here) else out  # as commands on the page name it
-        self.spec = out
-        stem = out.name.removesuffix(SUFFIX)
-        self.page = out.with_name(f"{stem}.md")
-        self.plan = out.with_name(f"{stem}.plan.yaml")
+        self.folder = out.relative_to(here) if out.is_relative_to(here) else out  # as commands on the page name it
+        self.spec = self.folder / f"suggestion{SUFFIX}"
+        self.plan = self.folder / "suggestion.plan.yaml"
+        self.page = self.folder / "suggestion.md"
 
     def check(self) -> None:
         """See that they can be written, and take the place of none that this command has not made.
@@ -205,15 +210,10 @@ class _Files:
         Raises:
             UserError: They cannot, or would.
         """
-        if not self.spec.name.endswith(SUFFIX) or self.spec.name == SUFFIX:
-            hint = f"End it in {SUFFIX}."
-            raise UserError("a spec's name ends otherwise", where="--out", value=str(self.spec), hint=hint)
-        if not self.spec.parent.is_dir():
-            raise UserError("there is no folder for this file", where="--out", value=str(self.spec), hint="Make it.")
         from yolo_prune_check.report.owned import refuse_foreign
         from yolo_prune_check.run.suggested_spec import refuse_foreign_spec
 
-        check_writable(self.spec.parent)
+        check_writable(self.folder)
         refuse_foreign([self.page])
         for path in (self.spec, self.plan):
             refuse_foreign_spec(path)
@@ -241,7 +241,21 @@ def _checked(files: _Files, plan: Plan, found: Suggestion, made: Made, shown: Pr
         raise typer.Exit(Exit.INTERRUPTED) from None
 
 
-def _conclude(files: _Files, found: Suggestion, record: Record | None) -> None:
+def _told(files: _Files, found: Suggestion, checked: Checked | None, record: Record | None) -> dict[str, object]:
+    """All of it as JSON has it; nothing stands for files that were not written."""
+    from yolo_prune_check.run.plain import to_plain
+
+    return {
+        **to_plain(found),
+        "checked": to_plain(checked),
+        "spec": None if record is None else str(files.spec),
+        "plan": None if record is None else str(files.plan),
+        "page": str(files.page),
+        "checkpoint": None if record is None else record.checkpoint,
+    }
+
+
+def _conclude(files: _Files, found: Suggestion, record: Record | None, *, as_json: bool) -> None:
     """Write the page, tell what came of it, and end; where no spec was written, none of an earlier run stays."""
     from yolo_prune_check.report.sensitivity.suggestion import conclusion, suggestion_page
     from yolo_prune_check.run.suggested_spec import remove_own
@@ -260,12 +274,15 @@ def _conclude(files: _Files, found: Suggestion, record: Record | None) -> None:
     make = f"{found.compact} {shlex.join(['--plan', str(files.plan), '-o', 'small.pt'])}"
     check = shlex.join(["yolo-prune-check", "run", str(files.spec)])
     write_atomically(files.page, suggestion_page(found, checked, check=check, make=make))
-    say(wrapped(conclusion(found, checked), WIDTH))
-    if record is not None:
-        if record.checkpoint:
-            say(f"small model: {record.checkpoint}")
-        say(f"spec: {files.spec}\nto make the file again: {make}")
-    say(f"page: {files.page}")
+    if as_json:
+        say_json(_told(files, found, checked, record))
+    else:
+        say(wrapped(conclusion(found, checked), WIDTH))
+        if record is not None:
+            if record.checkpoint:
+                say(f"small model: {record.checkpoint}")
+            say(f"spec: {files.spec}\nto make the file again: {make}")
+        say(f"page: {files.page}")
     code = Exit.DIFFERS if record is None else exit_code([record])
     if code:
         raise typer.Exit(code)

@@ -32,7 +32,10 @@ R = TypeVar("R")
 
 
 class LostError(UserError):
-    """An item that cannot be finished, as the processes that worked on it died: killed, or out of memory."""
+    """An item that cannot be finished, as the processes that worked on it died: killed, or out of memory.
+
+    Nobody's mistake, but told like one: in a sentence that says what to do, without a stack trace.
+    """
 
 
 def fan_out(

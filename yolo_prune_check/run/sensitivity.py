@@ -93,6 +93,7 @@ def sensitivity_of(
         criterion=wanted.criterion,
         ratios=wanted.ratios,
         val_part=str(wanted.part),
+        images=bench.images(wanted.part),
         seed=wanted.seed,
         device=bench.device,
         dense=dense,

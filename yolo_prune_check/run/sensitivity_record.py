@@ -12,7 +12,7 @@ from yolo_prune_check.run.plain import from_plain, to_plain
 from yolo_prune_check.run.record import write_atomically
 from yolo_prune_check.scores import Scores
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 _AGAIN: Final = "Run `yolo-prune-check sensitivity` again."
 
 Per = Literal["layer", "group"]
@@ -82,6 +82,7 @@ class Sensitivity:
     Attributes:
         dense: The untouched model's scores.
         val_part: Which of the val images: ``k/n``.
+        images: How many these are.
         macs: Multiply-accumulates of the untouched model for one image.
         params: Its parameters.
         left_out: Layers that have channels which can go, and which the criterion does not score.
@@ -94,6 +95,7 @@ class Sensitivity:
     criterion: str
     ratios: tuple[float, ...]
     val_part: str
+    images: int
     seed: int
     device: str
     dense: Scores

@@ -13,7 +13,7 @@ from yolo_prune_check.channels.predict import predict
 from yolo_prune_check.errors import UserError
 from yolo_prune_check.fanout import LostError
 from yolo_prune_check.run.families import Row, by_ranking, by_sensitivity
-from yolo_prune_check.run.halves import CHECK, DECIDE, mean_and_error
+from yolo_prune_check.run.halves import CHECK, DECIDE, error_of
 from yolo_prune_check.run.measured import Measurements
 from yolo_prune_check.run.sensitivity import Wanted, sensitivity_of, why_unsafe
 from yolo_prune_check.run.suggestion_record import Candidate, Outcome, Suggestion
@@ -100,17 +100,17 @@ class Search:
         if prediction.verdict != "safe":
             return Candidate(row.family, setting, "unsafe", macs_cut, params_cut, reason=why_unsafe(prediction))
         trial = Trial(self.bench, plan, (DECIDE, *self.folds), self.training, self.seed)
-        title = f"candidate {number} by {row.family}, {macs_cut:.1%} of the MACs saved"
+        title = f"candidate {number} of at most {self.tries} by {row.family}, {macs_cut:.1%} of the MACs saved"
         try:
             scores = self.measured.one(trial, title)
         except TrainingError as failed:
             return Candidate(row.family, setting, "cannot be trained", macs_cut, params_cut, reason=failed.what)
         except LostError as lost:
             return Candidate(row.family, setting, "lost", macs_cut, params_cut, reason=lost.what)
-        drops = [before.budgeted - after.budgeted for before, after in zip(self.dense, scores, strict=True)]
-        mean, error = mean_and_error(drops[1:])
-        outcome: Outcome = "holds" if mean + error <= self.budget else "loses too much"
-        return Candidate(row.family, setting, outcome, macs_cut, params_cut, scores[0], drops[0], mean, error)
+        drop, *folds = (before.budgeted - after.budgeted for before, after in zip(self.dense, scores, strict=True))
+        error = error_of(drop, folds)
+        outcome: Outcome = "holds" if drop + error <= self.budget else "loses too much"
+        return Candidate(row.family, setting, outcome, macs_cut, params_cut, scores[0], drop, error)
 
 
 def largest(tried: Sequence[tuple[Candidate, Plan]]) -> tuple[Candidate, Plan] | None:
@@ -164,7 +164,9 @@ def suggestion_of(
         criterion=criterion,
         budget=search.budget,
         decided_on=str(DECIDE),
+        decided_images=alone.images,
         checked_on=str(CHECK),
+        checked_images=search.bench.images(CHECK),
         folds=len(search.folds),
         epochs=0 if search.training is None else search.training.epochs,
         macs=alone.macs,

@@ -85,7 +85,7 @@ def refuse_foreign_spec(path: Path) -> None:
         UserError: It would be.
     """
     if path.exists() and not _is_own(path):
-        hint = "Name another file with `--out`, or move this one."
+        hint = "Name another folder with `--out`, or move the file."
         raise UserError("it would be overwritten, and was not made by `suggest`", where=str(path), hint=hint)
 
 
@@ -116,14 +116,12 @@ def _is_own(path: Path) -> bool:
 
 
 def _head(made: Made, candidate: Candidate) -> list[str]:
-    drop = 0.0 if candidate.drop is None else candidate.drop
-    mean, error = candidate.mean_drop or 0.0, candidate.error or 0.0
+    drop, error = candidate.drop or 0.0, candidate.error or 0.0
     return [
         HEAD,
         f"#   {made.command}",
-        f"# Decided on part {DECIDE} of the val images alone: drop {drop:.4f}; over its folds {mean:.4f}, with a",
-        f"# standard error of {error:.4f}. Saves {candidate.macs_cut:.1%} of the multiply-accumulates and",
-        f"# {candidate.params_cut:.1%} of the parameters.",
+        f"# Decided on part {DECIDE} of the val images alone: drop {drop:.4f}, with a standard error of {error:.4f}.",
+        f"# Saves {candidate.macs_cut:.1%} of the multiply-accumulates, {candidate.params_cut:.1%} of the parameters.",
     ]
 
 

@@ -25,8 +25,7 @@ class Candidate:
         params_cut: Share of the parameters.
         scores: On the deciding half as a whole; None where it was not run.
         drop: What is lost there of the score that budgets limit.
-        mean_drop: On average over the folds of that half.
-        error: The standard error of this mean.
+        error: The standard error of this drop, by the folds of that half; see ``error_of``.
         reason: Why it is unsafe, cannot be trained, or is lost.
     """
 
@@ -37,7 +36,6 @@ class Candidate:
     params_cut: float
     scores: Scores | None = None
     drop: float | None = None
-    mean_drop: float | None = None
     error: float | None = None
     reason: str = ""
 
@@ -72,7 +70,7 @@ class Suggestion:
         command: The command that makes it again.
         compact: The command that makes the small model's file, but for the plan and the file.
         budget: The largest accepted drop of the score that budgets limit.
-        decided_on: The part of the val images that decided; ``checked_on``: the part that did not.
+        decided_on: The part of the val images that decided, and how many these are; ``checked_on``: those that did not.
         folds: In how many parts the deciding one was split.
         epochs: Epochs of training of each candidate before it was measured; 0 for none.
         dense: The untouched model's scores on the deciding part.
@@ -88,7 +86,9 @@ class Suggestion:
     criterion: str
     budget: float
     decided_on: str
+    decided_images: int
     checked_on: str
+    checked_images: int
     folds: int
     epochs: int
     macs: int

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from yolo_prune_check.channels.plan import Plan, as_ranges
+from yolo_prune_check.data.resolve import read_data
 from yolo_prune_check.progress import progress
 from yolo_prune_check.prune.apply import carry_out
 from yolo_prune_check.run.baseline import load_baseline
@@ -13,7 +14,7 @@ from yolo_prune_check.scores import Scores
 from yolo_prune_check.spec.part import Part
 from yolo_prune_check.spec.schema import FineTune
 from yolo_prune_check.train.devices import gpus_of, placed
-from yolo_prune_check.train.evaluate import evaluate
+from yolo_prune_check.train.evaluate import evaluate, val_images
 from yolo_prune_check.train.finetune import fine_tune
 
 
@@ -36,6 +37,14 @@ class Bench:
     trust: bool = False
     device: str = "cpu"
     workers: int | None = None
+
+    def images(self, part: Part) -> int:
+        """How many val images a part has.
+
+        Raises:
+            UserError: It has none.
+        """
+        return len(val_images(read_data(self.data), part))
 
 
 @dataclass(frozen=True)

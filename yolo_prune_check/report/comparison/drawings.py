@@ -112,7 +112,7 @@ def _blocks(comparison: Comparison) -> Drawing:
     )
     what = f"{comparison.measure} after / before"
     columns = [str(block) for block in blocks]
-    return Drawing(name, title, alt, caption, svg(heat_map(rows, columns, cells, x="block", what=what)))
+    return Drawing(name, title, alt, caption, svg(heat_map(rows, columns, cells, x="block", what=what), outlines=False))
 
 
 def _look(comparison: Comparison, combination: Combination) -> tuple[str, str]:

@@ -20,10 +20,12 @@ MARKERS: Final = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
 """One more than there are colours, so that both together repeat late."""
 _FINER: Final = re.compile(r"(\d*[1-9]\d*\.\d\d)\d+")
 """Digits that nobody sees: below a hundredth of a point, of numbers from 1 on. Smaller ones are scales, or shares."""
+_LEVEL: Final = re.compile(r' transform="rotate\(-?0 [^"]*\)"')
+"""What matplotlib says of text that is not turned."""
 _STYLE: Final[dict[Any, Any]] = {
     "svg.hashsalt": "yolo-prune-check",  # ids of the file's parts
-    "svg.fonttype": "path",
-    "font.family": "DejaVu Sans",  # which comes with matplotlib
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],  # which comes with matplotlib
     "font.size": 9,
     "figure.facecolor": "white",
     "savefig.facecolor": "white",
@@ -60,16 +62,24 @@ def blank(width: float, height: float) -> Figure:
     return figure
 
 
-def svg(figure: Figure) -> str:
-    """A figure as the text of an SVG file: no date, no font, the same on every run.
+def svg(figure: Figure, *, outlines: bool = True) -> str:
+    """A figure as the text of an SVG file: no date, the same on every run.
 
     Its first line is the marker by which files of ours are known.
+
+    Args:
+        figure: The figure.
+        outlines: Draw letters, which looks the same everywhere. Else they are text, in the viewer's own sans-serif font
+            where DejaVu is not installed: of hundreds of numbers that is a third of the size.
     """
+    import matplotlib as mpl
+
     buffer = io.StringIO()
     with plain_style():
+        mpl.rcParams["svg.fonttype"] = "path" if outlines else "none"
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
     text = buffer.getvalue()
-    lines = [_FINER.sub(r"\1", line.rstrip()) for line in text[text.index("<svg") :].splitlines()]
+    lines = [_FINER.sub(r"\1", _LEVEL.sub("", line.rstrip())) for line in text[text.index("<svg") :].splitlines()]
     return "\n".join([MARKER, *lines]) + "\n"
 
 

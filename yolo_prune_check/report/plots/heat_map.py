@@ -34,6 +34,7 @@ def heat_map(
         low, high = min(known, default=0.0), max(known, default=1.0)
         numbers = [[float("nan") if value is None else value for value in row] for row in cells]
         mesh = axes.pcolormesh(numbers, cmap="cividis", vmin=low, vmax=high if high > low else low + 1e-9)
+        mesh.set_clip_on(False)  # cells end where the axes do; to say so for each makes files longer
         axes.invert_yaxis()
         for row, values in enumerate(cells):
             for column, value in enumerate(values):

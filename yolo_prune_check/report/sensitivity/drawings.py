@@ -18,7 +18,8 @@ def drop_map(found: Sensitivity) -> str:
     rows = [unit.name for unit in found.units]
     cells = [[None if point.drop is None else _hundredths(point.drop) for point in unit.points] for unit in found.units]
     what = f"drop of {found.dense.budgeted_name} × 100"
-    return svg(heat_map(rows, [percent(ratio) for ratio in found.ratios], cells, x="channels removed", what=what))
+    drawn = heat_map(rows, [percent(ratio) for ratio in found.ratios], cells, x="channels removed", what=what)
+    return svg(drawn, outlines=False)
 
 
 def _hundredths(drop: float) -> float:

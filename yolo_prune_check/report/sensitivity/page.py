@@ -101,7 +101,7 @@ def _setting(found: Sensitivity) -> str:
         f"data {code(shown_path(found.data))}",
         f"{found.imgsz} px",
         *([] if found.device == "cpu" else [f"GPU {found.device}"]),
-        f"part {found.val_part} of the val images",
+        f"part {found.val_part} of the val images ({figures.many(found.images, 'image')})",
         f"execution {code('mask' if found.per == 'layer' else 'group')}",
         f"channels chosen by {code(found.criterion)}, the least important go",
         f"seed {found.seed}",

@@ -53,8 +53,8 @@ def conclusion(found: Suggestion, checked: Checked | None) -> str:
 
 def _losses(found: Suggestion) -> list[float]:
     """Of each candidate that was measured what must stay within the budget."""
-    known = ((each.mean_drop, each.error) for each in found.candidates)
-    return [mean + error for mean, error in known if mean is not None and error is not None]
+    known = ((each.drop, each.error) for each in found.candidates)
+    return [drop + error for drop, error in known if drop is not None and error is not None]
 
 
 def _setting(found: Suggestion) -> str:
@@ -65,6 +65,8 @@ def _setting(found: Suggestion) -> str:
         f"{found.imgsz} px",
         f"channels chosen by {code(found.criterion)}",
         trained,
+        f"decided on part {found.decided_on} of the val images ({figures.many(found.decided_images, 'image')})",
+        f"checked on part {found.checked_on} ({figures.many(found.checked_images, 'image')})",
     ]
     pair = f"{found.dense.pair} {figures.pair(found.dense)} on part {found.decided_on}"
     costs = f"{figures.count(found.macs)} multiply-accumulates, {figures.count(found.params)} parameters"
@@ -75,9 +77,9 @@ def _rules(found: Suggestion, measure: str) -> str:
     return (
         "Two families are bisected. **sensitivity**: each part of the network loses the largest tested ratio of which "
         "the own drop is at most a threshold; **global**: the least important channels of the whole network go. A "
-        f"candidate holds if it is predicted to be safe, and the mean drop of {measure} over {found.folds} folds of "
-        f"part {found.decided_on} plus one standard error of that mean is at most {found.budget:g}: on few images a "
-        "small drop may be chance. Of those that hold, the one that saves most multiply-accumulates is taken."
+        f"candidate holds if it is predicted to be safe, and its drop of {measure} on part {found.decided_on} plus one "
+        f"standard error of that drop, by {found.folds} folds of that part, is at most {found.budget:g}: on few images "
+        "a small drop may be chance. Of those that hold, the one that saves most multiply-accumulates is taken."
     )
 
 
@@ -89,7 +91,6 @@ def _table(found: Suggestion, measure: str) -> str:
         "MACs saved",
         "parameters saved",
         f"drop of {measure}",
-        "mean of the folds",
         "± standard error",
         "holds",
     ]
@@ -100,12 +101,12 @@ def _table(found: Suggestion, measure: str) -> str:
             f"{_FAMILIES[each.family]} {each.setting:.4f}",
             figures.percent(each.macs_cut),
             figures.percent(each.params_cut),
-            *(_four(value) for value in (each.drop, each.mean_drop, each.error)),
+            *(_four(value) for value in (each.drop, each.error)),
             _holds(each),
         ]
         for each in found.candidates
     ]
-    return table(names, rows, right=set(names[3:8]))
+    return table(names, rows, right=set(names[3:7]))
 
 
 def _four(value: float | None) -> str:
