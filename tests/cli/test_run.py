@@ -72,6 +72,27 @@ def test_json_is_one_event_a_line_and_ends_with_the_record(specs: Path, command_
     assert events[-1]["record"]["verdict"] == "unsafe"
 
 
+def test_a_prediction_says_where_l1_stood_in_for_what_looks_at_images(specs: Path, command_line: CommandLine) -> None:
+    ways = ("criterion: taylor", "criterion: separability", "criterion: taylor, scope: global", "criterion: l2")
+    (specs / "some.prune.yaml").write_text(
+        "model: yolov8n-digits\ndata: digits\nimgsz: 64\nscenarios:\n"
+        + "".join(f"  - {{id: s{i}, blocks: [1], layers: first, select: {{{way}}}}}\n" for i, way in enumerate(ways)),
+        encoding="utf-8",
+    )
+    note = "note: in 3 scenarios l1 stood in for separability, taylor, which look at images: a run chooses other channels"
+    ran = command_line("run", "some.prune.yaml", "--predict-only")
+    assert (ran.code, ran.out.splitlines()[-1]) == (0, note)
+    told = command_line("run", "some.prune.yaml", "--predict-only", "--json")
+    assert told.err.splitlines()[-1] == note
+    steps = [event["step"] for line in told.out.splitlines() if "step" in (event := json.loads(line))]
+    assert [step["selection"].get("stand_in") for step in steps] == [
+        "l1, ratio 0.5",
+        "l1, ratio 0.5",
+        "l1 by global, ratio 0.5",
+        None,
+    ]
+
+
 def test_a_report_deletes_no_page_of_another_report_below_it(specs: Path, command_line: CommandLine) -> None:
     command_line("run", "two.prune.yaml", "--report-dir", "out", "--predict-only")
     command_line("report", "out/records", "-o", "out/june")

@@ -22,7 +22,7 @@ from yolo_prune_check.plugin.places import check_device, check_model, check_repo
 from yolo_prune_check.plugin.store import mark_broken, run_scenario, spec_files, update_report
 from yolo_prune_check.plugin.text import cached_text, failure_text
 from yolo_prune_check.progress import progress
-from yolo_prune_check.report import save_records, terminal_summary, write_reports
+from yolo_prune_check.report import save_records, stood_in, terminal_summary, write_reports
 from yolo_prune_check.report.figures import many
 from yolo_prune_check.run.events import Event, PlanTried, ScenarioFinished, ScenarioStarted, StepFinished
 from yolo_prune_check.run.record import Record
@@ -283,6 +283,8 @@ def _conclude(
             if not record.passed and record.verdict != "not-started":  # of which it was said why at once
                 say(f"{failure_text(record, scenario)}\n")
         say(terminal_summary(records))
+    elif (told := stood_in(records)) is not None:
+        complain(told)
     if report_dir is None:
         return
     updated = update_report(records, report_dir, searched=searched)
