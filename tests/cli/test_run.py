@@ -163,6 +163,21 @@ def test_a_prediction_says_where_l1_stood_in_for_what_looks_at_images(specs: Pat
     ]
 
 
+def test_a_step_whose_channels_stay_for_symmetry_says_so(specs: Path, command_line: CommandLine) -> None:
+    (specs / "some.prune.yaml").write_text(
+        "model: yolov8n.yaml\nimgsz: 64\nscenarios:\n  - id: a\n    execution: group\n"
+        "    steps: [{layer: 1.0, keep: 0-23}, {layer: 2.0, keep: 0-15}]\n",
+        encoding="utf-8",
+    )
+    ran = command_line("run", "some.prune.yaml", "--predict-only")
+    assert ran.err.splitlines()[1:] == [
+        "    step 1 of 2: model.1.conv: predicted",
+        "    step 2 of 2: model.2.cv1.conv: predicted",
+        "        warning: kept-for-symmetry in model.2.cv1.conv: 16 of the 16 channels that the plan removes stay for "
+        "symmetry",
+    ]
+
+
 def test_a_report_deletes_no_page_of_another_report_below_it(specs: Path, command_line: CommandLine) -> None:
     command_line("run", "two.prune.yaml", "--report-dir", "out", "--predict-only")
     command_line("report", "out/records", "-o", "out/june")

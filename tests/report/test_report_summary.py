@@ -62,6 +62,12 @@ def test_what_was_only_predicted_is_not_said_to_be_done(build: Build) -> None:
     assert lines[-1] == "1 scenario: 1 safe; 1 as expected, 0 not; nothing was carried out"
 
 
+def test_layers_of_which_nothing_went_are_not_counted_as_cut(build: Build) -> None:
+    steps = (build.step(), build.step(1, "model.2.cv1.conv", "2.0", kept=32))
+    said = " ".join(terminal_summary([build.record(execution="group", steps=steps)]).split())
+    assert "1 of 2 layers cut with what is tied to them, every operator fits" in said
+
+
 def test_the_summary_says_where_l1_stood_in(build: Build) -> None:
     step = build.step(status="predicted", agrees=None, selection={"k": 16, "stand_in": "l1, ratio 0.5"})
     predicted = build.record(criterion="taylor", steps=(step,), agrees=None)

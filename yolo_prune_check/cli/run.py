@@ -24,7 +24,7 @@ from yolo_prune_check.plugin.text import cached_text, failure_text
 from yolo_prune_check.progress import progress
 from yolo_prune_check.report import save_records, stood_in, terminal_summary, write_reports
 from yolo_prune_check.report.figures import many
-from yolo_prune_check.run.events import Event, PlanTried, ScenarioFinished, ScenarioStarted, StepFinished
+from yolo_prune_check.run.events import Event, HazardFound, PlanTried, ScenarioFinished, ScenarioStarted, StepFinished
 from yolo_prune_check.run.record import Record
 
 if TYPE_CHECKING:
@@ -275,6 +275,9 @@ def _narrate(shown: Progress) -> Callable[[Event], None]:
             step = event.step
             what = f"kept {step.kept} of {step.channels}" if step.status == "pruned" else step.status
             shown.line(f"    step {step.index + 1} of {total}: {step.layer}: {what}")
+        elif isinstance(event, HazardFound) and event.hazard.code != "unaligned-width":
+            hazard = event.hazard
+            shown.line(f"        {hazard.severity}: {hazard.code} in {hazard.layer}: {hazard.message}")
         elif isinstance(event, ScenarioFinished) and event.cached:
             shown.line(f"    {cached_text(1, '--rerun')}")
 

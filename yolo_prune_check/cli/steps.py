@@ -59,7 +59,9 @@ def parse_step(text: str) -> Wanted:
             "channels are written 0-15, both ends included", where="--step", value=text, hint=f"Not 0:16. {SYNTAX}"
         )
     if criterion in NEED_DATA:
-        hint = f"Use one of {', '.join(CRITERIA)}, which need none; `run` chooses by {criterion}, in a spec with `data`."
+        hint = (
+            f"Use one of {', '.join(CRITERIA)}, which need none; `run` chooses by {criterion}, in a spec with `data`."
+        )
         raise UserError(f"{criterion} looks at images, and there are none here", where="--step", value=text, hint=hint)
     if criterion not in CRITERIA:
         hint = suggestion(criterion, CRITERIA, title="Known")
