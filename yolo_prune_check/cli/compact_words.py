@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from yolo_prune_check.channels.hazards import why_kept
 from yolo_prune_check.cli.output import heading, table
-from yolo_prune_check.cli.removal import given_back
 from yolo_prune_check.report.checks import error
 from yolo_prune_check.report.figures import change, count, of, score
 
@@ -39,6 +37,9 @@ def tables(done: Compacted, before: tuple[int, int | None], latency: Latency, *,
 
 def symmetry_line(graph: ChannelGraph, prediction: Prediction) -> list[str]:
     """One warning for all layers that keep channels which the plan removes; none if there is no such layer."""
+    from yolo_prune_check.channels.hazards import why_kept  # here, as the command line starts without torch
+    from yolo_prune_check.cli.removal import given_back
+
     back = given_back(graph, prediction)
     if not back:
         return []
