@@ -32,6 +32,10 @@ if TYPE_CHECKING:
     from yolo_prune_check.spec import Scenario
 
 
+Broken = tuple[Path, str | None, UserError]
+"""A spec; the one scenario of it that is concerned, if not all are; and what is wrong."""
+
+
 class Place(StrEnum):
     """Where scenarios run: ``fanout.Backend``, as typer takes it."""
 
@@ -233,10 +237,6 @@ def _refuse_data(scenarios: list[Scenario], report_dir: Path | None) -> None:
 
         broken = unfit_data(scenarios)
     _refuse([(Path(scenario.spec), scenario.id, error) for scenario, error in broken], report_dir)
-
-
-Broken = tuple[Path, str | None, UserError]
-"""A spec; the one scenario of it that is concerned, if not all are; and what is wrong."""
 
 
 def _refuse(broken: list[Broken], report_dir: Path | None) -> None:
