@@ -5,19 +5,21 @@ from __future__ import annotations
 import textwrap
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 
 @dataclass(frozen=True)
 class BadInput:
     """Files of a folder, of which ``bad.prune.yaml`` is run, and the whole message with ``{at}`` before file names.
 
-    ``needs_model`` marks what can be known only once the model is loaded, which ``validate`` never does.
+    ``known`` says when: as the ``spec`` is read; when its ``data`` are looked for, as ``validate`` and ``run`` do at
+    the start; when ``run`` has loaded each ``model`` that data are named for; or when the ``scenario`` begins.
     """
 
     name: str
     files: dict[str, str]
     message: str
-    needs_model: bool = False
+    known: Literal["spec", "data", "model", "scenario"] = "spec"
 
     def message_at(self, folder: str) -> str:
         """The message when the files lie in a folder, such as ``some/``."""
@@ -129,50 +131,51 @@ CASES = (
     BadInput(
         "not-a-model",
         {**_spec(LAYERS, model="text.pt"), "text.pt": "no model\n"},
-        "{at}text.pt: not a checkpoint that PyTorch can read (it is not an archive written by torch.save). "
+        "{at}bad.prune.yaml:1:8: {at}text.pt: not a checkpoint that PyTorch can read "
+        "(it is not an archive written by torch.save). "
         "Give a checkpoint that Ultralytics saved, or one of its models saved with torch.save.",
-        needs_model=True,
+        known="scenario",
     ),
     BadInput(
         "unknown-block",
         _spec(LAYERS.replace("[1]", "[77]")),
-        "{at}bad.prune.yaml:4: unknown block: got 77. yolov8n.yaml has blocks 0 to 22.",
-        needs_model=True,
+        "{at}bad.prune.yaml:5:14: unknown block: got 77. yolov8n.yaml has blocks 0 to 22.",
+        known="scenario",
     ),
     BadInput(
         "layer-out-of-range",
         _spec(LAYERS.replace("first", "[3]")),
-        "{at}bad.prune.yaml:4: layer index out of range: block 1 has 1 Conv2d (1.0): got 3. "
+        "{at}bad.prune.yaml:6:14: layer index out of range: block 1 has 1 Conv2d (1.0): got 3. "
         "Indices count from 0 within each block.",
-        needs_model=True,
+        known="scenario",
     ),
     BadInput(
         "channel-out-of-range",
         _spec("steps: [{layer: 2.0, keep: [999]}]"),
-        "{at}bad.prune.yaml:4: model.2.cv1.conv has no such channel: got 999. It has channels 0 to 31.",
-        needs_model=True,
+        "{at}bad.prune.yaml:5:32: model.2.cv1.conv has no such channel: got 999. It has channels 0 to 31.",
+        known="scenario",
     ),
     BadInput(
         "missing-data",
         _spec(f"{LAYERS}\n    data: nothing.yaml", model="yolov8n-digits"),
-        "{at}bad.prune.yaml:4: no such data set: got 'nothing.yaml'. "
+        "{at}bad.prune.yaml:8:11: no such data set: got 'nothing.yaml'. "
         "It is no file here, and none that Ultralytics ships; nothing is downloaded. "
         "Give a dataset YAML in Ultralytics' format, for a classifier a folder with train/CLASS/ and val/CLASS/, or a "
         "shipped set: digits.",
-        needs_model=True,
+        known="data",
     ),
     BadInput(
         "data-for-another-task",
         _spec(f"{LAYERS}\n    data: digits", model="yolov8n-cls.yaml"),
-        "{at}bad.prune.yaml:4: digits: a model for classify needs another kind of data set. "
+        "{at}bad.prune.yaml:8:11: digits: a model for classify needs another kind of data set. "
         "Give a folder with train/CLASS/ and val/CLASS/.",
-        needs_model=True,
+        known="model",
     ),
     BadInput(
         "training-without-texts",
         _spec(f"{LAYERS}\n    data: digits\n    fine_tune: {{epochs: 1}}", model="yolov8n-worldv2.yaml"),
-        "{at}bad.prune.yaml:4: an open-vocabulary detector is trained with texts, which this package has none of: "
+        "{at}bad.prune.yaml:9:16: an open-vocabulary detector is trained with texts, which this package has none of: "
         "got 'WorldModel'. Leave out `fine_tune`.",
-        needs_model=True,
+        known="model",
     ),
 )

@@ -19,7 +19,7 @@ def test_run_refuses_it_with_one_message(case: BadInput, command_line: CommandLi
         f"yolo-prune-check: {case.message_at('')}"
     ]
     assert "Traceback" not in ran.err
-    if case.needs_model:
+    if case.known == "scenario":
         assert "1 scenario: 1 could not be started (bad input);" in ran.out
         assert "could not be started" in (tmp_path / "out/index.md").read_text("utf-8")
     else:
@@ -27,7 +27,7 @@ def test_run_refuses_it_with_one_message(case: BadInput, command_line: CommandLi
         assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("case", [case for case in CASES if not case.needs_model], ids=lambda case: case.name)
+@pytest.mark.parametrize("case", [case for case in CASES if case.known in ("spec", "data")], ids=lambda case: case.name)
 def test_validate_refuses_it_with_the_same_message(case: BadInput, command_line: CommandLine, tmp_path: Path) -> None:
     case.write(tmp_path)
     ran = command_line("validate", "bad.prune.yaml")
@@ -61,7 +61,16 @@ def test_validate_refuses_it_with_the_same_message(case: BadInput, command_line:
         ),
         (
             ("predict", "yolov8n.yaml", "--step", "2.0=best:0.5"),
-            "--step: unknown criterion: got '2.0=best:0.5'. Use one of l1, l2, gamma, fpgm, random.",
+            "--step: unknown criterion: got '2.0=best:0.5'. Known: l1, l2, gamma, fpgm, random.",
+        ),
+        (
+            ("predict", "yolov8n.yaml", "--step", "2.0=gama:0.5"),
+            "--step: unknown criterion: got '2.0=gama:0.5'. Did you mean `gamma`? Known: l1, l2, gamma, fpgm, random.",
+        ),
+        (
+            ("predict", "yolov8n.yaml", "--step", "2.0=taylor:0.5"),
+            "--step: taylor looks at images, and there are none here: got '2.0=taylor:0.5'. Use one of l1, l2, gamma, "
+            "fpgm, random, which need none; `run` chooses by taylor, in a spec with `data`.",
         ),
         (
             ("predict", "yolov8n.yaml", "--step", "2.0=9-3"),
@@ -105,6 +114,33 @@ def test_wrong_usage_exits_with_2(arguments: tuple[str, ...], command_line: Comm
     ran = command_line(*arguments)
     assert ran.code == 2
     assert "Usage: yolo-prune-check" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "option", "message"),
+    [
+        (
+            ("compact", "yolov8n.yaml", "--ratio", "0.5", "-o", "x.pt", "--criterion", "tailor"),
+            "--criterion",
+            "got 'tailor'. Did you mean `taylor`? Known: taylor, separability, l1, l2, gamma, fpgm, mean-activation, "
+            "apoz, random.",
+        ),
+        (("run", ".", "--backend", "abacus"), "--backend", "got 'abacus'. Known: local, dask, ray."),
+        (
+            ("predict", "yolov8n.yaml", "--step", "2.0=0-3", "--execution", "Group"),
+            "--execution",
+            "got 'Group'. Did you mean `group`? Known: mask, local, group, adapter.",
+        ),
+    ],
+    ids=lambda value: value[0] if isinstance(value, tuple) else "",
+)
+def test_a_mistyped_choice_is_told_with_the_nearest(
+    arguments: tuple[str, ...], option: str, message: str, command_line: CommandLine
+) -> None:
+    ran = command_line(*arguments)
+    assert (ran.code, ran.out) == (2, "")
+    said = " ".join(word for word in ran.err.split() if word != "│")
+    assert f"Invalid value for '{option}': {message}" in said
 
 
 @pytest.mark.parametrize("size", ["-64", "0", "33", "1312", "9999999"])

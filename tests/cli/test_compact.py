@@ -14,7 +14,11 @@ import torch
 
 from benchmarks.killed_run import write_few
 from tests.cli.conftest import CommandLine
-from yolo_prune_check.cli.choosing import Criterion
+from yolo_prune_check.channels.graph import ChannelGraph
+from yolo_prune_check.channels.plan import Plan, Step
+from yolo_prune_check.channels.predict import predict
+from yolo_prune_check.cli.choosing import Criterion, Spread, warn_of_ranking
+from yolo_prune_check.cli.compact_words import symmetry_line
 from yolo_prune_check.confirm.check import Check
 from yolo_prune_check.data import shipped_model
 from yolo_prune_check.model.image_size import image_size
@@ -77,7 +81,31 @@ def test_what_was_given_back_is_told(command_line: CommandLine) -> None:
     Path("plan.yaml").write_text("steps: [{layer: 2.0, keep: 0-7}]\n", encoding="utf-8")
     ran = command_line("compact", "yolov8n-digits", "--plan", "plan.yaml", *SMALL, "-o", "small.pt")
     assert ran.code == 0
-    assert "kept-for-symmetry in model.2.cv1.conv: 8 of the 24 channels" in ran.err
+    said = "kept-for-symmetry in model.2.cv1.conv: 8 of 24 channels that the plan removes there stay for symmetry"
+    assert f"warning: {said}\n" in ran.err
+    assert "note: what it costs in accuracy was not measured: name a data set with `--data`\n" in ran.err
+
+
+def test_what_many_layers_were_given_back_is_one_line() -> None:
+    graph = ChannelGraph.trace(load_model("yolov8n-digits"), imgsz=64)
+    steps = [Step("model.2.cv1.conv", range(8)), Step("model.4.cv1.conv", range(8, 64)), Step("model.1.conv", [0])]
+    assert symmetry_line(graph, predict(graph, Plan(steps, "group"))) == [
+        "warning: kept-for-symmetry in 2 layers, most in model.2.cv1.conv (8 of 24): "
+        "16 of 32 channels that the plan removes there stay for symmetry"
+    ]
+    assert symmetry_line(graph, predict(graph, Plan(steps[2:], "group"))) == []
+
+
+@pytest.mark.parametrize(("criterion", "spread"), [("fpgm", "global"), ("fpgm", "group"), ("random", "global")])
+def test_a_ranking_that_takes_nearly_all_of_some_layers_is_warned_of(
+    criterion: str, spread: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    warn_of_ranking(Criterion(criterion), Spread(spread))
+    warning = (
+        "warning: fpgm ranked over the whole model takes nearly all of some layers: "
+        "take --spread group, or taylor with --data\n"
+    )
+    assert capsys.readouterr().err == (warning if (criterion, spread) == ("fpgm", "global") else "")
 
 
 def test_a_model_that_is_not_what_was_meant_is_not_written(
@@ -169,6 +197,8 @@ def test_a_share_of_the_macs_goes(command_line: CommandLine) -> None:
     assert ran.code == 0, ran.err
     before, after = ran.json["macs"]
     assert 0.3 <= 1 - after / before < 0.35
+    assert "warning: fpgm ranked over the whole model" in ran.err
+    assert {hazard["code"] for hazard in ran.json["hazards"]} == {"kept-for-symmetry", "unaligned-width"}
 
 
 @pytest.mark.stress

@@ -71,7 +71,7 @@ def test_a_gpu_that_a_spec_names_and_that_is_not_there(command_line: CommandLine
     ran = command_line("run", str(spec), "--json")
     assert ran.code == 2
     assert complaints(ran) == [
-        "yolo-prune-check: x.prune.yaml:5: device: there is no such GPU: got '0'. This machine has cpu alone."
+        "yolo-prune-check: x.prune.yaml:3:20: device: there is no such GPU: got '0'. This machine has cpu alone."
     ]
     assert {name: record["verdict"] for name, record in records(ran).items()} == {
         "masked": "not-started",

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,6 @@ SPECS = {"two": TWO, "wrong": WRONG, "broken": BROKEN}
 
 @pytest.fixture
 def specs(tmp_path: Path) -> Path:
-    import textwrap
-
     for name, text in SPECS.items():
         (tmp_path / f"{name}.prune.yaml").write_text(textwrap.dedent(text), encoding="utf-8")
     return tmp_path
@@ -50,6 +49,75 @@ def test_nothing_runs_while_a_spec_is_broken(specs: Path, command_line: CommandL
     assert not (specs / "out").exists()
 
 
+LATE = """
+    model: yolov8n-digits
+    imgsz: 64
+    defaults: {steps: [{layer: 1.0, keep: 0-15}]}
+    scenarios:
+      - {id: good}
+      - {id: late, data: late.yaml, matrix: {execution: [mask, group]}}
+"""
+
+
+def write_late(folder: Path, data: str) -> None:
+    """A spec whose second scenario names a data set that cannot be used with its model."""
+    (folder / "late.prune.yaml").write_text(textwrap.dedent(LATE).lstrip(), encoding="utf-8")
+    (folder / "late.yaml").write_text(data, encoding="utf-8")
+    for split in ("train", "val"):
+        (folder / split).mkdir()
+    (folder / "val/0.png").touch()
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ("train: train\nnames: [a]\n", "{data}: the data set has no entry 'val'. Name a folder of images."),
+        (
+            "train: [\n",
+            "{data}:2:1: the data set is no valid YAML (expected the node content, but found '<stream end>').",
+        ),
+        (
+            "train: train\nval: val\nnames: [a, b, c]\n",
+            "late.yaml: 3 classes, but yolov8n-digits was trained for 10. Name the data set it was trained on.",
+        ),
+    ],
+)
+def test_nothing_runs_while_a_later_scenario_cannot_use_its_data(
+    specs: Path, command_line: CommandLine, data: str, message: str
+) -> None:
+    write_late(specs, data)
+    ran = command_line("run", "late.prune.yaml", "--report-dir", "out")
+    assert (ran.code, ran.out) == (2, "")
+    told = f"yolo-prune-check: late.prune.yaml:6:22: {message.format(data=specs / 'late.yaml')}"
+    assert ran.err.count("yolo-prune-check:") == 1
+    assert ran.err.startswith(told)
+    assert not (specs / "out").exists()
+    assert command_line("run", "late.prune.yaml", "--predict-only").code == 0, "predictions need no data"
+
+
+def test_only_images_that_a_scenario_looks_at_must_be_there(specs: Path, command_line: CommandLine) -> None:
+    write_late(specs, "train: train\nval: val\nnames: [a, b, c]\n")
+    assert command_line("validate", "late.prune.yaml").code == 0
+    spec = specs / "late.prune.yaml"
+    trained = spec.read_text("utf-8").replace("late.yaml,", "late.yaml, fine_tune: {epochs: 1},")
+    spec.write_text(trained, encoding="utf-8")
+    ran = command_line("validate", "late.prune.yaml")
+    place = f"late.prune.yaml:6:22: {specs / 'late.yaml'}"
+    message = f"yolo-prune-check: {place}: the data set has no images for 'train': got '{specs / 'train'}'.\n"
+    assert (ran.code, ran.err) == (2, message)
+
+
+def test_a_report_says_which_scenario_lost_its_data(specs: Path, command_line: CommandLine) -> None:
+    write_late(specs, "train: [\n")
+    again = ("run", "late.prune.yaml", "--report-dir", "out")
+    assert command_line(*again, "--predict-only").code == 0
+    ran = command_line(*again)
+    assert ran.code == 2
+    assert "reports: out/index.md says that 2 scenarios could not be started" in ran.err
+    index = (specs / "out/index.md").read_text("utf-8")
+    assert [("not started" in row) for row in index.splitlines() if "(late.md#" in row] == [False, True, True]
+
+
 def test_reports_are_written_and_named(specs: Path, command_line: CommandLine) -> None:
     ran = command_line("run", "two.prune.yaml", "--report-dir", "out", "--predict-only")
     assert ran.code == 0
@@ -70,6 +138,44 @@ def test_json_is_one_event_a_line_and_ends_with_the_record(specs: Path, command_
     ]
     assert events[-1]["record"]["model"] == "yolov8s.yaml"
     assert events[-1]["record"]["verdict"] == "unsafe"
+
+
+def test_a_prediction_says_where_l1_stood_in_for_what_looks_at_images(specs: Path, command_line: CommandLine) -> None:
+    ways = ("criterion: taylor", "criterion: separability", "criterion: taylor, scope: global", "criterion: l2")
+    (specs / "some.prune.yaml").write_text(
+        "model: yolov8n-digits\ndata: digits\nimgsz: 64\nscenarios:\n"
+        + "".join(f"  - {{id: s{i}, blocks: [1], layers: first, select: {{{way}}}}}\n" for i, way in enumerate(ways)),
+        encoding="utf-8",
+    )
+    note = (
+        "note: in 3 scenarios l1 stood in for separability, taylor, which look at images: a run chooses other channels"
+    )
+    ran = command_line("run", "some.prune.yaml", "--predict-only")
+    assert (ran.code, ran.out.splitlines()[-1]) == (0, note)
+    told = command_line("run", "some.prune.yaml", "--predict-only", "--json")
+    assert told.err.splitlines()[-1] == note
+    steps = [event["step"] for line in told.out.splitlines() if "step" in (event := json.loads(line))]
+    assert [step["selection"].get("stand_in") for step in steps] == [
+        "l1, ratio 0.5",
+        "l1, ratio 0.5",
+        "l1 by global, ratio 0.5",
+        None,
+    ]
+
+
+def test_a_step_whose_channels_stay_for_symmetry_says_so(specs: Path, command_line: CommandLine) -> None:
+    (specs / "some.prune.yaml").write_text(
+        "model: yolov8n.yaml\nimgsz: 64\nscenarios:\n  - id: a\n    execution: group\n"
+        "    steps: [{layer: 1.0, keep: 0-23}, {layer: 2.0, keep: 0-15}]\n",
+        encoding="utf-8",
+    )
+    ran = command_line("run", "some.prune.yaml", "--predict-only")
+    assert ran.err.splitlines()[1:] == [
+        "    step 1 of 2: model.1.conv: predicted",
+        "    step 2 of 2: model.2.cv1.conv: predicted",
+        "        warning: kept-for-symmetry in model.2.cv1.conv: 16 of the 16 channels that the plan removes stay for "
+        "symmetry",
+    ]
 
 
 def test_a_report_deletes_no_page_of_another_report_below_it(specs: Path, command_line: CommandLine) -> None:

@@ -19,5 +19,5 @@ def test_each_mistake_is_one_failing_item_with_its_message(workspace: Workspace)
     failures, _ = out.split("short test summary info")
     for case in CASES:
         assert failures.count(case.message_at(f"{case.name}/")) == 1, case.name
-        item = "a" if case.needs_model else "spec"
+        item = "spec" if case.known == "spec" else "a"
         assert f"FAILED {case.name}/bad.prune.yaml::{item}" in out

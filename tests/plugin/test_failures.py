@@ -42,7 +42,7 @@ def test_what_does_not_fit_fails_with_its_reason_and_what_is_adapted_passes(work
     result = workspace.pytest("-rf", "far.prune.yaml", "adapted.prune.yaml")
     result.assert_outcomes(failed=1, passed=1)
     result.stdout.fnmatch_lines(
-        ["far.prune.yaml:4: *block 99*", "*- id: hopeful*", "FAILED far.prune.yaml::hopeful - *"]
+        ["far.prune.yaml:6:21: *block 99*", "*- id: hopeful*", "FAILED far.prune.yaml::hopeful - *"]
     )
     assert "Traceback" not in result.stdout.str()
 

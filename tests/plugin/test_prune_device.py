@@ -31,7 +31,7 @@ def test_a_gpu_that_a_spec_names_and_that_is_not_there_fails_its_scenario_alone(
     workspace.write("two.prune.yaml", TWO.replace("execution: mask", "device: 0"))
     result = workspace.pytest("two.prune.yaml", "-rf")
     result.assert_outcomes(failed=1, passed=1)
-    message = "two.prune.yaml:4: device: there is no such GPU: got '0'. This machine has cpu alone."
+    message = "two.prune.yaml:7:13: device: there is no such GPU: got '0'. This machine has cpu alone."
     assert message in result.stdout.str()
     assert "Traceback" not in result.stdout.str()
 

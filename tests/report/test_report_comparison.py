@@ -136,11 +136,29 @@ def test_what_lies_within_a_small_difference_does_not_matter(build: Build) -> No
     comparison = only(orders(build, gap=0.0, spread=0.002))
     words = effect_sentence(comparison, "order")
     assert words.startswith("`order` makes no difference of 0.010 or more: `front-to-back` instead of")
+    assert re.search(
+        r"95 % interval -0\.00\d to \+0\.00\d, p = [\d.]+\), and the interval lies within ±0\.010\.$", words
+    )
     little = effect_sentence(only(orders(build, gap=0.005, spread=0.001)), "order")
     assert little.startswith("`order` changes little: ")
     assert little.endswith(", which is more than chance and less than 0.010.")
     wide = effect_sentence(only(orders(build, gap=0.0, spread=0.02)), "order")
-    assert wide.startswith("Whether `order` matters cannot be told from this: ")
+    assert wide.startswith("Whether `order` matters cannot be told from this: `front-to-back` instead of")
+    assert wide.endswith("), which chance could make.")
+
+
+@pytest.mark.parametrize("gap", [0.003, 0.2])
+def test_of_several_differences_the_largest_mean_is_no_bound(build: Build, gap: float) -> None:
+    """Beyond the mean lies half of its interval: it is not what an axis changes at most."""
+    scores = {"a": [0.5, 0.502, 0.501], "b": [0.501, 0.5015, 0.5015], "c": [0.502, 0.5 + gap, 0.5035]}
+    axes = {"select.criterion": tuple(scores), "seed": SEEDS}
+    comparison = only(matrix(build, axes, lambda at: scores[at["select.criterion"]][int(at["seed"])]))
+    words = effect_sentence(comparison, "select.criterion")
+    assert " at most" not in words
+    largest = "the largest of 3 mean differences of mAP50-95, `c` instead of `a`, is +0."
+    assert largest in words
+    ending = "and every interval lies within ±0.010." if gap < 0.01 else "which chance could make."
+    assert words.endswith(ending)
 
 
 def test_pairs_of_the_same_models_tell_nothing_and_copies_count_once(build: Build, tmp_path: Path) -> None:
@@ -254,6 +272,10 @@ def test_the_pareto_front_is_marked_where_macs_differ(build: Build, tmp_path: Pa
         )
     )
     assert [row["Pareto front"] for row in rows] == ["✓", "✓", "–"]
+    assert (
+        "Not all removed equally much, 60.0 % to 90.0 % of the MACs are left: a higher score may only mean that less "
+        "went.\n\n|" in (tmp_path / PAGE).read_text("utf-8")
+    )
     assert (tmp_path / PLOTS[1]).is_file()
 
 
@@ -262,6 +284,7 @@ def test_with_equal_macs_there_is_no_trade_off_to_draw(build: Build, tmp_path: P
     assert not (tmp_path / PLOTS[1]).exists()
     assert "Not drawn: every combination that was measured at the end has the same multiply-accumulates" in page
     assert "Pareto front" not in page
+    assert "removed equally much" not in page
     for plot in (PLOTS[0], PLOTS[2]):
         assert f"]({Path(plot).name})" in page
         assert (tmp_path / plot).is_file()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from yolo_prune_check.report import scenario_failure_text, terminal_summary
+from yolo_prune_check.report import scenario_failure_text, stood_in, terminal_summary
 from yolo_prune_check.run.record import MetricsRecord, not_started
 
 if TYPE_CHECKING:
@@ -60,6 +60,21 @@ def test_what_was_only_predicted_is_not_said_to_be_done(build: Build) -> None:
     assert lines[2] == f"{start}12 layers predicted, nothing carried out; max_map_drop, max_latency_ratio"
     assert lines[3] == f"{' ' * len(start)}not judged"
     assert lines[-1] == "1 scenario: 1 safe; 1 as expected, 0 not; nothing was carried out"
+
+
+def test_layers_of_which_nothing_went_are_not_counted_as_cut(build: Build) -> None:
+    steps = (build.step(), build.step(1, "model.2.cv1.conv", "2.0", kept=32))
+    said = " ".join(terminal_summary([build.record(execution="group", steps=steps)]).split())
+    assert "1 of 2 layers cut with what is tied to them, every operator fits" in said
+
+
+def test_the_summary_says_where_l1_stood_in(build: Build) -> None:
+    step = build.step(status="predicted", agrees=None, selection={"k": 16, "stand_in": "l1, ratio 0.5"})
+    predicted = build.record(criterion="taylor", steps=(step,), agrees=None)
+    assert stood_in([build.record()]) is None
+    assert terminal_summary([build.record("other"), predicted]).splitlines()[-1] == (
+        "note: in 1 scenario l1 stood in for taylor, which looks at images: a run chooses other channels"
+    )
 
 
 def test_the_summary_of_nothing_says_so() -> None:

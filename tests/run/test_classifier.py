@@ -69,22 +69,26 @@ def test_it_is_measured_and_trained_and_pages_say_so(folder: Path, tmp_path: Pat
     [
         (
             PLAN + "    expect: {max_map_drop: 0.1}\n",
-            "a classifier has no mAP: got 'ClassificationModel'. "
+            "7:28: a classifier has no mAP: got 'ClassificationModel'. "
             "Limit its loss by `max_accuracy_drop` instead of `max_map_drop`.",
         ),
         (
             DETECTOR + "    expect: {max_accuracy_drop: 0.1}\n",
-            "only a classifier has an accuracy: got 'DetectionModel for detect'. "
+            "7:33: only a classifier has an accuracy: got 'DetectionModel for detect'. "
             "Limit its loss by `max_map_drop` instead of `max_accuracy_drop`.",
         ),
         (
             PLAN.replace("steps: [{layer: 1.0, keep: 0-15}]", "layers: [1.0]\n    select: {criterion: separability}"),
-            "a classifier has no mAP: got 'ClassificationModel'. Choose channels by another criterion, such as l1.",
+            "7:25: a classifier has no mAP: got 'ClassificationModel'. "
+            "Choose channels by another criterion, such as l1.",
         ),
-        (PLAN.replace("squares", "tiny/tiny.yaml"), "a model for classify needs another kind of data set"),
-        (PLAN.replace("squares", "three"), "three: the data set has 3 classes, the model only 2"),
-        (PLAN.replace("squares", "one"), "one: 1 class, but {model} was trained for 2"),
-        (PLAN.replace("squares", "other"), "other: the model knows no class 'grey'"),
+        (
+            PLAN.replace("squares", "tiny/tiny.yaml"),
+            "2:7: {folder}/tiny/tiny.yaml: a model for classify needs another kind of data set",
+        ),
+        (PLAN.replace("squares", "three"), "2:7: {folder}/three: the data set has 3 classes, the model only 2"),
+        (PLAN.replace("squares", "one"), "2:7: {folder}/one: 1 class, but {model} was trained for 2"),
+        (PLAN.replace("squares", "other"), "2:7: {folder}/other: the model knows no class 'grey'"),
     ],
 )
 def test_what_does_not_go_with_it_is_refused_before_anything_runs(text: str, says: str, folder: Path) -> None:
@@ -92,10 +96,11 @@ def test_what_does_not_go_with_it_is_refused_before_anything_runs(text: str, say
         for split in ("train", "val"):
             for kind in classes:
                 (folder / name / split / kind).mkdir(parents=True, exist_ok=True)
+                (folder / name / split / kind / "0.png").touch()
     with pytest.raises(UserError) as refused:
         events_of(folder, text)
-    assert str(refused.value).startswith(f"{folder}/x.prune.yaml:5: ")
-    assert says.format(model=folder / "cls.pt") in str(refused.value)
+    message = says.format(folder=folder, model=folder / "cls.pt")
+    assert str(refused.value).startswith(f"{folder}/x.prune.yaml:{message}")
 
 
 def test_a_classifier_that_has_learned_nothing_says_so(folder: Path) -> None:

@@ -97,7 +97,7 @@ def test_a_gpu_that_is_not_there_is_refused_before_anything_runs(monkeypatch: py
     with pytest.raises(UserError) as caught:
         list(run(scenario_of(f"device: {written}")))
     assert str(caught.value) == (
-        f"x.prune.yaml:5: device: there is no such GPU: got '{asked}'. This machine has cpu alone."
+        f"x.prune.yaml:9:13: device: there is no such GPU: got '{asked}'. This machine has cpu alone."
     )
 
 
@@ -113,7 +113,7 @@ def test_mixed_precision_on_the_cpu_is_refused_before_anything_runs(monkeypatch:
     with pytest.raises(UserError) as caught:
         list(run(scenario_of(text=mixed)))
     assert str(caught.value) == (
-        "x.prune.yaml:5: mixed precision is for GPUs only: got 'cpu'. Leave out `fine_tune.amp` or `--amp`, or "
+        "x.prune.yaml:8:16: mixed precision is for GPUs only: got 'cpu'. Leave out `fine_tune.amp` or `--amp`, or "
         "name a GPU: `device: 0` in a spec, --device, pytest's --prune-device or devices=[0] in fine_tune."
     )
 
@@ -121,7 +121,7 @@ def test_mixed_precision_on_the_cpu_is_refused_before_anything_runs(monkeypatch:
 def test_a_batch_that_devices_cannot_share_is_refused_before_anything_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     StandIn(monkeypatch, "H200", "H200", "H200")
     monkeypatch.setattr(engine, "load_baseline", lambda *_, **__: pytest.fail("a model was loaded"))
-    with pytest.raises(UserError, match=r"^x\.prune\.yaml:5: 3 devices cannot share a batch equally: got 4\."):
+    with pytest.raises(UserError, match=r"^x\.prune\.yaml:8:16: 3 devices cannot share a batch equally: got 4\."):
         list(run(scenario_of("device: [0, 1, 2]")))
 
 

@@ -122,7 +122,7 @@ def test_data_of_other_classes_than_the_model_was_trained_for_are_refused(tmp_pa
     yaml, images = tmp_path / "three.yaml", shipped_data("digits").parent / "images"
     yaml.write_text(f"train: {images}/train\nval: {images}/val\nnames: [a, b, c]\n", encoding="utf-8")
     text = DIGITS.replace("data: digits", f"data: {yaml}") + "    blocks: [1]\n    layers: first\n"
-    says = r"x\.prune\.yaml:5: .*three\.yaml: 3 classes, but yolov8n-digits was trained for 10\. Name the data set it"
+    says = r"x\.prune\.yaml:2:7: .*three\.yaml: 3 classes, but yolov8n-digits was trained for 10\. Name the data set it"
     with pytest.raises(UserError, match=says):
         record_of(tmp_path, text)
 
@@ -141,7 +141,7 @@ def test_a_model_of_another_task_is_measured_and_trained_by_it(tmp_path: Path) -
 def test_data_are_refused_for_rtdetr_before_anything_runs(tmp_path: Path) -> None:
     text = PLAIN.replace("yolov8n.yaml", "yolov8n-rtdetr.yaml") + "    blocks: [1]\n    layers: first\n"
     text += "    data: digits\n"
-    with pytest.raises(UserError, match=r"x\.prune\.yaml:4: only YOLO models that detect.*Leave out `data`"):
+    with pytest.raises(UserError, match=r"x\.prune\.yaml:8:11: only YOLO models that detect.*Leave out `data`"):
         events_of(tmp_path, text)
     assert record_of(tmp_path, text, predict_only=True).verdict == "safe"  # a prediction needs none
 
@@ -165,10 +165,13 @@ def test_a_missed_refusal_fails(tmp_path: Path) -> None:
     [
         (
             "    blocks: [99]\n    layers: all\n",
-            "x.prune.yaml:4: unknown block: got 99. yolov8n.yaml has blocks 0 to 22.",
+            "x.prune.yaml:6:14: unknown block: got 99. yolov8n.yaml has blocks 0 to 22.",
         ),
-        ("    blocks: [1]\n    layers: [3]\n", "layer index out of range: block 1 has 1 Conv2d (1.0): got 3."),
-        ("    blocks: [10]\n    layers: all\n", "block 10 has no Conv2d to prune"),
+        (
+            "    blocks: [1]\n    layers: [3]\n",
+            "x.prune.yaml:7:14: layer index out of range: block 1 has 1 Conv2d (1.0): got 3.",
+        ),
+        ("    blocks: [10]\n    layers: all\n", "x.prune.yaml:6:13: block 10 has no Conv2d to prune"),
     ],
 )
 def test_layers_that_do_not_exist(tmp_path: Path, lines: str, message: str) -> None:
@@ -450,11 +453,11 @@ def test_a_model_that_finds_nothing_any_more_ends_its_plan(tmp_path: Path, skip:
     [
         (
             "    steps: [{layer: 1.0, keep: [0]}, {layer: model.1.conv, keep: [1]}]\n",
-            "x.prune.yaml:4: model.1.conv is named twice (1.0, model.1.conv). Make one step of the two.",
+            "x.prune.yaml:5:46: model.1.conv is named twice (1.0, model.1.conv). Make one step of the two.",
         ),
         (
             "    blocks: [1, 12]\n    layers: first\n    activations: sliced\n    select: {criterion: separability}\n",
-            "`activations: sliced` cannot get past block 11, which takes 2 inputs: got 'block 12'.",
+            "x.prune.yaml:7:18: `activations: sliced` cannot get past block 11, which takes 2 inputs: got 'block 12'.",
         ),
     ],
 )

@@ -113,7 +113,7 @@ def test_a_refuted_prediction_fails_and_its_plan_runs_as_a_spec(
 
 
 def test_what_does_not_fit_the_model_is_refused_with_its_place(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"x\.prune\.yaml:4: unknown block: got 99\. The model has blocks 0 to 22\."):
+    with pytest.raises(UserError, match=r"x\.prune\.yaml:5:20: unknown block: got 99\. The model has blocks 0 to 22\."):
         events_of(tmp_path, "blocks: [99]")
     refused = record_of(tmp_path, "blocks: [10]", more="    expect: {error: have no Conv2d}\n")
     assert (refused.verdict, refused.passed) == ("refused", True)

@@ -142,7 +142,7 @@ def test_limits_that_hold_change_nothing_and_a_process_that_dies_is_told_and_goe
 
 def test_errors_of_the_process_are_raised_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plain = RUNAWAY.replace("1280", "32").replace("[1, 2, 3, 4, 5, 6, 7, 8]", "[1]") + "    limits: {seconds: 300}\n"
-    with pytest.raises(UserError, match=r"^x\.prune\.yaml:4: unknown block: got 99\."):
+    with pytest.raises(UserError, match=r"^x\.prune\.yaml:5:14: unknown block: got 99\."):
         events_of(plain.replace("[1]", "[99]"))
     (tmp_path / "ultralytics").mkdir()  # found before the real one, in the other process
     (tmp_path / "ultralytics/__init__.py").write_text("raise OSError('a broken installation')\n")

@@ -51,7 +51,7 @@ def test_layers_that_the_ranking_leaves_whole_are_named_and_are_no_steps(tmp_pat
 
 
 def test_a_ranking_that_takes_nothing_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"x\.prune\.yaml:4: the ranking takes no channel of the 4 layers named"):
+    with pytest.raises(UserError, match=r"x\.prune\.yaml:7:51: the ranking takes no channel of the 4 layers named"):
         record_of(tmp_path, WHOLE + select("criterion: l1, scope: global, ratio: 0.0001"))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from yolo_prune_check.cli.output import complain
 from yolo_prune_check.errors import UserError
@@ -79,6 +79,17 @@ def best_criterion(model: nn.Module, data: str | None) -> Criterion:
         complain(f"note: channels are chosen by l1, since taylor cannot be used here: {error.what}")
         return Criterion.L1
     return Criterion.TAYLOR
+
+
+LOSING_LAYERS: Final = (Criterion.L1, Criterion.L2, Criterion.GAMMA, Criterion.FPGM)
+"""Criteria whose scores of different layers do not compare: in one ranking, most of what goes is of a few layers."""
+
+
+def warn_of_ranking(criterion: Criterion, spread: Spread) -> None:
+    """Tell that a ranking over the whole model is known to be bad by this criterion; see docs/criteria.md."""
+    if spread is Spread.GLOBAL and criterion in LOSING_LAYERS:
+        better = "take --spread group, or taylor with --data"
+        complain(f"warning: {criterion.value} ranked over the whole model takes nearly all of some layers: {better}")
 
 
 def best_spread(criterion: Criterion) -> Spread:

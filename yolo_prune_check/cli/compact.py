@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from yolo_prune_check.cli.choosing import Criterion, Spread, best_criterion, best_spread, check_choice
-from yolo_prune_check.cli.compact_words import tables
+from yolo_prune_check.cli.choosing import Criterion, Spread, best_criterion, best_spread, check_choice, warn_of_ranking
+from yolo_prune_check.cli.compact_words import symmetry_line, tables
 from yolo_prune_check.cli.exits import Exit
 from yolo_prune_check.cli.explain import explain
 from yolo_prune_check.cli.image_size import OWN_SIZE, is_image_size
@@ -131,20 +131,22 @@ def compact(
         from yolo_prune_check.select.evidence import Evidence
 
         chosen = criterion or best_criterion(loaded, data)
+        spread = spread or best_spread(chosen)
+        warn_of_ranking(chosen, spread)
         evidence = Evidence(loaded, data, graph.imgsz, seed=seed, progress=progress())
         wanted = plan_everywhere(
             evidence,
             graph,
             chosen.value,
-            spread=(spread or best_spread(chosen)).value,
+            spread=spread.value,
             ratio=ratio,
             macs_cut=cut_macs,
             round_to=round_to,
         )
     prediction = predict(graph, wanted)
-    _tell_hazards(prediction)
     if prediction.verdict != "safe":  # nothing is begun for it
         _refuse(model, graph, prediction, as_json=as_json)
+    _tell_hazards(graph, prediction)
     key = compact_key(
         wanted,
         source=model,
@@ -188,6 +190,7 @@ def compact(
                 "out": str(out) if done.usable else None,
                 "imgsz": graph.imgsz,
                 "verdict": prediction.verdict,
+                "hazards": prediction.hazards,
                 "params": [whole.params, done.prediction.params],
                 "macs": [whole.macs, done.prediction.macs],
                 "latency": latency,
@@ -205,14 +208,17 @@ def compact(
         complain(f"warning: training made it worse: {done.worsened}. {advice}")
     if not done.usable:
         _refute(done, kept.path)
+    if data is None:
+        complain("note: what it costs in accuracy was not measured: name a data set with `--data`")
     complain(f"saved {out}")
 
 
-def _tell_hazards(prediction: Prediction) -> None:
-    """Tell what is to be known of a plan."""
-    for line in explain(prediction):
-        if line.startswith("warning") and "unaligned" not in line:
-            complain(wrapped(line, WIDTH))
+def _tell_hazards(graph: ChannelGraph, prediction: Prediction) -> None:
+    """Tell what is to be known of a plan that is safe; of layers that keep channels for symmetry all in one line."""
+    told = [hazard for hazard in prediction.hazards if hazard.code not in ("unaligned-width", "kept-for-symmetry")]
+    lines = [f"{hazard.severity}: {hazard.code} in {hazard.layer}: {hazard.message}" for hazard in told]
+    for line in (*lines, *symmetry_line(graph, prediction)):
+        complain(wrapped(line, WIDTH))
 
 
 def _refuse(model: str, graph: ChannelGraph, prediction: Prediction, *, as_json: bool) -> NoReturn:

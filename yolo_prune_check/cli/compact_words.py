@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 from yolo_prune_check.cli.output import heading, table
 from yolo_prune_check.report.checks import error
-from yolo_prune_check.report.figures import change, count, score
+from yolo_prune_check.report.figures import change, count, of, score
 
 if TYPE_CHECKING:
+    from yolo_prune_check.channels.graph import ChannelGraph
+    from yolo_prune_check.channels.prediction import Prediction
     from yolo_prune_check.confirm.check import Check
     from yolo_prune_check.confirm.latency import Latency
     from yolo_prune_check.run.compact import Compacted
@@ -31,6 +33,22 @@ def tables(done: Compacted, before: tuple[int, int | None], latency: Latency, *,
     if done.deploy:
         parts.append(heading("The file", _checks("can be used without this package", done.deploy)))
     return "\n".join(parts)
+
+
+def symmetry_line(graph: ChannelGraph, prediction: Prediction) -> list[str]:
+    """One warning for all layers that keep channels which the plan removes; none if there is no such layer."""
+    from yolo_prune_check.channels.hazards import why_kept  # here, as the command line starts without torch
+    from yolo_prune_check.cli.removal import given_back
+
+    back = given_back(graph, prediction)
+    if not back:
+        return []
+    kept, asked = (sum(counts) for counts in zip(*back.values(), strict=True))
+    most = max(back, key=lambda layer: back[layer])
+    where = f"in {most}" if len(back) == 1 else f"in {len(back)} layers, most in {most} ({of(*back[most])})"
+    verb = "stays" if kept == 1 else "stay"
+    what = f"{of(kept, asked)} channels that the plan removes there {verb} {why_kept(prediction.plan)}"
+    return [f"warning: kept-for-symmetry {where}: {what}"]
 
 
 def _costs(before: tuple[int, int | None], done: Compacted, latency: Latency) -> str:

@@ -22,6 +22,7 @@ from yolo_prune_check.cli.schema import schema
 from yolo_prune_check.cli.sensitivity import sensitivity
 from yolo_prune_check.cli.streams import abandon_streams, prepare_streams
 from yolo_prune_check.cli.suggest import suggest
+from yolo_prune_check.cli.usage import Command
 from yolo_prune_check.cli.validate import validate
 from yolo_prune_check.errors import UserError
 from yolo_prune_check.fanout import LostError
@@ -41,7 +42,7 @@ app = typer.Typer(
     "141 nobody reads the output.",
 )
 for command in (run, validate, inspect, predict, sensitivity, suggest, compact, fuzz, report, schema):
-    app.command()(command)
+    app.command(cls=Command)(command)
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:

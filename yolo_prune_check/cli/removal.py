@@ -16,18 +16,25 @@ from yolo_prune_check.cli.equal_words import blocks_in_words, operators_in_words
 
 def removal_lines(graph: ChannelGraph, prediction: Prediction) -> list[str]:
     """What is asked and what goes, where some stays for symmetry, and how to ask instead; then what goes besides."""
-    stays = _channels(prediction.returned)
     lines = []
+    for layer, (back, asked) in given_back(graph, prediction).items():
+        kept = f"{back} {'is' if back == 1 else 'are'} kept {why_kept(prediction.plan)}"
+        lines.append(f"{layer}: asked: {asked}; go: {asked - back}; {kept}")
+    lines += _uneven(graph, prediction.plan) if prediction.returned else []
+    if prediction.added:
+        lines.append(f"also goes, being tied to these: {listed(prediction.added)}")
+    return lines
+
+
+def given_back(graph: ChannelGraph, prediction: Prediction) -> dict[str, tuple[int, int]]:
+    """Of each layer of a plan that keeps channels which a step removes: how many stay, and of how many."""
+    stays, found = _channels(prediction.returned), dict[str, tuple[int, int]]()
     for layer, keep in prediction.plan.kept().items():
         asked = {(layer, channel) for channel in range(graph.layers[layer].out_channels)} - {(layer, k) for k in keep}
         back = len(asked & stays)
         if back:
-            kept = f"{back} {'is' if back == 1 else 'are'} kept {why_kept(prediction.plan)}"
-            lines.append(f"{layer}: asked: {len(asked)}; go: {len(asked) - back}; {kept}")
-    lines += _uneven(graph, prediction.plan) if stays else []
-    if prediction.added:
-        lines.append(f"also goes, being tied to these: {listed(prediction.added)}")
-    return lines
+            found[layer] = back, len(asked)
+    return found
 
 
 def _channels(ranges: tuple[ChannelRange, ...]) -> set[tuple[str, int]]:

@@ -22,14 +22,18 @@ from yolo_prune_check.plugin.places import check_device, check_model, check_repo
 from yolo_prune_check.plugin.store import mark_broken, run_scenario, spec_files, update_report
 from yolo_prune_check.plugin.text import cached_text, failure_text
 from yolo_prune_check.progress import progress
-from yolo_prune_check.report import save_records, terminal_summary, write_reports
+from yolo_prune_check.report import save_records, stood_in, terminal_summary, write_reports
 from yolo_prune_check.report.figures import many
-from yolo_prune_check.run.events import Event, PlanTried, ScenarioFinished, ScenarioStarted, StepFinished
+from yolo_prune_check.run.events import Event, HazardFound, PlanTried, ScenarioFinished, ScenarioStarted, StepFinished
 from yolo_prune_check.run.record import Record
 
 if TYPE_CHECKING:
     from yolo_prune_check.progress import Progress
     from yolo_prune_check.spec import Scenario
+
+
+Broken = tuple[Path, str | None, UserError]
+"""A spec; the one scenario of it that is concerned, if not all are; and what is wrong."""
 
 
 class Place(StrEnum):
@@ -77,9 +81,9 @@ def run(
 ) -> None:
     """Run the scenarios of specs: predict, prune, fine-tune, confirm.
 
-    All specs are checked before the first scenario runs. With --report-dir, what earlier runs left there stays; a
-    scenario that was interrupted goes on after its last step, and one that finished is not run again unless its spec,
-    model, data or this package has changed.
+    All specs, and the data sets that they name, are checked before the first scenario runs. With --report-dir, what
+    earlier runs left there stays; a scenario that was interrupted goes on after its last step, and one that finished is
+    not run again unless its spec, model, data or this package has changed.
 
     With --jobs, scenarios run in several processes, and come to the same records. One whose process dies is started
     once more.
@@ -108,6 +112,8 @@ def run(
         )
         for scenario in scenarios
     ]
+    if backend is Place.LOCAL and not predict_only:  # a cluster's machines may have data that this one has not
+        _refuse_data([each.changed for each in asked], report_dir)
     done: dict[int, Record] = {}
     tried = TriedSoFar()
     interrupted = False
@@ -211,22 +217,40 @@ def _load_all(paths: list[Path], report_dir: Path | None) -> list[Scenario]:
     from yolo_prune_check.spec import load_spec
 
     scenarios: list[Scenario] = []
-    broken = False
-    marked: list[Path] = []
+    broken: list[Broken] = []
     for path in paths:
         try:
             scenarios += load_spec(path).scenarios
         except UserError as error:
-            complain(f"yolo-prune-check: {error}")
-            broken = True
-            if report_dir is not None:
-                marked += mark_broken(path, error, report_dir)
-    if report_dir is not None and marked:
-        index = write_reports([], report_dir).pages[0]
-        complain(f"reports: {index} says that {many(len(marked), 'scenario')} could not be started")
-    if broken:
-        raise typer.Exit(Exit.BAD_INPUT)
+            broken.append((path, None, error))
+    _refuse(broken, report_dir)
     return scenarios
+
+
+def _refuse_data(scenarios: list[Scenario], report_dir: Path | None) -> None:
+    """Give the run up, before hours go into its first scenarios, if a later one cannot use its data set."""
+    from yolo_prune_check.run.data_there import missing_data
+
+    broken = missing_data(scenarios)
+    if not broken and any(scenario.data is not None for scenario in scenarios):
+        from yolo_prune_check.run.data_fits import unfit_data
+
+        broken = unfit_data(scenarios)
+    _refuse([(Path(scenario.spec), scenario.id, error) for scenario, error in broken], report_dir)
+
+
+def _refuse(broken: list[Broken], report_dir: Path | None) -> None:
+    """Give the run up if something is broken: every mistake is told once, and reports on it no longer stand."""
+    if not broken:
+        return
+    for message in dict.fromkeys(str(error) for _, _, error in broken):
+        complain(f"yolo-prune-check: {message}")
+    if report_dir is not None:
+        marked = [path for spec, only, error in broken for path in mark_broken(spec, error, report_dir, only=only)]
+        if marked:
+            index = write_reports([], report_dir).pages[0]
+            complain(f"reports: {index} says that {many(len(marked), 'scenario')} could not be started")
+    raise typer.Exit(Exit.BAD_INPUT)
 
 
 def _print_json(name: str) -> Callable[[Event], None]:
@@ -251,6 +275,9 @@ def _narrate(shown: Progress) -> Callable[[Event], None]:
             step = event.step
             what = f"kept {step.kept} of {step.channels}" if step.status == "pruned" else step.status
             shown.line(f"    step {step.index + 1} of {total}: {step.layer}: {what}")
+        elif isinstance(event, HazardFound) and event.hazard.code != "unaligned-width":
+            hazard = event.hazard
+            shown.line(f"        {hazard.severity}: {hazard.code} in {hazard.layer}: {hazard.message}")
         elif isinstance(event, ScenarioFinished) and event.cached:
             shown.line(f"    {cached_text(1, '--rerun')}")
 
@@ -283,6 +310,8 @@ def _conclude(
             if not record.passed and record.verdict != "not-started":  # of which it was said why at once
                 say(f"{failure_text(record, scenario)}\n")
         say(terminal_summary(records))
+    elif (told := stood_in(records)) is not None:
+        complain(told)
     if report_dir is None:
         return
     updated = update_report(records, report_dir, searched=searched)

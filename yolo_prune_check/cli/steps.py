@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from yolo_prune_check.errors import UserError
+from yolo_prune_check.spec.fields import NEED_DATA
+from yolo_prune_check.spec.problems import suggestion
 
 if TYPE_CHECKING:
     from torch import nn
@@ -56,8 +58,14 @@ def parse_step(text: str) -> Wanted:
         raise UserError(
             "channels are written 0-15, both ends included", where="--step", value=text, hint=f"Not 0:16. {SYNTAX}"
         )
+    if criterion in NEED_DATA:
+        hint = (
+            f"Use one of {', '.join(CRITERIA)}, which need none; `run` chooses by {criterion}, in a spec with `data`."
+        )
+        raise UserError(f"{criterion} looks at images, and there are none here", where="--step", value=text, hint=hint)
     if criterion not in CRITERIA:
-        raise UserError("unknown criterion", where="--step", value=text, hint=f"Use one of {', '.join(CRITERIA)}.")
+        hint = suggestion(criterion, CRITERIA, title="Known")
+        raise UserError("unknown criterion", where="--step", value=text, hint=hint)
     return Wanted(layer, criterion=criterion, ratio=_ratio(ratio, text), text=text)
 
 

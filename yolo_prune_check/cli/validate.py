@@ -17,12 +17,14 @@ def validate(
     specs: Annotated[list[Path], typer.Argument(metavar="SPEC|DIR...", help="Specs, or folders to search for them.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Check specs without loading a model.
+    """Check specs, and that the data sets they name are there, without loading a model.
 
-    Every mistake is reported with file, line and column. Layers and channels are checked when a spec is run.
+    Every mistake is reported with file, line and column. Layers, channels, and whether a model was trained for the
+    classes of its data set are checked when a spec is run.
 
     Example:  yolo-prune-check validate specs/
     """
+    from yolo_prune_check.run.data_there import missing_data
     from yolo_prune_check.spec import load_spec
 
     valid: list[dict[str, object]] = []
@@ -30,10 +32,13 @@ def validate(
     for path in spec_files(specs):
         try:
             suite = load_spec(path)
+            wrong = dict.fromkeys(str(error) for _, error in missing_data(suite.scenarios))
         except UserError as error:
-            errors.append({"spec": str(path), "message": str(error)})
+            wrong = {str(error): None}
+        if wrong:
+            errors += [{"spec": str(path), "message": message} for message in wrong]
             if not as_json:
-                complain(f"yolo-prune-check: {error}")
+                complain("\n".join(f"yolo-prune-check: {message}" for message in wrong))
             continue
         valid.append({"spec": str(path), "scenarios": [scenario.id for scenario in suite.scenarios]})
         if not as_json:

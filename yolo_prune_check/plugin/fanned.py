@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from yolo_prune_check.plugin.store import lost_record, run_scenario
+from yolo_prune_check.plugin.store import as_asked, lost_record, run_scenario
 from yolo_prune_check.run.events import Event
 from yolo_prune_check.run.record import Record
 
@@ -33,6 +33,18 @@ class Asked:
     def name(self) -> str:
         """As users know it."""
         return f"{self.scenario.spec}::{self.scenario.id}"
+
+    @property
+    def changed(self) -> Scenario:
+        """The scenario as options change it."""
+        scenario, _ = as_asked(
+            self.scenario,
+            model=self.model,
+            trust_checkpoint=self.trust_checkpoint,
+            device=self.device,
+            predict_only=self.predict_only,
+        )
+        return scenario
 
 
 @dataclass(frozen=True)

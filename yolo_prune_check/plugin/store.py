@@ -76,7 +76,7 @@ def run_scenario(
     from yolo_prune_check.run.engine import run
     from yolo_prune_check.run.finish import blank_record
 
-    scenario, options = _as_asked(
+    scenario, options = as_asked(
         scenario, model=model, trust_checkpoint=trust_checkpoint, device=device, predict_only=predict_only
     )
     record: Record | None = None
@@ -123,28 +123,35 @@ def lost_record(
     """The record of a scenario of which no more is known than why it did not come to its end; see ``run_scenario``."""
     from yolo_prune_check.run.limited import stopped_record
 
-    scenario, options = _as_asked(
+    scenario, options = as_asked(
         scenario, model=model, trust_checkpoint=trust_checkpoint, device=device, predict_only=predict_only
     )
     record = stopped_record(scenario, reason, (), limited=False)
     return dataclasses.replace(record, rerun=record.rerun + options)
 
 
-def _as_asked(
+def as_asked(
     scenario: Scenario, *, model: str | None, trust_checkpoint: bool, device: str | None, predict_only: bool
 ) -> tuple[Scenario, str]:
     """The scenario as options change it, and these options as pytest knows them."""
     if model is not None:
-        scenario = scenario.model_copy(update={"model": model, "trust_checkpoint": False})
+        scenario = _rather(scenario, "model", model).model_copy(update={"trust_checkpoint": False})
     if trust_checkpoint:
         scenario = scenario.model_copy(update={"trust_checkpoint": True})
     if device is not None and scenario.fuzz is None:
-        scenario = scenario.model_copy(update={"device": device})
+        scenario = _rather(scenario, "device", device)
     options = "" if model is None else f" --prune-model {shlex.quote(model)}"
     options += " --prune-trust-checkpoint" if trust_checkpoint else ""
     options += "" if device is None else f" --prune-device {device}"
     options += " --prune-predict-only" if predict_only else ""
     return scenario, options
+
+
+def _rather(scenario: Scenario, key: str, value: str) -> Scenario:
+    """The scenario with a value that an option names, so that no message finds the spec at fault for it."""
+    places = {name: place for name, place in scenario.source.places.items() if name != key}
+    source = scenario.source.model_copy(update={"places": places})
+    return scenario.model_copy(update={key: value, "source": source})
 
 
 def _told(event: Event, options: str, *, keeps_models: bool) -> Event:
@@ -204,13 +211,14 @@ def update_report(records: Sequence[Record], out: Path, *, searched: Iterable[Pa
     return Updated(write_reports(records, out), removed)
 
 
-def mark_broken(spec: Path, error: UserError, out: Path) -> list[Path]:
-    """Say of every stored record of a spec that cannot be read any more that its scenario could not be started.
+def mark_broken(spec: Path, error: UserError, out: Path, *, only: str | None = None) -> list[Path]:
+    """Say of stored records of a spec that their scenarios cannot be started any more.
 
     Args:
         spec: The spec.
-        error: Why it cannot be read.
+        error: Why it cannot be used.
         out: The report directory.
+        only: The id of the one scenario that cannot be started; by default it is the spec that cannot be read.
 
     Returns:
         The records.
@@ -221,7 +229,8 @@ def mark_broken(spec: Path, error: UserError, out: Path) -> list[Path]:
     from yolo_prune_check.spec.reader import shown
 
     stored = (read_record(path) for path in sorted((out / RECORDS).rglob("*.json")))
-    return save_records([not_started(record, str(error)) for record in stored if record.spec == shown(spec)], out)
+    those = (record for record in stored if record.spec == shown(spec) and only in (None, record.id))
+    return save_records([not_started(record, str(error)) for record in those], out)
 
 
 def _remove_stale(out: Path, fresh: set[tuple[str, str]], searched: list[Path]) -> Iterator[str]:

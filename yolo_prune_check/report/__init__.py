@@ -1,6 +1,6 @@
 """Reports: Markdown pages and terminal tables, made from records alone. Imports no torch."""
 
-from yolo_prune_check.report.summary import scenario_failure_text, terminal_summary
+from yolo_prune_check.report.summary import scenario_failure_text, stood_in, terminal_summary
 from yolo_prune_check.report.write import (
     RECORDS,
     Written,
@@ -19,6 +19,7 @@ __all__ = [
     "record_path",
     "save_records",
     "scenario_failure_text",
+    "stood_in",
     "terminal_summary",
     "write_reports",
 ]

@@ -31,7 +31,7 @@ _ENDINGS = {"not-started": "could not be started (bad input)"}
 
 
 def terminal_summary(records: Sequence[Record]) -> str:
-    """One row per scenario, sorted, and one line that adds them up."""
+    """One row per scenario, sorted, one line that adds them up, and one if l1 stood in for what they choose by."""
     if not records:
         return "no scenario was run"
     ordered = sorted(records, key=lambda record: (record.spec, record.id))
@@ -49,7 +49,19 @@ def terminal_summary(records: Sequence[Record]) -> str:
         f"{figures.many(total.scenarios, 'scenario')}: {verdicts}; {total.passed} as expected, "
         f"{total.ran - total.passed} not; {proof if total.predictions else 'nothing was carried out'}"
     )
-    return f"{_plain_table(_COLUMNS, rows)}\n{ending}"
+    told = stood_in(ordered)
+    return "\n".join([_plain_table(_COLUMNS, rows), ending, *([] if told is None else [told])])
+
+
+def stood_in(records: Sequence[Record]) -> str | None:
+    """In how many scenarios channels were not chosen as they will be, since nothing was run; None if in none."""
+    those = [record for record in records if any("stand_in" in step.selection for step in record.steps)]
+    if not those:
+        return None
+    criteria = figures.named(sorted({record.criterion for record in those}))
+    verb = "looks" if len({record.criterion for record in those}) == 1 else "look"
+    where = figures.many(len(those), "scenario")
+    return f"note: in {where} l1 stood in for {criteria}, which {verb} at images: a run chooses other channels"
 
 
 def _cells(record: Record) -> list[str]:

@@ -187,7 +187,9 @@ def _safe(record: Record) -> str:
     if predicted:
         return f"{many(predicted, 'layer')} predicted, nothing carried out{_unjudged(record)}"
     pruned = [step for step in record.steps if step.status == "pruned"]
-    done = f"{many(len(pruned), 'layer')} {_DONE[record.execution]}, every operator fits"
+    whole = sum(step.kept == step.channels for step in pruned)
+    layers = f"{of(len(pruned) - whole, len(pruned))} layers" if whole else many(len(pruned), "layer")
+    done = f"{layers} {_DONE[record.execution]}, every operator fits"
     metrics = record.metrics
     if metrics.params_before and metrics.params_after is not None and metrics.params_after != metrics.params_before:
         done += f", {change(metrics.params_before, metrics.params_after)} parameters"

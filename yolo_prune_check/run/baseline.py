@@ -47,7 +47,12 @@ def load_baseline(source: str, imgsz: int | None, *, trust: bool = False) -> Bas
 
 def own_size(source: str, *, trust: bool = False) -> int:
     """The image size in pixels that a model is used at where none is named, see ``image_size``."""
-    return image_size(_model(source, trust, _state_of(source)))
+    return image_size(untouched(source, trust=trust))
+
+
+def untouched(source: str, *, trust: bool = False) -> nn.Module:
+    """The model as it is loaded, which nobody may change; one that was loaded lately is not loaded again."""
+    return _model(source, trust, _state_of(source))
 
 
 def _state_of(source: str) -> tuple[int, int] | None:

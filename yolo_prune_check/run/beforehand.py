@@ -11,8 +11,9 @@ from yolo_prune_check.errors import UserError
 from yolo_prune_check.model.layers import layers_of
 from yolo_prune_check.progress import Progress
 from yolo_prune_check.run.baseline import Baseline
-from yolo_prune_check.run.resolve import Target, where_of
+from yolo_prune_check.run.resolve import Target
 from yolo_prune_check.run.tied import choose_with_ties
+from yolo_prune_check.run.where import where_of
 from yolo_prune_check.select.choose import evidence_of, select_each, without_data
 from yolo_prune_check.select.criteria import score
 from yolo_prune_check.select.evidence import Evidence
@@ -74,7 +75,7 @@ def _ranked(
     if not found:
         raise UserError(
             f"the ranking takes no channel of the {len(targets)} layers named",
-            where=where_of(scenario),
+            where=where_of(scenario, "select.ratio", "select"),
             value=f"ratio {share:g}",
             hint="Give a larger ratio, or a smaller floor.",
         )

@@ -7,12 +7,12 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from yolo_prune_check.data.resolve import read_data
 from yolo_prune_check.errors import UserError
 from yolo_prune_check.progress import Progress, progress
 from yolo_prune_check.run.baseline import baseline_scores, load_baseline
 from yolo_prune_check.run.beforehand import chosen_beforehand
 from yolo_prune_check.run.content import content_key
+from yolo_prune_check.run.data_there import check_data
 from yolo_prune_check.run.events import (
     BaselineMeasured,
     Event,
@@ -28,13 +28,14 @@ from yolo_prune_check.run.folder import only_here
 from yolo_prune_check.run.keyed import UNFINISHED
 from yolo_prune_check.run.limited import run_limited
 from yolo_prune_check.run.random_plans import run_fuzz
-from yolo_prune_check.run.resolve import Resolved, Target, refuse_data, refuse_device, resolve, where_of
+from yolo_prune_check.run.resolve import Resolved, Target, refuse_data, refuse_device, resolve
 from yolo_prune_check.run.results import forget_record, keep_record, kept_record, may_end_otherwise
 from yolo_prune_check.run.sized import sized
 from yolo_prune_check.run.state import State
 from yolo_prune_check.run.step import add_hazard, after_last, predict_step, run_step
 from yolo_prune_check.run.unfinished import Unfinished
 from yolo_prune_check.run.way import Way
+from yolo_prune_check.run.where import told_at, where_of
 from yolo_prune_check.spec.schema import Scenario
 
 
@@ -130,9 +131,9 @@ def _judged(scenario: Scenario, way: Way, shown: Progress, unfinished: Unfinishe
 def _run(scenario: Scenario, way: Way, shown: Progress, unfinished: Unfinished | None) -> Iterator[Event]:
     if not way.predict_only:
         refuse_device(scenario)
-        if scenario.data is not None:
-            read_data(scenario.data)  # a mistake in it is told before anything takes time
-    baseline = load_baseline(scenario.model, scenario.imgsz, trust=scenario.trust_checkpoint)
+        check_data(scenario)  # a mistake in it is told before anything takes time
+    with told_at(where_of(scenario, "model")):
+        baseline = load_baseline(scenario.model, scenario.imgsz, trust=scenario.trust_checkpoint)
     if not way.predict_only:
         refuse_data(scenario, baseline.model)
     resolved = resolve(scenario, baseline.model)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from yolo_prune_check.errors import UserError
 from yolo_prune_check.fuzz.ground import layers_in
 from yolo_prune_check.fuzz.trial import Tried
 from yolo_prune_check.progress import Progress
@@ -14,6 +13,7 @@ from yolo_prune_check.run.finish import blank_record, not_refused
 from yolo_prune_check.run.fuzz import FuzzTask, fuzz
 from yolo_prune_check.run.fuzz_record import FuzzRecord
 from yolo_prune_check.run.record import Record
+from yolo_prune_check.run.where import told_at, where_of
 from yolo_prune_check.spec.schema import Fuzz, Scenario
 
 RANDOM = "random"
@@ -29,7 +29,8 @@ def run_fuzz(scenario: Scenario, asked: Fuzz, shown: Progress, *, predict_only: 
     Raises:
         UserError: A block does not exist, or has no layer.
     """
-    baseline = load_baseline(scenario.model, scenario.imgsz, trust=scenario.trust_checkpoint)
+    with told_at(where_of(scenario, "model")):
+        baseline = load_baseline(scenario.model, scenario.imgsz, trust=scenario.trust_checkpoint)
     layers = _layers(scenario, asked, baseline)
     task = FuzzTask(
         model=scenario.model,
@@ -55,11 +56,8 @@ def run_fuzz(scenario: Scenario, asked: Fuzz, shown: Progress, *, predict_only: 
 def _layers(scenario: Scenario, asked: Fuzz, baseline: Baseline) -> tuple[str, ...]:
     if asked.blocks is None:
         return tuple(baseline.graph.layers)
-    try:
+    with told_at(where_of(scenario, "fuzz.blocks")):
         return layers_in(baseline.model, baseline.graph, asked.blocks)
-    except UserError as error:
-        where = f"{scenario.source.file}:{scenario.source.first_line}"
-        raise UserError(error.what, where=where, value=error.value, hint=error.hint) from error
 
 
 def _record(scenario: Scenario, done: FuzzRecord, *, executed: bool) -> Record:

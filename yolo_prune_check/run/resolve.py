@@ -16,6 +16,7 @@ from yolo_prune_check.model.blocks import Block, blocks_of
 from yolo_prune_check.model.layers import Layer
 from yolo_prune_check.model.network import as_network, classes_of, names_of
 from yolo_prune_check.model.tasks import require_boxes, require_trainable, require_yolo
+from yolo_prune_check.run.where import told_at, where_of
 from yolo_prune_check.select.criteria import criterion_named
 from yolo_prune_check.spec.schema import Scenario
 from yolo_prune_check.train.devices import require_devices, require_training
@@ -67,10 +68,9 @@ def refuse_device(scenario: Scenario) -> None:
     Raises:
         UserError: A GPU is not there, the CPU is to train in mixed precision, or a batch cannot be shared equally.
     """
-    where = where_of(scenario)
-    require_devices(scenario.device, where=f"{where}: device")
+    require_devices(scenario.device, where=f"{where_of(scenario, 'device')}: device")
     if scenario.fine_tune is not None:
-        require_training(scenario.fine_tune, scenario.device, where=where)
+        require_training(scenario.fine_tune, scenario.device, where=where_of(scenario, "fine_tune"))
 
 
 def refuse_data(scenario: Scenario, model: nn.Module) -> None:
@@ -83,17 +83,18 @@ def refuse_data(scenario: Scenario, model: nn.Module) -> None:
     """
     if scenario.data is None:
         return
-    where = where_of(scenario)
+    where = where_of(scenario, "data")
     hint = "Leave out `data`: plans for it are predicted and confirmed without."
     task = require_yolo(model, where=where, hint=hint)
     _refuse_budget(scenario, model, task)
     if scenario.steps is None:
-        _refuse_criterion(scenario.select.criterion, model, where)
+        _refuse_criterion(scenario.select.criterion, model, where_of(scenario, "select.criterion", "select"))
     if scenario.fine_tune is not None:
-        require_trainable(model, where=where, hint="Leave out `fine_tune`.")
+        require_trainable(model, where=where_of(scenario, "fine_tune"), hint="Leave out `fine_tune`.")
     require_labels(model, scenario.data, source=scenario.model, where=where)
     if scenario.part is not None:
-        val_images(read_data(scenario.data), scenario.part)
+        with told_at(where_of(scenario, "val_part")):
+            val_images(read_data(scenario.data), scenario.part)
 
 
 def _refuse_criterion(name: str, model: nn.Module, where: str) -> None:
@@ -106,13 +107,14 @@ def _refuse_criterion(name: str, model: nn.Module, where: str) -> None:
 
 def _refuse_budget(scenario: Scenario, model: nn.Module, task: str) -> None:
     """A classifier has an accuracy and no mAP, all others have a mAP."""
-    where, expect = where_of(scenario), scenario.expect
+    expect = scenario.expect
     if expect.max_map_drop is not None:
-        require_boxes(model, where=where, hint="Limit its loss by `max_accuracy_drop` instead of `max_map_drop`.")
+        hint = "Limit its loss by `max_accuracy_drop` instead of `max_map_drop`."
+        require_boxes(model, where=where_of(scenario, "expect.max_map_drop"), hint=hint)
     if expect.max_accuracy_drop is not None and task != "classify":
         raise UserError(
             "only a classifier has an accuracy",
-            where=where,
+            where=where_of(scenario, "expect.max_accuracy_drop"),
             value=f"{type(model).__name__} for {task}",
             hint="Limit its loss by `max_map_drop` instead of `max_accuracy_drop`.",
         )
@@ -155,20 +157,23 @@ def _refuse_classes(model: nn.Module, data: str, found: DataSet, *, source: str,
 
 def _resolved(scenario: Scenario, model: nn.Module) -> Resolved:
     if scenario.steps is not None:
-        targets = tuple(Target(_find(scenario, model, step.layer), tuple(step.keep)) for step in scenario.steps)
-        for target in targets:
-            _refuse_unknown_channels(scenario, target)
+        targets = tuple(
+            Target(_find(scenario, model, step.layer, f"steps[{index}].layer"), tuple(step.keep))
+            for index, step in enumerate(scenario.steps)
+        )
+        for index, target in enumerate(targets):
+            _refuse_unknown_channels(target, where_of(scenario, f"steps[{index}].keep", "steps"))
         return Resolved(targets, ())
     layers, notes = _chosen(scenario, model)
     return Resolved(tuple(Target(layer) for layer in _ordered(layers, scenario.order)), notes)
 
 
-def _refuse_unknown_channels(scenario: Scenario, target: Target) -> None:
+def _refuse_unknown_channels(target: Target, where: str) -> None:
     highest, layer = max(target.keep or (), default=0), target.layer
     if highest >= layer.out_channels:
         raise UserError(
             f"{layer.name} has no such channel",
-            where=where_of(scenario),
+            where=where,
             value=highest,
             hint=f"It has channels 0 to {layer.out_channels - 1}.",
         )
@@ -176,11 +181,13 @@ def _refuse_unknown_channels(scenario: Scenario, target: Target) -> None:
 
 def _refuse_twice(scenario: Scenario, targets: Sequence[Target]) -> None:
     names = [target.layer.name for target in targets]
-    twice = next((name for name in names if names.count(name) > 1), None)
+    twice = next((index for index, name in enumerate(names) if name in names[:index]), None)
     if twice is not None:
-        written = [step.layer for step, name in zip(scenario.steps or (), names, strict=True) if name == twice]
-        what = f"{twice} is named twice ({', '.join(written)})"
-        raise UserError(what, where=where_of(scenario), hint="Make one step of the two.")
+        written = [step.layer for step, name in zip(scenario.steps or (), names, strict=True) if name == names[twice]]
+        what = f"{names[twice]} is named twice ({', '.join(written)})"
+        raise UserError(
+            what, where=where_of(scenario, f"steps[{twice}].layer", "steps"), hint="Make one step of the two."
+        )
 
 
 def _refuse_joins(scenario: Scenario, model: nn.Module, targets: Sequence[Target]) -> None:
@@ -190,7 +197,7 @@ def _refuse_joins(scenario: Scenario, model: nn.Module, targets: Sequence[Target
         if len(block.from_) > 1:
             raise UserError(
                 f"`activations: sliced` cannot get past block {block.index}, which takes {len(block.from_)} inputs",
-                where=where_of(scenario),
+                where=where_of(scenario, "activations"),
                 value=f"block {deepest}",
                 hint=f"Name blocks before {block.index}, or use `activations: hooked`.",
             )
@@ -208,7 +215,7 @@ def _chosen(scenario: Scenario, model: nn.Module) -> tuple[list[Layer], tuple[st
         kinds = ", ".join(f"block {block.index} is {block.type}" for block in blocks)
         raise UserError(
             f"block {numbers} has no Conv2d to prune ({kinds})",
-            where=where_of(scenario),
+            where=where_of(scenario, "blocks"),
             hint="Name a block that has one; `yolo-prune-check inspect MODEL` lists them.",
         )
     return found, notes
@@ -216,11 +223,11 @@ def _chosen(scenario: Scenario, model: nn.Module) -> tuple[list[Layer], tuple[st
 
 def _blocks(scenario: Scenario, model: nn.Module) -> list[Block]:
     known = {block.index: block for block in blocks_of(model)}
-    for index in scenario.blocks or ():
+    for place, index in enumerate(scenario.blocks or ()):
         if index not in known:
             raise UserError(
                 "unknown block",
-                where=where_of(scenario),
+                where=where_of(scenario, f"blocks[{place}]", "blocks"),
                 value=index,
                 hint=f"{scenario.model} has blocks 0 to {max(known)}.",
             )
@@ -245,16 +252,16 @@ def _shortage(block: Block, choice: str) -> str | None:
 
 def _listed(scenario: Scenario, model: nn.Module, choice: Sequence[int | str], blocks: Sequence[Block]) -> list[Layer]:
     found: list[Layer] = []
-    for item in choice:
+    for place, item in enumerate(choice):
         if isinstance(item, str):
-            found.append(_find(scenario, model, item))
+            found.append(_find(scenario, model, item, f"layers[{place}]"))
             continue
         for block in blocks:
             if item >= len(block.layers):
                 convs = ", ".join(layer.address for layer in block.layers) or "none"
                 raise UserError(
                     f"layer index out of range: block {block.index} has {len(block.layers)} Conv2d ({convs})",
-                    where=where_of(scenario),
+                    where=where_of(scenario, f"layers[{place}]", "layers"),
                     value=item,
                     hint="Indices count from 0 within each block.",
                 )
@@ -262,11 +269,12 @@ def _listed(scenario: Scenario, model: nn.Module, choice: Sequence[int | str], b
     return list({layer.name: layer for layer in found}.values())
 
 
-def _find(scenario: Scenario, model: nn.Module, text: str) -> Layer:
+def _find(scenario: Scenario, model: nn.Module, text: str, key: str) -> Layer:
     try:
         return find_layer(model, text)
     except UserError as error:
-        raise UserError(error.what, where=where_of(scenario), value=error.value, hint=error.hint) from error
+        where = where_of(scenario, key, key.partition("[")[0])
+        raise UserError(error.what, where=where, value=error.value, hint=error.hint) from error
 
 
 def _ordered(layers: Sequence[Layer], order: str) -> list[Layer]:
@@ -278,8 +286,3 @@ def _ordered(layers: Sequence[Layer], order: str) -> list[Layer]:
     if order.startswith("shuffled:"):
         random.Random(int(order.removeprefix("shuffled:"))).shuffle(front)
     return front
-
-
-def where_of(scenario: Scenario) -> str:
-    """File and line of a scenario."""
-    return f"{scenario.source.file}:{scenario.source.first_line}"

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from yolo_prune_check.spec.document import Document, read_document
 from yolo_prune_check.spec.expand import Expanded, expand
-from yolo_prune_check.spec.located import Mapping, Place, place_of, plain
+from yolo_prune_check.spec.located import Mapping, Place, place_of, places_in, plain
 from yolo_prune_check.spec.messages import problems_of
 from yolo_prune_check.spec.problems import Problem, as_error
 from yolo_prune_check.spec.reader import is_file, is_folder, shown
@@ -76,7 +76,7 @@ def _build(written: Mapping, expanded: Expanded, document: Document, path: Path)
         base_id=given.id,
         suite=suite_name(path),
         spec=shown(path),
-        source=_source(written, document.texts[written.place.file]),
+        source=_source(written, document.texts[written.place.file], fields),
         axes=expanded.axes,
     )
 
@@ -98,13 +98,14 @@ def _file(name: str, text: str, fields: Mapping, document: Document, *, must_exi
     return text
 
 
-def _source(written: Mapping, text: str) -> Source:
+def _source(written: Mapping, text: str, fields: Mapping) -> Source:
     lines = text.splitlines()
     first, last = written.place.line, min(written.last_line, len(lines))
     while last > first and not lines[last - 1].strip():
         last -= 1
     shown_text = textwrap.dedent("\n".join(lines[first - 1 : last]))
-    return Source(file=written.place.file, first_line=first, last_line=last, text=shown_text)
+    places = {key: str(place) for key, place in places_in(fields)}
+    return Source(file=written.place.file, first_line=first, last_line=last, text=shown_text, places=places)
 
 
 def _repeated_ids(document: Document) -> list[Problem]:

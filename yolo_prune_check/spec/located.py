@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -134,3 +134,16 @@ def place_of(root: Mapping, path: tuple[int | str, ...], *, key: bool = False) -
         else:
             return place
     return place
+
+
+def places_in(root: Mapping) -> Iterator[tuple[str, Place]]:
+    """Where the values of a mapping stand, and those inside them: by keys such as `a`, `a.b`, `a[0]` and `a[0].b`."""
+    for key, entry in root.entries.items():
+        yield key, entry.place
+        if isinstance(entry.value, Mapping):
+            yield from ((f"{key}.{inner}", each.place) for inner, each in entry.value.entries.items())
+        elif isinstance(entry.value, Sequence):
+            for index, (item, place) in enumerate(zip(entry.value.items, entry.value.places, strict=True)):
+                yield f"{key}[{index}]", place
+                if isinstance(item, Mapping):
+                    yield from ((f"{key}[{index}].{inner}", each.place) for inner, each in item.entries.items())

@@ -225,6 +225,8 @@ class Source(Strict):
     first_line: int
     last_line: int
     text: str
+    places: dict[str, str] = Field(default_factory=dict)
+    """Where values stand, as `file:line:column`: by key, such as `data`, `select.criterion` and `steps[0].keep`."""
 
 
 class Scenario(ScenarioFields):

@@ -10,7 +10,7 @@ from yolo_prune_check.report.comparison.drawings import Drawing, drawings
 from yolo_prune_check.report.comparison.effects import effects_of
 from yolo_prune_check.report.comparison.matrix import Combination, Comparison
 from yolo_prune_check.report.comparison.standing import RULE, Standing
-from yolo_prune_check.report.comparison.words import conclusion, effect_rows, effect_sentence, name
+from yolo_prune_check.report.comparison.words import conclusion, effect_rows, effect_sentence, name, unequal_cuts
 from yolo_prune_check.report.glossary import glossary
 from yolo_prune_check.report.markdown import NONE, YES, code, columns, fold, link, page, table, text
 from yolo_prune_check.report.paired import LEVEL, SMALL
@@ -75,6 +75,7 @@ def _page(compared: Compared, site: Site, standing: Standing, drawn: Sequence[Dr
         " · ".join(ways),
         _setup(comparison),
         "## Combinations",
+        unequal_cuts(comparison),
         _combinations(comparison, standing),
         f"{RULE} {_notes(comparison, standing)}".strip(),
         *_axes(comparison),

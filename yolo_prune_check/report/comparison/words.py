@@ -12,6 +12,8 @@ from yolo_prune_check.report.markdown import NONE, code
 from yolo_prune_check.report.paired import SMALL, between, chance, not_counted
 from yolo_prune_check.report.samples import difference, score
 
+_UNEQUAL = 0.01
+"""From this share of the MACs or parameters on, two combinations removed unequally much."""
 _NAMED = 2
 """More tied combinations than this are only counted in a sentence; the table marks them."""
 
@@ -57,6 +59,27 @@ def _barred(comparison: Comparison, standing: Standing) -> str:
     return f"; {number} cannot win, being unsafe, partial, or without a score at the end"
 
 
+def unequal_cuts(comparison: Comparison) -> str:
+    """That combinations of one execution removed unequally much, in one sentence; nothing if they removed the same."""
+    told = []
+    executions = list(dict.fromkeys(record.execution for record in comparison.records))
+    for execution in executions:
+        those = [each for each in comparison.combinations if each.records[0].execution == execution]
+        ranges = [
+            f"{figures.percent(min(shares))} to {figures.percent(max(shares))} of the {what}"
+            for what, shares in (
+                ("MACs", [each.macs.mean for each in those if each.macs]),
+                ("parameters", [each.params.mean for each in those if each.params]),
+            )
+            if shares and max(shares) - min(shares) >= _UNEQUAL
+        ]
+        if ranges:
+            told.append(" and ".join(ranges) + (f" by {code(execution)}" if len(executions) > 1 else ""))
+    if not told:
+        return ""
+    return f"Not all removed equally much, {'; '.join(told)} are left: a higher score may only mean that less went."
+
+
 def effect_sentence(comparison: Comparison, axis: str) -> str:
     """What an axis changes, by the largest of its effects."""
     effects = effects_of(comparison, axis)
@@ -80,9 +103,16 @@ def _found(comparison: Comparison, axis: str, most: Effect, effects: Sequence[Ef
                 f"{code(axis)} changes little: {how}, which is more than chance and less than {figures.score(SMALL)}."
             )
         return f"{code(axis)} matters: {how}, which is more than chance."
+    alone = len(effects) == 1
+    measured = sum(effect.difference.sample is not None for effect in effects)
+    alone = measured == 1
+    if not alone:
+        which = f"{code(most.second)} instead of {code(most.first)}"
+        how = f"the largest of {measured} mean differences of {comparison.measure}, {which}, is {found.words}"
     if all(effect.difference.is_small for effect in effects):
-        return f"{code(axis)} makes no difference of {figures.score(SMALL)} or more: {how} at most."
-    return f"Whether {code(axis)} matters cannot be told from this: {how} at most, as chance could make."
+        within = f"{'the' if alone else 'every'} interval lies within ±{figures.score(SMALL)}"
+        return f"{code(axis)} makes no difference of {figures.score(SMALL)} or more: {how}, and {within}."
+    return f"Whether {code(axis)} matters cannot be told from this: {how}, which chance could make."
 
 
 def _left_out(effects: Sequence[Effect]) -> str:
