@@ -417,6 +417,21 @@ def test_a_later_step_mends_a_hazard(tmp_path: Path) -> None:
     assert record_of(tmp_path, text, predict_only=True).hazards == ()
 
 
+@pytest.mark.parametrize("predict_only", [False, True])
+def test_what_a_step_gives_back_is_not_forgotten_by_later_ones(tmp_path: Path, predict_only: bool) -> None:
+    """The first step takes of one half of a split alone, and so nothing; the second some; the third makes it a plan."""
+    steps = "    extend: false\n    execution: group\n    steps:\n      - {layer: 2.0, keep: 8-31}\n"
+    steps += "      - {layer: 4.0, keep: '8-31,36-63'}\n      - {layer: 1.0, keep: 0-15}\n"
+    record = record_of(tmp_path, LISTED + steps, predict_only=predict_only)
+    assert record.verdict == "safe"
+    assert [step.kept for step in record.steps] == [32, 56, 16]
+    given_back = {hazard.layer: hazard.message for hazard in record.hazards if hazard.code == "kept-for-symmetry"}
+    assert given_back == {
+        "model.2.cv1.conv": "8 of the 8 channels that the step removes stay for symmetry",
+        "model.4.cv1.conv": "4 of the 12 channels that the plan removes stay for symmetry",
+    }
+
+
 def test_a_plan_that_breaks_has_no_metrics_after_it(tmp_path: Path) -> None:
     text = (
         "model: yolov8n.yaml\nimgsz: 64\nscenarios:\n  - id: x\n    execution: local\n"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from yolo_prune_check.channels.hazards import why_kept
 from yolo_prune_check.channels.plan import Plan, Step
 from yolo_prune_check.channels.predict import predict
 from yolo_prune_check.channels.prediction import HAZARDS, Mismatch, Prediction
@@ -58,6 +60,7 @@ def run_step(state: State, index: int, target: Target) -> StepRecord:
         return replace(record, status="skipped", reason=f"the pruned model {describe(broken)}")
     state.foretold, state.confirmation = Foretold.of(prediction), confirmation
     note_hazards(state, prediction, observed=confirmation.agrees)
+    note_given_back(state, step, keep)
     if broken is not None:
         return replace(record, status="failed", reason=f"the pruned model {describe(broken)}")
     take_over(state, step)
@@ -97,6 +100,7 @@ def predict_step(state: State, index: int, target: Target) -> StepRecord:
         return _stopped(state, record, f"the pruned model {describe(prediction.failure)}")
     state.foretold = Foretold.of(prediction)
     note_hazards(state, prediction, observed=False)
+    note_given_back(state, step, keep)
     if prediction.failure is not None:
         return _stopped(state, record, f"the pruned model {describe(prediction.failure)}")
     settings = state.scenario.fine_tune
@@ -129,6 +133,25 @@ def note_hazards(state: State, prediction: Prediction, *, observed: bool) -> Non
         )
         for hazard in prediction.hazards
     )
+
+
+def note_given_back(state: State, step: Step, keep: Sequence[int]) -> None:
+    """Remember what a step by ``group`` asks for and has to give back: from then on it stands as if it had not asked.
+
+    Args:
+        state: Knows the prediction with this step.
+        step: The step.
+        keep: What of its layer stays.
+    """
+    if state.scenario.execution != "group":
+        return
+    told = [hazard for hazard in state.predicted if hazard.code == "kept-for-symmetry"]
+    back = len(set(keep) - set(step.keep))
+    if back and step.layer not in {hazard.layer for hazard in told}:  # nothing goes at all, which later steps can mend
+        asked = state.graph.layers[step.layer].out_channels - len(step.keep)
+        why = f"{back} of the {asked} channels that the step removes {'stays' if back == 1 else 'stay'}"
+        add_hazard(state, "kept-for-symmetry", step.layer, f"{why} {why_kept(state.plan())}", observed=False)
+    state.found += [hazard for hazard in told if hazard not in state.found]
 
 
 def add_hazard(state: State, code: str, layer: str, message: str, *, observed: bool, remedy: str | None = None) -> None:
