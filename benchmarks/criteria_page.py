@@ -156,7 +156,7 @@ def page(points: Sequence[Point], settings: Settings, image: str) -> str:
         "than every other: by Tukey's range test over all of a table, at 5 %, with seeds as blocks, and with the "
         "spread of two rows' own differences where that is larger than what is pooled over all. What the test does not "
         "tell from the largest mean is *tied* with it, and then none is best; with one seed there is no test, and the "
-        "largest is the *highest*. Before training, only `random`, and `separability` by its embedding, depend on the "
+        "largest is the *highest*. Before training, only `random`, and `separability` where it clusters, depend on the "
         "seed.",
         "",
         f"{sentence()} Again: `{settings.command}`.",

@@ -55,6 +55,51 @@ def test_a_ranking_that_takes_nothing_is_refused(tmp_path: Path) -> None:
         record_of(tmp_path, WHOLE + select("criterion: l1, scope: global, ratio: 0.0001"))
 
 
+def test_a_floor_that_overrules_the_ratio_is_told(tmp_path: Path) -> None:
+    record = record_of(tmp_path, WHOLE + select("criterion: l1, scope: global, ratio: 0.9, floor: 0.5"))
+    (note,) = (note for note in record.notes if "floor" in note)
+    assert note == "a floor of 0.5 leaves more than asked for: 50.0% goes instead of 90.0%"
+
+
+@pytest.mark.parametrize(("criterion", "told"), [("l1", True), ("random", False)])
+def test_a_ranking_of_what_does_not_compare_is_told(tmp_path: Path, criterion: str, told: bool) -> None:
+    text = WHOLE + select(f"criterion: {criterion}, scope: global, ratio: 0.4")
+    notes = record_of(tmp_path, text, predict_only=True).notes
+    assert any("scores by l1 of different layers do not compare" in note for note in notes) == told
+
+
+WITHOUT_NORM = """\
+nc: 2
+backbone:
+  - [-1, 1, Conv, [16, 3, 2]]
+  - [-1, 1, nn.Conv2d, [16, 16, 3, 2, 1]]
+  - [-1, 1, Conv, [32, 3, 2]]
+  - [-1, 1, Conv, [64, 3, 2]]
+  - [-1, 1, Conv, [64, 3, 2]]
+head:
+  - [[2, 3, 4], 1, Detect, [nc]]
+"""
+
+
+@pytest.mark.parametrize("schedule", ["independent", "sequential"])
+def test_a_layer_of_which_the_criterion_says_nothing_is_refused(tmp_path: Path, schedule: str) -> None:
+    (tmp_path / "m.yaml").write_text(WITHOUT_NORM, encoding="utf-8")
+    text = f"model: {tmp_path / 'm.yaml'}\nimgsz: 64\nscenarios:\n  - id: x\n    schedule: {schedule}\n"
+    for scope in ("layer", "group"):
+        choice = select(f"criterion: gamma, scope: {scope}", "    layers: [1.0]\n")
+        with pytest.raises(UserError, match=r"model\.1: the criterion gamma needs a BatchNorm") as refused:
+            record_of(tmp_path, text + choice)
+        assert "of this model" not in str(refused.value)  # others have one
+    choice = select("criterion: gamma, scope: global", "    layers: [1.0, 2.0]\n")
+    notes = record_of(tmp_path, text + choice, predict_only=True).notes
+    assert "gamma says nothing of model.1: left whole" in notes
+    choice = select("criterion: gamma, scope: global", "    layers: [1.0]\n")
+    with pytest.raises(
+        UserError, match=r"model\.1: the criterion gamma needs a BatchNorm"
+    ):
+        record_of(tmp_path, text + choice)
+
+
 def test_what_is_tied_counts(tmp_path: Path) -> None:
     """The second half of `2.0` is added to `2.3`: by group its channels are judged by both."""
     text = WHOLE.replace("[1, 2, 3, 4]", "[2]")

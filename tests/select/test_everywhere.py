@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 from itertools import pairwise
 
@@ -15,9 +17,13 @@ from yolo_prune_check.channels.graph import ChannelGraph
 from yolo_prune_check.channels.plan import Plan
 from yolo_prune_check.channels.predict import predict
 from yolo_prune_check.errors import UserError
+from yolo_prune_check.model.layers import Layer
+from yolo_prune_check.select import clustered
+from yolo_prune_check.select.activations import Activations, collect
 from yolo_prune_check.select.everywhere import Spread, plan_everywhere
 from yolo_prune_check.select.evidence import Evidence
 from yolo_prune_check.select.ranked import ranked, uniform
+from yolo_prune_check.select.survivors import Grouping
 from yolo_prune_check.select.worth import group_worth, groups_of
 
 MODELS = ("yolov8n.yaml", "yolov9t.yaml", "yolo11n.yaml", "yolov8n-cls.yaml")
@@ -130,6 +136,24 @@ def test_what_is_not_scored_stays() -> None:
         gone = ranking(Decimal("0.9"))
         assert len(gone) > 100
         assert not np.isin(groups_of(graph, "model.3.conv"), gone).any()
+
+
+def test_what_has_no_activations_is_not_clustered_and_stays(
+    detector: nn.Module, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    graph, passes = ChannelGraph.trace(detector, imgsz=64), list[int]()
+
+    def but_one(evidence: Evidence, layers: Sequence[Layer], *, every: bool) -> Activations:
+        passes.append(len(layers))
+        found = collect(evidence, layers, every=every)
+        return replace(found, values={name: own for name, own in found.values.items() if name != "model.1.conv"})
+
+    monkeypatch.setattr(clustered, "collect", but_one)
+    evidence = Evidence(detector, "digits", 64, max_images=8, objects="all")
+    grouping = Grouping(embedding="none")
+    plan = plan_everywhere(evidence, graph, "separability", spread="group", ratio=0.5, grouping=grouping)
+    assert len(passes) == 1
+    assert {"model.1.conv", "model.3.conv"} - {step.layer for step in plan.steps} == {"model.1.conv"}
 
 
 def test_a_criterion_that_says_nothing_is_refused() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from yolo_prune_check.cli.output import complain
 from yolo_prune_check.errors import UserError
@@ -66,9 +66,9 @@ def check_choice(
 
 
 def best_criterion(model: nn.Module, data: str | None) -> Criterion:
-    """The best that can be used: ``taylor``, where there are images to train with and a loss, else ``l1``."""
+    """The best that can be used: ``taylor``, where there are images to train with and a loss, else by weights."""
     if data is None:
-        return Criterion.L1
+        return _by_weights(model)
     from yolo_prune_check.data.resolve import read_data
     from yolo_prune_check.model.tasks import require_trainable
 
@@ -76,18 +76,25 @@ def best_criterion(model: nn.Module, data: str | None) -> Criterion:
         require_trainable(model)
         read_data(data).images("train")
     except UserError as error:
-        complain(f"note: channels are chosen by l1, since taylor cannot be used here: {error.what}")
-        return Criterion.L1
+        instead = _by_weights(model)
+        complain(f"note: channels are chosen by {instead.value}, since taylor cannot be used here: {error.what}")
+        return instead
     return Criterion.TAYLOR
 
 
-LOSING_LAYERS: Final = (Criterion.L1, Criterion.L2, Criterion.GAMMA, Criterion.FPGM)
-"""Criteria whose scores of different layers do not compare: in one ranking, most of what goes is of a few layers."""
+def _by_weights(model: nn.Module) -> Criterion:
+    """``gamma``, or ``l1`` where no BatchNorm tells channels apart: the model is fused, or was never trained."""
+    from torch.nn import BatchNorm2d
+
+    scales = [module.weight for module in model.modules() if isinstance(module, BatchNorm2d) and module.affine]
+    return Criterion.GAMMA if any(bool((scale != scale[0]).any()) for scale in scales) else Criterion.L1
 
 
 def warn_of_ranking(criterion: Criterion, spread: Spread) -> None:
     """Tell that a ranking over the whole model is known to be bad by this criterion; see docs/criteria.md."""
-    if spread is Spread.GLOBAL and criterion in LOSING_LAYERS:
+    from yolo_prune_check.select.criteria import criterion_named
+
+    if spread is Spread.GLOBAL and not criterion_named(criterion.value).comparable:
         better = "take --spread group, or taylor with --data"
         complain(f"warning: {criterion.value} ranked over the whole model takes nearly all of some layers: {better}")
 

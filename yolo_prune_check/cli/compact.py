@@ -46,7 +46,8 @@ def compact(
         Criterion | None,
         typer.Option(
             "--criterion",
-            help="How channels are chosen: taylor where there is --data, else l1.",
+            help="How channels are chosen: taylor where there is --data, else gamma; l1 where no BatchNorm tells any "
+            "apart.",
             show_default=False,
         ),
     ] = None,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
+from typing import Final
 
 import numpy as np
 
@@ -14,12 +15,15 @@ from yolo_prune_check.run.baseline import Baseline
 from yolo_prune_check.run.resolve import Target
 from yolo_prune_check.run.tied import choose_with_ties
 from yolo_prune_check.run.where import where_of
-from yolo_prune_check.select.choose import evidence_of, select_each, without_data
-from yolo_prune_check.select.criteria import score
+from yolo_prune_check.select.choose import evidence_of, not_scored, select_each, without_data
+from yolo_prune_check.select.criteria import criterion_named, score
 from yolo_prune_check.select.evidence import Evidence
 from yolo_prune_check.select.ranked import ranked
 from yolo_prune_check.select.worth import group_worth, groups_of
 from yolo_prune_check.spec.schema import HALF, Scenario, Select
+
+_UNEQUAL: Final = 0.01
+"""A share that is not told from another; numbers of channels are rounded."""
 
 
 def chosen_beforehand(
@@ -64,14 +68,18 @@ def _ranked(
     worth = group_worth(graph, score(select.criterion, evidence, layers), select.criterion)
     named = np.unique(np.concatenate([groups_of(graph, target.layer.name) for target in targets]))
     gone = ranked(graph, worth, select.floor, among=named)(Decimal(repr(share)))
-    found, whole = list[Target](), 0
+    found, whole, unscored = list[Target](), 0, list[str]()
     for target in targets:
         own = groups_of(graph, target.layer.name)
         keep = tuple(np.flatnonzero(~np.isin(own, gone)).tolist())
-        if len(keep) == len(own):
+        if np.isinf(worth[own]).all():
+            unscored.append(target.layer.name)
+        elif len(keep) == len(own):
             whole += 1
         else:
             found.append(Target(target.layer, keep, tuple(worth[own].tolist()), {"k": len(keep), **stand_in}))
+    if len(unscored) == len(targets):
+        raise not_scored(unscored[0], select.criterion)
     if not found:
         raise UserError(
             f"the ranking takes no channel of the {len(targets)} layers named",
@@ -79,5 +87,18 @@ def _ranked(
             value=f"ratio {share:g}",
             hint="Give a larger ratio, or a smaller floor.",
         )
-    notes = (f"the ranking leaves {whole} of the {len(targets)} layers named whole",) if whole else ()
-    return tuple(found), notes
+    return tuple(found), tuple(_told(select, share, len(gone) / len(named), whole, unscored, len(targets)))
+
+
+def _told(select: Select, share: float, gone: float, whole: int, unscored: Sequence[str], named: int) -> Iterator[str]:
+    if whole:
+        yield f"the ranking leaves {whole} of the {named} layers named whole"
+    if unscored:
+        yield f"{select.criterion} says nothing of {', '.join(unscored)}: left whole"
+    if gone < share - _UNEQUAL:
+        yield f"a floor of {select.floor:g} leaves more than asked for: {gone:.1%} goes instead of {share:.1%}"
+    if not criterion_named(select.criterion).comparable:
+        yield (
+            f"scores by {select.criterion} of different layers do not compare: a ranking of them takes nearly all of "
+            "some layers; see docs/choosing.md"
+        )

@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 
 from yolo_prune_check.channels.graph import ChannelGraph
 from yolo_prune_check.model.layers import Layer, layers_of
-from yolo_prune_check.select.choose import Choice, grouping_of
+from yolo_prune_check.select.choose import Choice, grouping_of, not_scored
 from yolo_prune_check.select.clustered import described_by, preferences, profiles_of
 from yolo_prune_check.select.criteria import score
 from yolo_prune_check.select.evidence import Evidence
 from yolo_prune_check.select.ranking import best, keep_count
 from yolo_prune_check.select.survivors import Clustering
 from yolo_prune_check.select.weights import silent_channels
-from yolo_prune_check.select.worth import group_worth, groups_of, in_full
+from yolo_prune_check.select.worth import Worth, group_worth, groups_of, in_full
 from yolo_prune_check.spec.schema import HALF, Select
 
 Present = Callable[[str], Collection[int]]
@@ -44,7 +44,7 @@ def choose_with_ties(
         By layer, in the numbering of the untouched model.
 
     Raises:
-        UserError: As ``score`` and ``profiles_of``.
+        UserError: As ``score`` and ``profiles_of``; or the criterion says nothing of a layer and what is tied to it.
     """
     tied = _tied_layers(graph, evidence, names)
     there = {layer.name: present(layer.name) for layer in tied}
@@ -61,6 +61,7 @@ def _by_worth(
     present: Mapping[str, Collection[int]],
 ) -> dict[str, Choice]:
     worth = group_worth(graph, in_full(graph, score(select.criterion, evidence, tied), present), select.criterion)
+    require_scored(graph, worth, names, select.criterion)
     choices = {}
     for name, silent in _silent(graph, evidence, tied, names, present).items():
         own, kept = worth[groups_of(graph, name)], list[int]()
@@ -89,9 +90,11 @@ def _by_clusters(
         scores = np.zeros(len(group))
         for bundle, left, number in _bundles_of(graph, name, present[name]):
             described = described_by(graph.groups[number], profiles)
+            if described is None:
+                raise not_scored(name, select.criterion)
             count = None if select.share is None else keep_count(len(bundle), select.share)
-            if described is None or (count is not None and count >= len(left)):
-                kept += left[:count].tolist()
+            if count is not None and count >= len(left):
+                kept += left.tolist()
                 continue
             own = described.of(group[left] - starts[number])
             preference = None if preferred is None else preferred[group[left]]
@@ -101,6 +104,23 @@ def _by_clusters(
             why.append({"channels": len(left), **found.details})
         choices[name] = _choice(kept, scores, present[name], {"bundles": why, **activations.counts})
     return choices
+
+
+def require_scored(graph: ChannelGraph, worth: Worth, names: Sequence[str], criterion: str) -> None:
+    """Refuse layers of which a criterion says nothing: neither of them nor of what is tied to them.
+
+    Args:
+        graph: Of the untouched model.
+        worth: [groups].
+        names: The layers.
+        criterion: Whose worth it is.
+
+    Raises:
+        UserError: There is such a layer.
+    """
+    for name in names:
+        if not np.isfinite(worth[groups_of(graph, name)]).all():
+            raise not_scored(name, criterion)
 
 
 def _choice(

@@ -127,7 +127,7 @@ def _that_fit(images: ObjectImages, layers: Sequence[Layer], evidence: Evidence)
             f"activations of {len(layers)} layers at {fewer.count} objects take {fewer.count * each / 1e6:.1f} MB",
             where=str(images.data.yaml),
             value=f"a limit of {evidence.memory_mb:g} MB",
-            hint="Allow more (select.memory_mb), or choose fewer layers at a time.",
+            hint="Allow more (a spec's select.memory_mb), or choose fewer layers at a time.",
         )
     if count < len(images):
         evidence.progress.line(
@@ -157,11 +157,11 @@ def _nothing(evidence: Evidence, images: ObjectImages) -> UserError:
     where = str(images.data.yaml)
     if evidence.objects == "all" or not images.count:
         what = f"no activations found: {len(images)} training images hold no labelled object"
-        return UserError(what, where=where, hint="Use more images (select.max_images), or the l1 criterion.")
+        return UserError(what, where=where, hint="Use more images (a spec's select.max_images), or the l1 criterion.")
     return UserError(
         f"no activations found: none of the {images.count} ground-truth objects in {len(images)} training images "
         "was matched by a prediction of its class with confidence above 0.25 and IoU of at least 0.5",
         where=where,
-        hint="Use a model that was trained on this data set, more images (select.max_images), all objects "
-        "(select.objects: all), or the l1 criterion.",
+        hint="Use a model that was trained on this data set, more images or all objects "
+        "(a spec's select.max_images, and objects: all), or the l1 criterion.",
     )

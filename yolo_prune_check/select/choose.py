@@ -120,16 +120,22 @@ def select_each(
     scores = score(criterion.name, evidence, layers)
     for layer in layers:
         if layer.name not in scores:
-            what = (
-                f"the criterion {criterion.name} does not apply: the layer does not run, or makes no map of the image"
-            )
-            raise UserError(what, where=layer.name, hint="Leave it out, or choose by l1.")
+            raise not_scored(layer.name, criterion.name)
     return {
         layer.name: ranked_choice(
             scores[layer.name], layer.out_channels, select.share or HALF, silent_channels(evidence.model, layer)
         )
         for layer in layers
     }
+
+
+def not_scored(layer: str, criterion: str) -> UserError:
+    """That a criterion says nothing of a layer."""
+    if criterion == "gamma":
+        what = "the criterion gamma does not apply: no BatchNorm follows the layer"
+    else:
+        what = f"the criterion {criterion} does not apply: the layer does not run, or makes no map of the image"
+    return UserError(what, where=layer, hint="Leave it out, or choose by l1.")
 
 
 def ranked_choice(scores: Scores, channels: int, ratio: float, silent: np.typing.NDArray[np.bool_]) -> Choice:

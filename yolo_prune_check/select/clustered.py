@@ -18,14 +18,14 @@ from yolo_prune_check.select.ranked import Groups, Ranking, free_bundles
 from yolo_prune_check.select.ranking import share_of
 from yolo_prune_check.select.survivors import PREFERENCES, Clustering, Grouping, Profile, profile, side_by_side
 from yolo_prune_check.select.weights import silent_channels
-from yolo_prune_check.select.worth import group_worth, in_full
+from yolo_prune_check.select.worth import Worth, group_worth, in_full
 
 
-def clustered(evidence: Evidence, graph: ChannelGraph, grouping: Grouping) -> Ranking:
-    """The groups that go for a share: of every bundle the same, and one of each cluster stays.
+def clustered(evidence: Evidence, graph: ChannelGraph, grouping: Grouping) -> tuple[Ranking, Worth]:
+    """The groups that go for a share: of every bundle the same, and one of each cluster stays; and what each is worth.
 
-    Unlike in a ranking, what goes for a larger share need not contain what goes for a smaller one. Where no layer of a
-    bundle has activations, its last groups go.
+    Unlike in a ranking, what goes for a larger share need not contain what goes for a smaller one. A bundle of which no
+    layer has activations stays.
 
     Args:
         evidence: The untouched model and its images.
@@ -39,24 +39,23 @@ def clustered(evidence: Evidence, graph: ChannelGraph, grouping: Grouping) -> Ra
     present = {layer.name: range(layer.out_channels) for layer in layers}
     profiles, _ = profiles_of(evidence, graph, layers, grouping, present)
     preferred = preferences(evidence, graph, layers, grouping, present)
-    bundles: list[tuple[Groups, Clustering | None]] = []
+    bundles: list[tuple[Groups, Clustering]] = []
     for numbers, bundle in free_bundles(graph):
         described = described_by(bundle, profiles)
-        clustering = None if described is None else Clustering(described, grouping, seed=evidence.seed)
-        bundles.append((numbers, clustering))
+        if described is not None:
+            bundles.append((numbers, Clustering(described, grouping, seed=evidence.seed)))
 
     def gone(share: Decimal) -> Groups:
         lost = [np.empty(0, dtype=np.int64)]
         for numbers, clustering in bundles:
             count = len(numbers) - share_of(len(numbers), share)
-            if clustering is None:
-                lost.append(numbers[count:])
-            elif count < len(numbers):
+            if count < len(numbers):
                 preference = None if preferred is None else preferred[numbers]
                 lost.append(np.delete(numbers, clustering.survivors(count, preference).keep))
         return np.concatenate(lost)
 
-    return gone
+    separation = {name: own.features.mean(axis=1) for name, own in profiles.items()}
+    return gone, group_worth(graph, separation, "separability")
 
 
 def profiles_of(

@@ -66,13 +66,12 @@ def plan_everywhere(
     """
     if (ratio is None) == (macs_cut is None):
         raise ValueError("either ratio or macs_cut is given")
-    layers = [layer for layer in layers_of(evidence.model) if layer.name in graph.layers]
-    scores = score(criterion, evidence, layers)
-    worth = group_worth(graph, scores, criterion)
-    if spread == "global":
-        ranking = ranked(graph, worth, floor)
+    if criterion == "separability" and spread == "group":
+        ranking, worth = clustered(evidence, graph, grouping)
     else:
-        ranking = clustered(evidence, graph, grouping) if criterion == "separability" else uniform(graph, worth)
+        layers = [layer for layer in layers_of(evidence.model) if layer.name in graph.layers]
+        worth = group_worth(graph, score(criterion, evidence, layers), criterion)
+        ranking = ranked(graph, worth, floor) if spread == "global" else uniform(graph, worth)
 
     def plan(share: Decimal) -> Plan:
         return plan_without(graph, ranking(share), worth, round_to=round_to)

@@ -24,10 +24,11 @@ def taylor(evidence: Evidence, layers: Sequence[Layer]) -> dict[str, Scores]:
     Molchanov, Tyree, Karras, Aila, Kautz, "Pruning convolutional neural networks for resource efficient inference",
     ICLR 2017; at the activation, because to silence a channel is to set that to zero. Unlike there the map is summed
     up, not averaged, and layers are not brought to one norm: what is compared is the loss itself. The model is in eval
-    mode, since that is how it is used, and its own loss is taken, on training images that are not augmented.
+    mode, since that is how it is used, and its own loss is taken, on training images that are not augmented. A detector
+    weighs the objects of a batch together, so that its scores depend a little on which images share one.
 
     Returns:
-        By layer, [channels], in units of the loss of one image, so that layers can be compared; zeros for a layer on
+        By layer, [channels], in units of the loss per image, so that layers can be compared; zeros for a layer on
         which the loss does not depend.
 
     Raises:
@@ -58,7 +59,7 @@ def taylor(evidence: Evidence, layers: Sequence[Layer]) -> dict[str, Scores]:
             batch["img"].requires_grad_()  # the parameters' own gradients are not needed
             loss: torch.Tensor = model.loss(batch)[0].sum()
             if task == "classify":
-                loss = loss * len(batch["img"])  # a mean over the images, where that of other tasks is their sum
+                loss = loss * len(batch["img"])  # a mean over the images; that of other tasks grows with the batch
             if not bool(torch.isfinite(loss)):
                 raise UserError(
                     "the model's loss on its training images is not finite", where=evidence.data, value=loss.item()

@@ -54,7 +54,7 @@ def class_statistics(values: NDArray[np.floating], labels: NDArray[np.integer]) 
         raise UserError(
             f"separability needs at least two classes with {MIN_OBJECTS} found objects each",
             value={int(label): int(size) for label, size in zip(present, sizes, strict=True)},
-            hint="Use more images (select.max_images), data with more classes, or the l1 criterion.",
+            hint="Use more images (a spec's select.max_images), data with more classes, or the l1 criterion.",
         )
     groups = [np.asarray(values[labels == label], dtype=np.float64) for label in classes]
     return ClassStatistics(

@@ -11,8 +11,11 @@ from yolo_prune_check.channels.graph import ChannelGraph
 from yolo_prune_check.select.criteria import criterion_named
 from yolo_prune_check.select.ranking import Scores, as_shares
 
+Worth = NDArray[np.float64]
+"""[groups], what each is worth; infinite of those that stay."""
 
-def group_worth(graph: ChannelGraph, scores: Mapping[str, Scores], criterion: str) -> NDArray[np.float64]:
+
+def group_worth(graph: ChannelGraph, scores: Mapping[str, Scores], criterion: str) -> Worth:
     """What each dependency group is worth: the sum of what its channels are.
 
     Where the criterion's scores are not comparable between layers, each layer's count as shares of its largest. Layers
