@@ -43,7 +43,7 @@ from yolo_prune_check.train.finetune import fine_tune
 
 MODEL, DATA, IMGSZ = "yolov8n-digits", "digits", 128
 SPREADS: tuple[Spread, ...] = ("group", "global")
-ROOMS = ("channels", "model", "select", "prune", "train", "data")
+ROOMS = ("channels", "data", "model", "prune", "select", "spec", "train")
 CUTS, SEEDS = (0.3, 0.5, 0.7), (0, 1, 2)
 BY_LAYER = ("taylor", "separability", "l1")
 """Those that are tried layer by layer, too."""
@@ -83,13 +83,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     command = shlex.join(["python", "-m", "benchmarks.criteria", *(sys.argv[1:] if arguments is None else arguments)])
     settings = Settings(MODEL, DATA, IMGSZ, options.epochs, command, options.fraction)
-    setting = {"code": fingerprint(ROOMS), "epochs": str(options.epochs), "fraction": str(options.fraction)}
+    setting = {
+        "code": fingerprint(ROOMS, (Path(__file__), Path(__file__).with_name("by_layer.py"))),
+        "epochs": str(options.epochs),
+        "fraction": str(options.fraction),
+    }
     known = Store(options.store, {**versions(), **setting}, Point)
     missing = [task for task in tasks(options) if not known.has(task.criterion, task.part)]
     for task, point in in_processes(measure, missing, options.jobs):
         known.add(task.criterion, task.part, [point])
         print(point, flush=True)
-    points = [point for criterion in (UNTOUCHED, *options.criteria) for point in known.all_of(criterion)]
+    points = [point for task in tasks(options) for point in known.of(task.criterion, task.part)]
     if options.write:
         image = options.write.with_suffix(".svg")
         picture(points, image)

@@ -154,9 +154,10 @@ def page(points: Sequence[Point], settings: Settings, image: str) -> str:
         "",
         "± is the sample standard deviation over the seeds. *Best* has the largest mean after training and is better "
         "than every other: by Tukey's range test over all of a table, at 5 %, with seeds as blocks, and with the "
-        "spread of two rows' own differences where that is larger than what is pooled over all. What the test does not "
-        "tell from the largest mean is *tied* with it, and then none is best; with one seed there is no test, and the "
-        "largest is the *highest*. Before training, only `random`, and `separability` where it clusters, depend on the "
+        "spread of two rows' own differences where that is larger than what is pooled; rows that are clearly behind "
+        "are set aside, and the others compared again by the chance among them. What the test does not tell from the "
+        "largest mean is *tied* with it, and then none is best; with one seed there is no test, and the largest is the "
+        "*highest*. Before training, only `random`, and `separability` where it clusters, depend on the "
         "seed.",
         "",
         f"{sentence()} Again: `{settings.command}`.",

@@ -38,11 +38,16 @@ def sentence() -> str:
     return f"Measured on one CPU thread ({platform.machine()}) with {packages}."
 
 
-def fingerprint(rooms: Sequence[str] = MEASURED) -> str:
-    """A digest of the measured code, so that results of other code are not taken for its own."""
+def fingerprint(rooms: Sequence[str] = MEASURED, more: Sequence[Path] = ()) -> str:
+    """A digest of the measured code, so that results of other code are not taken for its own.
+
+    Args:
+        rooms: Those of the package.
+        more: Files of the benchmark that decide what is measured.
+    """
     package = Path(yolo_prune_check.__file__).parent
     files = [file for room in rooms for file in (package / room).rglob("*.py")]
-    files.append(Path(__file__).with_name("plans.py"))
+    files += [Path(__file__).with_name("plans.py"), *more]
     digest = hashlib.sha256()
     for file in sorted(files):
         digest.update(file.name.encode() + b"\0" + file.read_bytes())

@@ -45,6 +45,10 @@ class Store(Generic[R]):
         with written_whole(self._file(model)) as file:
             file.write((json.dumps(document, indent=1) + "\n").encode())
 
+    def of(self, model: str, part: str) -> list[R]:
+        """The results of a part that was tried."""
+        return list(self._parts(model)[part])
+
     def all_of(self, model: str) -> list[R]:
         """All results of a model, part by part."""
         return [result for results in self._parts(model).values() for result in results]

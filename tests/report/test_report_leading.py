@@ -58,6 +58,12 @@ def test_one_way_that_varies_more_is_not_best_by_that(noisy: float) -> None:
     assert wins <= 16
 
 
+def test_losers_with_ups_and_downs_make_no_tie_of_a_clear_lead() -> None:
+    scores = {"a": [0.840, 0.841, 0.842], "b": [0.800, 0.801, 0.803]}
+    assert leading(outcomes(scores)).tied == ()
+    assert leading(outcomes({**scores, "c": [0.1, 0.5, 0.3], "d": [0.4, 0.2, 0.1]})).tied == ()
+
+
 def test_ways_that_made_the_same_models_are_tied_and_count_once() -> None:
     known = outcomes({"a": [0.5, 0.52, 0.51], "b": [0.6, 0.61, 0.605]})
     alone = leading(known)
@@ -82,6 +88,8 @@ def test_seeds_that_not_all_were_tried_with_tell_nothing() -> None:
     assert (found.leader, found.tied, found.tested) == ("b", (), False)
     known["b"][1] = Outcome(0.62, "b again")
     assert leading(known).tested
+    early = leading({"a": {0: Outcome(0.9, 1), 1: Outcome(0.5, 2), 2: Outcome(0.5, 3)}, "b": {0: Outcome(0.8, 4)}})
+    assert early.leader == "a"  # with the only seed that both were tried with
 
 
 def test_no_chance_at_all() -> None:

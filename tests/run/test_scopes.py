@@ -94,9 +94,7 @@ def test_a_layer_of_which_the_criterion_says_nothing_is_refused(tmp_path: Path, 
     notes = record_of(tmp_path, text + choice, predict_only=True).notes
     assert "gamma says nothing of model.1: left whole" in notes
     choice = select("criterion: gamma, scope: global", "    layers: [1.0]\n")
-    with pytest.raises(
-        UserError, match=r"model\.1: the criterion gamma needs a BatchNorm"
-    ):
+    with pytest.raises(UserError, match=r"model\.1: the criterion gamma needs a BatchNorm"):
         record_of(tmp_path, text + choice)
 
 

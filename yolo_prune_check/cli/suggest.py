@@ -113,10 +113,10 @@ def suggest(
     _check_measure(bench, budget_name)
     options = {
         "--data": data,
-        f"--{budget_name.replace('_', '-')}": f"{budget:g}",
+        f"--{budget_name.replace('_', '-')}": f"{budget!r}",
         "--out": None if out == DEFAULT else files.folder,
         "--criterion": None if criterion is Criterion.TAYLOR else criterion.value,
-        "--ratios": None if ratios is None else ",".join(f"{share:g}" for share in shares),
+        "--ratios": None if ratios is None else ",".join(map(repr, shares)),
         "--imgsz": imgsz,
         "--seed": seed or None,
         "--device": None if device == "cpu" else device,

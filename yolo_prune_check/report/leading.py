@@ -39,33 +39,44 @@ def leading(outcomes: Mapping[Name, Mapping[Key, Outcome]]) -> Leading[Name]:
 
     By Tukey's range test (Tukey, "The problem of multiple comparisons", 1953), which holds for all pairs at once, and
     so for the highest, too. The seeds are its blocks: what all ways have in common with a seed is no difference between
-    them. Chance is what is left, pooled over all ways. Where the differences of two ways vary more than that, these
-    are taken instead, so that a way with ups and downs of its own is not best, or behind, by one of them.
+    them. Chance is what is left, pooled over all ways. Ways that are clearly behind are set aside, and the others
+    compared again by what is chance among them: a bad way has ups and downs that good ones have not. Where the
+    differences of two ways vary more than what is pooled, these are taken instead, so that a way with ups and downs of
+    its own is not best, or behind, by one of them.
 
     Seeds with which every way made the same models as with another count once, and so do ways that made the same models
-    with every seed. Of ways that were not all tried with a seed, that seed is left out.
+    with every seed. A seed with which not all ways were tried is left out.
 
     Args:
         outcomes: Of each way, what came of it by seed; of at least one way.
     """
-    means = {name: fmean(each.score for each in known.values()) for name, known in outcomes.items() if known}
+    known = {name: own for name, own in outcomes.items() if own}
+    first = next(iter(known.values()))
+    seeds = [seed for seed in first if all(seed in own for own in known.values())]
+    means = {name: fmean(own[seed].score for seed in seeds or own) for name, own in known.items()}
     leader = max(means, key=lambda name: means[name])
-    others = [name for name in means if name != leader]
-    seeds = [seed for seed in outcomes[leader] if all(seed in outcomes[name] for name in others)]
-    blocks = list(dict.fromkeys(tuple(outcomes[name][seed] for name in means) for seed in seeds))
-    rows = {name: tuple(block[index] for block in blocks) for index, name in enumerate(means)}
-    distinct = [[each.score for each in row] for row in dict.fromkeys(rows.values())]
-    if len(blocks) < 2 or len(distinct) < 2:
-        tied = tuple(name for name in others if means[leader] - means[name] < ALIKE)
-        return Leading(leader, tied, tested=False, p=None)
-    chance = _pooled(distinct)
-    found = {name: _p(rows[leader], rows[name], chance, len(distinct)) for name in others}
-    tied = tuple(name for name, p in found.items() if p >= LEVEL or means[leader] - means[name] < ALIKE)
-    return Leading(leader, tied, tested=True, p=max(found.values()))
+    behind = {name: means[leader] - means[name] for name in means if name != leader}
+    blocks = list(dict.fromkeys(tuple(own[seed] for own in known.values()) for seed in seeds))
+    rows = {name: tuple(block[index] for block in blocks) for index, name in enumerate(known)}
+    ways = len(set(rows.values()))
+    if len(blocks) < 2 or ways < 2:
+        return Leading(leader, tuple(name for name, gap in behind.items() if gap < ALIKE), tested=False, p=None)
+    found, left = dict[Name, float](), list(behind)
+    while left:
+        chance = _pooled(list(dict.fromkeys(rows[name] for name in (leader, *left))))
+        found |= {name: _p(rows[leader], rows[name], chance, ways) for name in left}
+        still = [name for name in left if found[name] >= LEVEL or behind[name] < ALIKE]
+        if still == left:
+            break
+        left = still
+    return Leading(leader, tuple(left), tested=True, p=max(found.values()))
 
 
-def _pooled(rows: Sequence[Sequence[float]]) -> float:
-    """The variance of what neither the way nor the seed explains."""
+def _pooled(outcomes: Sequence[Sequence[Outcome]]) -> float:
+    """The variance of what neither the way nor the seed explains; 0 of a single way."""
+    if len(outcomes) < 2:
+        return 0.0
+    rows = [[each.score for each in row] for row in outcomes]
     columns = list(zip(*rows, strict=True))
     whole = fmean(map(fmean, rows))
     left = [

@@ -66,7 +66,7 @@ def spec_text(plan: Plan, candidate: Candidate, made: Made) -> str:
         f"    val_part: {CHECK}",
         "    measure: last",
         *([] if made.training is None else [f"    fine_tune: {_flow(made.training)}"]),
-        f"    expect: {{verdict: safe, {made.budget_name}: {made.budget:g}, min_macs_cut: {cut:g}}}",
+        f"    expect: {{verdict: safe, {made.budget_name}: {made.budget!r}, min_macs_cut: {cut:g}}}",
         "    steps:",
         *_steps(plan, "      "),
     ]

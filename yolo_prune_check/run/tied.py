@@ -12,7 +12,7 @@ from yolo_prune_check.channels.graph import ChannelGraph
 from yolo_prune_check.model.layers import Layer, layers_of
 from yolo_prune_check.select.choose import Choice, grouping_of, not_scored
 from yolo_prune_check.select.clustered import described_by, preferences, profiles_of
-from yolo_prune_check.select.criteria import score
+from yolo_prune_check.select.criteria import score_any
 from yolo_prune_check.select.evidence import Evidence
 from yolo_prune_check.select.ranking import best, keep_count
 from yolo_prune_check.select.survivors import Clustering
@@ -44,7 +44,7 @@ def choose_with_ties(
         By layer, in the numbering of the untouched model.
 
     Raises:
-        UserError: As ``score`` and ``profiles_of``; or the criterion says nothing of a layer and what is tied to it.
+        UserError: As ``score_any`` and ``profiles_of``; or nothing is said of a layer and what is tied to it.
     """
     tied = _tied_layers(graph, evidence, names)
     there = {layer.name: present(layer.name) for layer in tied}
@@ -60,7 +60,7 @@ def _by_worth(
     select: Select,
     present: Mapping[str, Collection[int]],
 ) -> dict[str, Choice]:
-    worth = group_worth(graph, in_full(graph, score(select.criterion, evidence, tied), present), select.criterion)
+    worth = group_worth(graph, in_full(graph, score_any(select.criterion, evidence, tied), present), select.criterion)
     require_scored(graph, worth, names, select.criterion)
     choices = {}
     for name, silent in _silent(graph, evidence, tied, names, present).items():

@@ -17,7 +17,7 @@ from yolo_prune_check.select.criteria import criterion_named, score
 from yolo_prune_check.select.evidence import Evidence
 from yolo_prune_check.select.ranking import Scores, best, keep_count
 from yolo_prune_check.select.survivors import PREFERENCES, Grouping, find_survivors, profile
-from yolo_prune_check.select.weights import gamma, silent_channels
+from yolo_prune_check.select.weights import gamma, silent_channels, without_norm
 from yolo_prune_check.spec.schema import HALF, Select
 
 if TYPE_CHECKING:
@@ -132,9 +132,8 @@ def select_each(
 def not_scored(layer: str, criterion: str) -> UserError:
     """That a criterion says nothing of a layer."""
     if criterion == "gamma":
-        what = "the criterion gamma does not apply: no BatchNorm follows the layer"
-    else:
-        what = f"the criterion {criterion} does not apply: the layer does not run, or makes no map of the image"
+        return without_norm(layer)
+    what = f"the criterion {criterion} does not apply: the layer does not run, or makes no map of the image"
     return UserError(what, where=layer, hint="Leave it out, or choose by l1.")
 
 

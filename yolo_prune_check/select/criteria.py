@@ -52,8 +52,22 @@ def score(name: str, evidence: Evidence, layers: Sequence[Layer]) -> dict[str, S
         By layer, [channels], larger is more important.
 
     Raises:
-        UserError: There is no such criterion, it needs data that are not given or cannot be used with this model, or
-            applies to none of the layers.
+        UserError: As ``score_any``, or the criterion applies to none of the layers.
+    """
+    found = score_any(name, evidence, layers)
+    if not found and layers:
+        raise UserError(
+            f"the criterion {name} applies to no layer of this model",
+            hint="A fused model has no BatchNorm. Choose by l1, or load the unfused model.",
+        )
+    return found
+
+
+def score_any(name: str, evidence: Evidence, layers: Sequence[Layer]) -> dict[str, Scores]:
+    """As ``score``, of layers to none of which the criterion need apply.
+
+    Raises:
+        UserError: There is no such criterion, or it needs data that are not given or cannot be used with this model.
     """
     criterion = criterion_named(name)
     found = criterion.score(evidence, layers)
@@ -64,11 +78,6 @@ def score(name: str, evidence: Evidence, layers: Sequence[Layer]) -> dict[str, S
                 where=layer,
                 hint="The model is damaged, or its training diverged: use an earlier checkpoint.",
             )
-    if not found and layers:
-        raise UserError(
-            f"the criterion {name} applies to no layer of this model",
-            hint="A fused model has no BatchNorm. Choose by l1, or load the unfused model.",
-        )
     return found
 
 

@@ -51,13 +51,18 @@ def gamma(model: nn.Module, layer: Layer) -> Scores:
     """
     weight = getattr(model.get_submodule(layer.norm), "weight", None) if layer.norm else None
     if not isinstance(weight, torch.Tensor):
-        raise UserError(
-            "the criterion gamma needs a BatchNorm behind the layer, and there is none",
-            where=layer.name,
-            hint="A fused model has none, nor has a head's last convolution. Choose by l1, or load the unfused model.",
-        )
+        raise without_norm(layer.name)
     scores: Scores = weight.detach().double().abs().cpu().numpy()
     return scores
+
+
+def without_norm(layer: str) -> UserError:
+    """That ``gamma`` says nothing of a layer."""
+    return UserError(
+        "the criterion gamma needs a BatchNorm behind the layer, and there is none",
+        where=layer,
+        hint="A fused model has none, nor has a head's last convolution. Choose by l1, or load the unfused model.",
+    )
 
 
 def fpgm(model: nn.Module, layer: Layer) -> Scores:

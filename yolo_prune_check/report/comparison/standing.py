@@ -11,7 +11,8 @@ from yolo_prune_check.report.leading import leading
 RULE = """\
 *Best* is the combination with the largest mean score at the end, if it is better than every other one that can win: \
 by Tukey's range test over all of them, at 5 %, with seeds as blocks, and with the spread of two combinations' own \
-differences where that is larger than what is pooled over all. One that the test does not tell from it is *tied* with \
+differences where that is larger than what is pooled. Those that are clearly behind are set aside, and the others \
+compared again by the chance among them. One that the test does not tell from it is *tied* with \
 it; then none is called best. Seeds with which all made the very same models count once. A combination that is unsafe \
 or partial with any seed, or has no score at the end, cannot win. Where no two seeds made different models, there is \
 nothing to test, and the largest score is called *highest* only. With few seeds only what is far apart can be told \

@@ -10,6 +10,8 @@ from yolo_prune_check.report.setting import shown_path
 from yolo_prune_check.run.suggestion_record import Candidate, Checked, Suggestion
 
 _FAMILIES: Final = {"sensitivity": "threshold", "global": "share of all that can go"}
+_FEW: Final = 50
+"""Images on which a drop is hardly known: a single one can move mAP by some hundredths."""
 
 
 def suggestion_page(found: Suggestion, checked: Checked | None, *, check: str, make: str) -> str:
@@ -48,6 +50,11 @@ def conclusion(found: Suggestion, checked: Checked | None) -> str:
         f"images, which decided, it loses {best.drop or 0.0:.4f}; on part {found.checked_on}, which did not, {drop}: "
         f"it {'held' if checked.held else 'did not hold'}."
     )
+    if min(found.decided_images, found.checked_images) < _FEW:
+        words += (
+            f" {found.decided_images} and {found.checked_images} images tell little of that: name more val images "
+            "before you rely on it."
+        )
     return words if checked.held else f"{words} {'. '.join(checked.failures)}."
 
 
