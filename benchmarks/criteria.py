@@ -1,12 +1,12 @@
 """What each criterion costs: the same share of the multiply-accumulates removed by ``group``, then trained alike.
 
-Run with ``python -m benchmarks.criteria [--jobs 2] [--write docs/criteria.md]``, of another model with
-``--model best.pt --data data.yaml --imgsz 640``. Every criterion chooses channels in two ways, the same share of every group and one
-global ranking, until 30, 50 and 70 % of the MACs are gone. The small model is measured as it is, and after the same
-training for each seed. At 50 %, so are choices layer by layer, and those of separability with other settings. The
-untouched model is trained alike, too: what a small one gains by more training is no merit of its criterion. Rankings of
-all layers by weights are tried at the smallest share alone. What is measured is kept, so that a run that was stopped
-goes on.
+Run with ``python -m benchmarks.criteria [--jobs 2] [--write docs/criteria.md]``, of another model with ``--model
+best.pt --data data.yaml --imgsz 640``. Every criterion chooses channels in two ways, the same share of every group
+and one global ranking, until 30, 50 and 70 % of the MACs are gone. The small model is measured as it is, and after
+the same training for each seed. At 50 %, so are choices layer by layer, and those of separability with other
+settings. The untouched model is trained alike, too: what a small one gains by more training is no merit of its
+criterion. Rankings of all layers by weights are tried at the smallest share alone. What is measured is kept, so that
+a run that was stopped goes on.
 """
 
 from __future__ import annotations
