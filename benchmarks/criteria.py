@@ -1,11 +1,12 @@
 """What each criterion costs: the same share of the multiply-accumulates removed by ``group``, then trained alike.
 
-Run with ``python -m benchmarks.criteria [--jobs 2] [--write docs/criteria.md]``. Every criterion chooses channels of
-``yolov8n-digits`` in two ways, the same share of every group and one global ranking, until 30, 50 and 70 % of the MACs
-are gone. The small model is measured as it is, and after the same training for each seed. At 50 %, so are choices layer
-by layer, and those of separability with other settings. The untouched model is trained alike, too: what a small one
-gains by more training is no merit of its criterion. Rankings of all layers by weights are tried at the smallest share
-alone. What is measured is kept, so that a run that was stopped goes on.
+Run with ``python -m benchmarks.criteria [--jobs 2] [--write docs/criteria.md]``, of another model with ``--model
+best.pt --data data.yaml --imgsz 640``. Every criterion chooses channels in two ways, the same share of every group
+and one global ranking, until 30, 50 and 70 % of the MACs are gone. The small model is measured as it is, and after
+the same training for each seed. At 50 %, so are choices layer by layer, and those of separability with other
+settings. The untouched model is trained alike, too: what a small one gains by more training is no merit of its
+criterion. Rankings of all layers by weights are tried at the smallest share alone. What is measured is kept, so that
+a run that was stopped goes on.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import shlex
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -41,7 +42,6 @@ from yolo_prune_check.spec.schema import FineTune
 from yolo_prune_check.train.evaluate import evaluate
 from yolo_prune_check.train.finetune import fine_tune
 
-MODEL, DATA, IMGSZ = "yolov8n-digits", "digits", 128
 SPREADS: tuple[Spread, ...] = ("group", "global")
 ROOMS = ("channels", "data", "model", "prune", "select", "spec", "train")
 CUTS, SEEDS = (0.3, 0.5, 0.7), (0, 1, 2)
@@ -68,8 +68,7 @@ class Task:
     spread: str
     cut: float
     seed: int
-    epochs: int
-    fraction: float
+    settings: Settings
     setting: str = ""
 
     @property
@@ -81,42 +80,45 @@ class Task:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure what is not known yet, write the page."""
     options = _parser().parse_args(arguments)
-    command = shlex.join(["python", "-m", "benchmarks.criteria", *(sys.argv[1:] if arguments is None else arguments)])
-    settings = Settings(MODEL, DATA, IMGSZ, options.epochs, command, options.fraction)
-    setting = {
-        "code": fingerprint(ROOMS, (Path(__file__), Path(__file__).with_name("by_layer.py"))),
-        "epochs": str(options.epochs),
-        "fraction": str(options.fraction),
-    }
+    settings = settings_of(options)
+    code = fingerprint(ROOMS, (Path(__file__), Path(__file__).with_name("by_layer.py")))
+    setting = {"code": code, **{key: str(value) for key, value in asdict(settings).items()}}
     known = Store(options.store, {**versions(), **setting}, Point)
-    missing = [task for task in tasks(options) if not known.has(task.criterion, task.part)]
+    wanted = list(tasks(options, settings))
+    missing = [task for task in wanted if not known.has(task.criterion, task.part)]
     for task, point in in_processes(measure, missing, options.jobs):
         known.add(task.criterion, task.part, [point])
         print(point, flush=True)
-    points = [point for task in tasks(options) for point in known.of(task.criterion, task.part)]
+    points = [point for task in wanted for point in known.of(task.criterion, task.part)]
     if options.write:
+        given = sys.argv[1:] if arguments is None else arguments
+        command = shlex.join(["python", "-m", "benchmarks.criteria", *given])
         image = options.write.with_suffix(".svg")
         picture(points, image)
-        options.write.write_text(page(points, settings, image.name) + "\n", encoding="utf-8")
+        options.write.write_text(page(points, settings, image.name, command) + "\n", encoding="utf-8")
     return 0
 
 
-def tasks(options: argparse.Namespace) -> Iterator[Task]:
+def settings_of(options: argparse.Namespace) -> Settings:
+    """What all points have in common."""
+    return Settings(options.model, options.data, options.imgsz, options.epochs, options.fraction)
+
+
+def tasks(options: argparse.Namespace, settings: Settings) -> Iterator[Task]:
     """All that is to be measured, seed by seed: a run that is stopped has compared all that it has measured."""
     for seed in options.seeds:
-        every = options.epochs, options.fraction
-        yield Task(UNTOUCHED, "none", 0.0, seed, *every)
+        yield Task(UNTOUCHED, "none", 0.0, seed, settings)
         for cut in options.cuts:
             for criterion in options.criteria:
                 for spread in options.spreads:
                     if spread == "global" and cut > min(options.cuts) and _is_in_units_of_its_layer(criterion):
                         continue
-                    yield Task(criterion, spread, cut, seed, *every)
+                    yield Task(criterion, spread, cut, seed, settings)
                 if cut == CLOSER and criterion in BY_LAYER:
-                    yield Task(criterion, "layer", cut, seed, *every)
+                    yield Task(criterion, "layer", cut, seed, settings)
             if cut == CLOSER and "separability" in options.criteria and "group" in options.spreads:
                 for setting in GROUPINGS:
-                    yield Task("separability", "group", cut, seed, *every, setting)
+                    yield Task("separability", "group", cut, seed, settings, setting)
 
 
 def _is_in_units_of_its_layer(criterion: str) -> bool:
@@ -128,7 +130,7 @@ def plan_of(task: Task, dense: nn.Module, graph: ChannelGraph) -> Plan:
     """What goes."""
     if task.criterion == UNTOUCHED:
         return Plan()
-    evidence = Evidence(dense, DATA, IMGSZ, seed=task.seed)
+    evidence = Evidence(dense, task.settings.data, task.settings.imgsz, seed=task.seed)
     if task.spread == "layer":
         return plan_by_layer(evidence, graph, task.criterion, task.cut)
     spread: Spread = "global" if task.spread == "global" else "group"
@@ -140,23 +142,24 @@ def measure(task: Task) -> Point:
     """Choose, cut, measure, train, measure."""
     one_thread()
     quiet = progress(quiet=True)
-    dense, graph, before = _dense()
+    model, data, imgsz = task.settings.model, task.settings.data, task.settings.imgsz
+    dense, graph, before = _dense(model, data, imgsz)
     plan = plan_of(task, dense, graph)
     prediction = predict(graph, plan)
     small = carry_out(dense, plan, graph) if plan.steps else copy.deepcopy(dense)
-    pruned = evaluate(small, data=DATA, imgsz=IMGSZ, progress=quiet)
+    pruned = evaluate(small, data=data, imgsz=imgsz, progress=quiet)
     with tempfile.TemporaryDirectory() as folder:
         result = fine_tune(
             small,
-            data=DATA,
-            imgsz=IMGSZ,
-            settings=FineTune(epochs=task.epochs, fraction=task.fraction),
+            data=data,
+            imgsz=imgsz,
+            settings=FineTune(epochs=task.settings.epochs, fraction=task.settings.fraction),
             seed=task.seed,
             masks=None,
             work_dir=Path(folder),
             progress=quiet,
         )
-    tuned = evaluate(result.model, data=DATA, imgsz=IMGSZ, progress=quiet)
+    tuned = evaluate(result.model, data=data, imgsz=imgsz, progress=quiet)
     whole = graph.costs
     return Point(
         task.criterion,
@@ -173,15 +176,18 @@ def measure(task: Task) -> Point:
 
 
 @lru_cache(maxsize=1)
-def _dense() -> tuple[nn.Module, ChannelGraph, float]:
+def _dense(name: str, data: str, imgsz: int) -> tuple[nn.Module, ChannelGraph, float]:
     """The untouched model, its graph, and its score."""
-    model = load_model(MODEL)
-    before = evaluate(model, data=DATA, imgsz=IMGSZ, progress=progress(quiet=True))
-    return model, ChannelGraph.trace(model, imgsz=IMGSZ), before.budgeted
+    model = load_model(name)
+    before = evaluate(model, data=data, imgsz=imgsz, progress=progress(quiet=True))
+    return model, ChannelGraph.trace(model, imgsz=imgsz), before.budgeted
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", default="yolov8n-digits")
+    parser.add_argument("--data", default="digits")
+    parser.add_argument("--imgsz", type=int, default=128)
     parser.add_argument("--criteria", nargs="+", default=list(CRITERIA), choices=list(CRITERIA))
     parser.add_argument("--spreads", nargs="+", default=SPREADS, choices=SPREADS)
     parser.add_argument("--cuts", type=float, nargs="+", default=CUTS)

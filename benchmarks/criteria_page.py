@@ -22,13 +22,12 @@ UNTOUCHED = "untouched"
 
 @dataclass(frozen=True)
 class Settings:
-    """What all points have in common, and the command that measures them."""
+    """What all points have in common."""
 
     model: str
     data: str
     imgsz: int
     epochs: int
-    command: str
     fraction: float = 1.0
 
 
@@ -124,8 +123,8 @@ def _sample(values: Iterable[float]) -> Sample:
     return found
 
 
-def page(points: Sequence[Point], settings: Settings, image: str) -> str:
-    """The page."""
+def page(points: Sequence[Point], settings: Settings, image: str, command: str) -> str:
+    """The page, with the command that makes it."""
     chosen = [point for point in points if point.criterion != UNTOUCHED]
     cuts = sorted({point.cut for point in chosen})
     seeds = len({point.seed for point in chosen})
@@ -160,7 +159,7 @@ def page(points: Sequence[Point], settings: Settings, image: str) -> str:
         "*highest*. Before training, only `random`, and `separability` where it clusters, depend on the "
         "seed.",
         "",
-        f"{sentence()} Again: `{settings.command}`.",
+        f"{sentence()} Again: `{command}`.",
     ]
     return "\n".join(lines)
 

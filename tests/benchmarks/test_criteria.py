@@ -14,7 +14,8 @@ from yolo_prune_check.select.criteria import CRITERIA
 
 ROOT = Path(__file__).parents[2]
 
-SETTINGS = Settings("yolov8n-digits", "digits", 128, 2, "python -m benchmarks.criteria --epochs 2")
+SETTINGS = Settings("yolov8n-digits", "digits", 128, 2)
+COMMAND = "python -m benchmarks.criteria --epochs 2"
 
 
 def points() -> list[Point]:
@@ -38,17 +39,17 @@ def test_seeds_are_summed_up_and_the_best_comes_first() -> None:
 
 
 def test_the_page_says_what_is_best_tied_and_lost(tmp_path: Path) -> None:
-    text = page(points(), SETTINGS, "criteria.svg")
+    text = page(points(), SETTINGS, "criteria.svg", COMMAND)
     rows_of_half = text[text.index("50% of the MACs") :]
     assert re.search(r"`taylor` +\| `group` .*0\.770 ± 0\.020 +\| tied", rows_of_half)
     assert re.search(r"`l1` .*\| tied", rows_of_half)
     assert re.search(r"`random` .*0\.270 ± 0\.020 +\| +\|", rows_of_half)
     assert "None is best: `taylor` by `group` has the largest mean, and 1 other cannot be told from it." in rows_of_half
     assert "`random` at its best (`group`) is 0.500 below, place 3 of 3." in rows_of_half
-    far = page([point for point in points() if point.criterion != "l1"], SETTINGS, "criteria.svg")
+    far = page([point for point in points() if point.criterion != "l1"], SETTINGS, "criteria.svg", COMMAND)
     assert re.search(r"`taylor` .*\| \*\*best\*\*", far)
     assert "Best: `taylor` by `group`. `random` at its best" in far
-    once = page([point for point in points() if point.seed == 0], SETTINGS, "criteria.svg")
+    once = page([point for point in points() if point.seed == 0], SETTINGS, "criteria.svg", COMMAND)
     assert "**best**" not in once
     assert "Highest: `l1` by `group`." in once
     picture(points(), tmp_path / "criteria.svg")
@@ -63,7 +64,7 @@ def test_the_page_says_what_training_alone_does_and_what_settings_do(tmp_path: P
         for seed in (0, 1, 2)
     ]
     more += [Point("taylor", "layer", 0.5, seed, 0.5, 0.4, 0.83, 0.1, 0.2 + seed / 90) for seed in (0, 1, 2)]
-    text = page([*points(), *more], SETTINGS, "criteria.svg")
+    text = page([*points(), *more], SETTINGS, "criteria.svg", COMMAND)
     assert "takes the untouched model from 0.830 to 0.920 ± 0.020: that" in text
     assert "## 0% of the MACs" not in text
     assert text.count("By `layer`, every layer names the same share") == 1  # where it was tried

@@ -101,6 +101,17 @@ def test_ctrl_c_leaves_what_was_measured(command_line: CommandLine, monkeypatch:
     assert "put back as zeros behind it" in (OUT / "sensitivity.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize("command", ["sensitivity", "suggest"])
+def test_a_cluster_that_is_not_there_is_noticed_before_anything_is_done(
+    command_line: CommandLine, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.delenv("DASK_SCHEDULER_ADDRESS", raising=False)
+    budget = ("--max-map-drop", "0.02") if command == "suggest" else ()
+    ran = command_line(command, "not-there.pt", "--data", "digits", "--backend", "dask", *budget)
+    assert ran.code == 2
+    assert ran.err.startswith("yolo-prune-check: --address: the backend dask needs the address of a scheduler")
+
+
 def test_where_there_is_nothing_to_lose_the_page_says_so(command_line: CommandLine) -> None:
     write_data(Path("data").absolute(), train=2, val=4)
     ran = command_line(

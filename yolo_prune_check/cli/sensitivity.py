@@ -81,6 +81,7 @@ def sensitivity(
 
     refuse_other_files(out)
     hands = Hands(jobs, backend.value, address)
+    hands.require()
     bench = read_bench(model, data, imgsz, device=device, workers=workers, trust=trust_checkpoint)
     from yolo_prune_check.run.baseline import load_baseline
     from yolo_prune_check.run.plain import to_plain

@@ -102,6 +102,7 @@ def suggest(
     from yolo_prune_check.run.measured import Hands, measuring
 
     hands = Hands(jobs, backend.value, address)
+    hands.require()
     device = check_device(device, where="--device")
     how = {"batch": batch, "lr": lr, "fraction": fraction, "amp": amp}
     training = read_training(epochs, workers, how, device)

@@ -13,6 +13,6 @@ With a cluster or several jobs it must be closed if it is not taken to its end, 
             save(points[index], outcome)
 """
 
-from yolo_prune_check.fanout.fan_out import BACKENDS, Backend, LostError, fan_out
+from yolo_prune_check.fanout.fan_out import BACKENDS, Backend, LostError, fan_out, require_place
 
-__all__ = ["BACKENDS", "Backend", "LostError", "fan_out"]
+__all__ = ["BACKENDS", "Backend", "LostError", "fan_out", "require_place"]

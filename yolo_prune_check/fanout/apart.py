@@ -38,6 +38,8 @@ def carry_out_apart(work: bytes) -> bytes:
         processes = _processes_of(surroundings)
     except UserError as error:
         return pickle.dumps(Unfit(error))
+    except OSError as error:
+        return pickle.dumps(Unfit(_without_process(error)))
     try:
         with _environment(surroundings.environment):
             running = processes.begin(work)
@@ -46,6 +48,8 @@ def carry_out_apart(work: bytes) -> bytes:
         return pickle.dumps(Died(str(error)))
     except StoppedError:
         return b""
+    except OSError as error:
+        return pickle.dumps(Unfit(_without_process(error)))
 
 
 def _processes_of(asked: Surroundings) -> LocalProcesses:
@@ -76,6 +80,11 @@ def _stop_after(token: Path, processes: LocalProcesses) -> None:
     with _LOCK:
         _RUNS.pop(str(token), None)
     processes.stop()
+
+
+def _without_process(error: OSError) -> UserError:
+    hint = "It may be out of memory, of processes, or of open files."
+    return _unfit(f"cannot start a process for the work ({error.strerror or error})", hint)
 
 
 def _unfit(what: str, hint: str, value: object = UNSET) -> UserError:

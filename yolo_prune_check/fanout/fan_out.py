@@ -100,6 +100,20 @@ def fan_out(
                 yield index, outcome if isinstance(outcome, LostError) else _result(outcome)
 
 
+def require_place(backend: Backend, address: str | None = None) -> None:
+    """Refuse a cluster that is not there, before anything else is done that may take long.
+
+    Args:
+        backend: As in ``fan_out``.
+        address: As in ``fan_out``.
+
+    Raises:
+        UserError: No cluster is there, or its extra is not installed.
+    """
+    if backend != "local":
+        _place(backend, address).stop()
+
+
 def _tried(place: Place, work: bytes, name: str, retries: int, shown: Progress) -> Outcome | LostError:
     """What a worker makes of an item, at the latest when it was tried as often as it may be."""
     for left in range(retries, -1, -1):

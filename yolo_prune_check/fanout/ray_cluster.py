@@ -42,6 +42,7 @@ class RayCluster:
         self._stopped = False
         self._running: set[Any] = set()
         self._joined = not ray.is_initialized()
+        self._printed = vars(ray._private.worker)["print_to_stdstream"]
         if self._joined:
             _join(ray, address or os.environ.get("RAY_ADDRESS"))
         self._task = ray.remote(max_retries=0)(carry_out_apart)
@@ -82,6 +83,7 @@ class RayCluster:
                 self._ray.cancel(task, force=True)
         if self._joined:
             self._ray.shutdown()
+            vars(self._ray._private.worker)["print_to_stdstream"] = self._printed
 
 
 def _join(ray: Any, address: str | None) -> None:

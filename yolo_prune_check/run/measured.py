@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from yolo_prune_check.errors import UserError
-from yolo_prune_check.fanout import Backend, LostError, fan_out
+from yolo_prune_check.fanout import Backend, LostError, fan_out, require_place
 from yolo_prune_check.progress import Progress
 from yolo_prune_check.run.content import key_of
 from yolo_prune_check.run.folder import only_here
@@ -40,6 +40,14 @@ class Hands:
     def __post_init__(self) -> None:
         if self.backend == "local" and self.address is not None:
             raise UserError("only dask and ray have an address", where="--address", value=self.address)
+
+    def require(self) -> None:
+        """Refuse a cluster that is not there.
+
+        Raises:
+            UserError: It is not, or its extra is not installed.
+        """
+        require_place(self.backend, self.address)
 
 
 def _many(number: int, noun: str) -> str:
