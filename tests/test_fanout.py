@@ -24,6 +24,7 @@ from tests.train.tiny import Recorder
 from yolo_prune_check.errors import UserError
 from yolo_prune_check.fanout import BACKENDS, Backend, LostError, fan_out
 from yolo_prune_check.fanout.apart import carry_out_apart
+from yolo_prune_check.fanout.token import wait_until_left, waiting
 from yolo_prune_check.fanout.work import Raised, Surroundings, Unfit, carry_out, surroundings_sent, work_of
 
 
@@ -166,6 +167,22 @@ def test_a_worker_of_a_cluster_gives_up_what_nobody_waits_for(shown: Recorder) -
     while psutil.pid_exists(int(start.name.split("-")[2])):
         assert time.monotonic() - begin < 20, "it goes on"
         time.sleep(0.05)
+
+
+def test_who_was_killed_waits_no_more_and_who_lives_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with waiting(beat_s=0.2) as token:
+        left = threading.Thread(target=wait_until_left, args=(token,), kwargs={"silent_s": 2.5})
+        left.start()
+        left.join(4)
+        assert left.is_alive()
+    left.join(3)
+    assert not left.is_alive()
+    token.touch()  # as one that was killed leaves it
+    begin = time.monotonic()
+    wait_until_left(token, silent_s=0.5)
+    assert time.monotonic() - begin < 5
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_worker_says_why_it_cannot_work_as_this_process_does(shown: Recorder) -> None:

@@ -18,10 +18,10 @@ from typing import Final
 from yolo_prune_check.errors import UNSET, UserError
 from yolo_prune_check.fanout.local import LocalProcesses
 from yolo_prune_check.fanout.place import StoppedError, WorkerDiedError
+from yolo_prune_check.fanout.token import wait_until_left
 from yolo_prune_check.fanout.work import Died, Surroundings, Unfit
 from yolo_prune_check.versions import source_hash, versions
 
-_LOOK_S: Final = 1.0
 _LOCK: Final = threading.Lock()
 _RUNS: Final[dict[str, LocalProcesses]] = {}
 """The processes of each run that is waited for, by its token's path."""
@@ -69,14 +69,7 @@ def _processes_of(asked: Surroundings) -> LocalProcesses:
 
 def _stop_after(token: Path, processes: LocalProcesses) -> None:
     """End a run's processes, whatever they are working on, when nobody waits for the run any more."""
-    pause = threading.Event()
-    while not pause.wait(_LOOK_S):
-        try:
-            token.stat()
-        except FileNotFoundError:
-            break
-        except OSError:  # a network file system that is away for a moment
-            continue
+    wait_until_left(token)
     with _LOCK:
         _RUNS.pop(str(token), None)
     processes.stop()

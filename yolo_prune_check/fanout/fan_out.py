@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import pickle
-import tempfile
 import warnings
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 from typing import Any, Final, Literal, TypeVar, get_args
 
 from yolo_prune_check.errors import UserError
 from yolo_prune_check.fanout.place import FatalError, Place, WorkerDiedError
+from yolo_prune_check.fanout.token import waiting
 from yolo_prune_check.fanout.work import (
     Died,
     Outcome,
@@ -159,7 +158,7 @@ def _opened(backend: Backend, address: str | None) -> Iterator[tuple[Place, Surr
             stack.callback(place.stop)
             yield place, surroundings_inherited()
             return
-        token = stack.enter_context(_token())  # is gone once the place was stopped
+        token = stack.enter_context(waiting())  # is gone once the place was stopped
         place = _place(backend, address)
         stack.callback(place.stop)
         yield place, surroundings_sent(token)
@@ -177,19 +176,6 @@ def _place(backend: Backend, address: str | None) -> Place:
     from yolo_prune_check.fanout.ray_cluster import RayCluster
 
     return RayCluster(address)
-
-
-@contextmanager
-def _token() -> Iterator[Path]:
-    """A file in the working directory by which workers know it, and that they are waited for."""
-    folder = Path.cwd()
-    try:
-        file = tempfile.NamedTemporaryFile(dir=folder, prefix=".yolo-prune-check-")  # noqa: SIM115  # closed below
-    except OSError as error:
-        what = f"the working directory cannot be written to ({error.strerror or error}), and so not be shared"
-        raise UserError(what, where=str(folder), hint="Run in a folder that can be written to.") from error
-    with file:
-        yield Path(file.name)
 
 
 @contextmanager
