@@ -130,8 +130,8 @@ def test_a_clear_effect_is_told_before_a_larger_one_that_is_not(build: Build) ->
     comparison = only(matrix(build, axes, lambda at: scores[at["select.criterion"]][int(at["seed"])]))
     words = effect_sentence(comparison, "select.criterion")
     assert words.startswith(
-        "`select.criterion` matters: `b` instead of `a` changes mAP50-95 by +0.051 ± 0.001 (3 seeds, 95 % interval "
-        "+0.049 to +0.052, p < 0.001), which is more than chance."
+        "`select.criterion` matters: `b` instead of `a` changes mAP50-95 by +0.051 ± 0.001 (3 seeds, 3 of 3 higher, "
+        "95 % interval +0.049 to +0.052, p < 0.001), which is more than chance."
     )
 
 

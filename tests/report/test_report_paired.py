@@ -164,7 +164,7 @@ def test_each_seed_counts_once_with_the_mean_of_its_pairs() -> None:
     assert found.sample.mean == pytest.approx(0.1 / 3)
     assert found.p == pytest.approx(stats.ttest_1samp([0.03, 0.02, 0.05], 0).pvalue)
     assert (found.higher, found.pairs, found.pairs_higher) == (3, 9, 8)
-    assert found.words.startswith("+0.033 ± 0.015 (3 seeds, 9 pairs, 95 % interval ")
+    assert found.words.startswith("+0.033 ± 0.015 (3 seeds, 8 of 9 pairs higher, 95 % interval ")
     assert difference_by_seed((0.01, 0.03, 0.05)).p is None
 
 

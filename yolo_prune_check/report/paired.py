@@ -103,12 +103,14 @@ class Difference:
 
     @property
     def words(self) -> str:
-        """The numbers: ``+0.004 ± 0.002 (3 seeds, 27 pairs, 95 % interval 0.000 to +0.008, p = 0.048)``."""
+        """The numbers: ``+0.004 ± 0.002 (3 seeds, 20 of 27 pairs higher, 95 % interval 0.000 to +0.008, p = …)``."""
         if self.sample is None:
             return f"nothing ({self.left_out})"
         told = [figures.many(self.sample.n, self.unit)]
-        if self.pairs != self.sample.n:
-            told.append(figures.many(self.pairs, "pair"))
+        if self.pairs > self.sample.n:
+            told.append(f"{figures.of(self.pairs_higher, self.pairs)} pairs higher")
+        elif self.sample.n > 1:
+            told.append(f"{figures.of(self.higher, self.sample.n)} higher")
         if self.interval is not None:
             told += [f"95 % interval {between(self.interval)}", chance(self.p)]
         return f"{with_spread(self.sample)} ({', '.join(told)})"

@@ -34,7 +34,7 @@ class Contrast:
 
     @property
     def words(self) -> str:
-        """The numbers: ``mAP50-95 changes by +0.004 ± 0.010 (3 seeds, 27 pairs, …), not told apart``."""
+        """The numbers: ``mAP50-95 changes by +0.004 ± 0.010 (3 seeds, 20 of 27 pairs higher, …), not told apart``."""
         found = self.difference
         if found.sample is None:
             return f"no pair can tell, {found.left_out}"
