@@ -104,14 +104,15 @@ def test_a_difference_that_may_be_chance_is_a_tie(build: Build, gap: float, tied
     assert words.startswith("Both combinations are tied, so that none is best" if tied else "`front-to-back` is best")
 
 
-def test_an_effect_is_held_against_chance(build: Build) -> None:
+def test_an_effect_is_held_against_chance_and_told_by_the_values_of_another_axis(build: Build, tmp_path: Path) -> None:
     def final(at: Axes) -> float:
         turned = 0.1 if at["schedule"] == "sequential" else -0.1
         by_order = turned if at["order"] == "front-to-back" else 0.0
         by_seed = 0.001 * int(at["seed"]) * len(at["order"]) * len(at["schedule"])
         return 0.4 + by_order + by_seed + (0.2 if at["schedule"] == "sequential" else 0.0)
 
-    comparison = only(matrix(build, {"order": ORDERS, "schedule": ("independent", "sequential"), "seed": SEEDS}, final))
+    records = matrix(build, {"order": ORDERS, "schedule": ("independent", "sequential"), "seed": SEEDS}, final)
+    comparison = only(records)
     (order,), (schedule,) = (effects_of(comparison, axis) for axis in comparison.axes)
     assert order.difference.sample is not None
     assert (order.difference.sample.n, order.difference.pairs, order.difference.pairs_higher) == (3, 6, 3)
@@ -122,6 +123,12 @@ def test_an_effect_is_held_against_chance(build: Build) -> None:
         "+0.100 ± 0.000 with `sequential`, and by -0.100 ± 0.000 with `independent`. Over all values it is 0.000"
     )
     assert effect_sentence(comparison, "schedule").startswith("`schedule` matters: `sequential` instead of")
+    _, (pooled,), parts, *_ = tables(page_of(records, tmp_path))
+    assert (pooled["taken as"], pooled["second is higher, seeds"]) == ("depends on `schedule`", "0 of 3")
+    assert [(row["where"], row["difference of mAP50-95"], row["pairs"]) for row in parts] == [
+        ("`schedule` `independent`", "-0.100 ± 0.000", "0 of 3"),
+        ("`schedule` `sequential`", "+0.100 ± 0.000", "3 of 3"),
+    ]
 
 
 def test_a_clear_effect_is_told_before_a_larger_one_that_is_not(build: Build) -> None:
