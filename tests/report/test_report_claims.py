@@ -16,6 +16,7 @@ from tests.report.matrices import matrix
 from tests.report.scored import precision
 from yolo_prune_check.report import write_reports
 from yolo_prune_check.report.claims import CLAIMS, Evidence, Ruling, Verdict, count_verdicts, decide_all
+from yolo_prune_check.report.claims.contrasts import contrast, order
 from yolo_prune_check.report.claims.evidence import Tried, block_of, sources
 from yolo_prune_check.run.record import CheckRecord, LatencyRecord, MetricsRecord, Record, StepRecord
 
@@ -446,7 +447,8 @@ def decided(records: Sequence[Record], claim: str) -> Ruling:
         (0.0, 0.001, NO, "less than 0.010"),
         (0.004, 0.0005, NO, "less than 0.010"),  # real, but too little to matter
         (0.0, 0.1, OPEN, "not told apart"),
-        (0.014, 0.01, YES, "more than chance"),
+        (0.014, 0.005, YES, "more than chance"),
+        (0.014, 0.01, OPEN, "not told apart"),  # by 18 pairs it would be told, but they are of three seeds
     ],
 )
 def test_what_order_does_to_accuracy_is_told_from_experiments(
@@ -462,7 +464,7 @@ def test_what_order_does_to_accuracy_is_told_from_experiments(
     for records in ([*pair, *measured], measured):
         ruling = decided(records, "order-matters")
         assert "In an experiment, front to back instead of back to front: mAP50-95 changes by " in ruling.evidence
-        assert "(18 pairs, 95 % interval " in ruling.evidence
+        assert re.search(r"\(3 seeds, \d+ of 18 pairs higher, 95 % interval ", ruling.evidence)
         assert ruling.evidence.endswith(f"), {how}.")
         assert ruling.verdict is expected
         assert len(ruling.experiments) == 1
@@ -477,7 +479,46 @@ def test_a_single_pair_decides_nothing(build: Build) -> None:
     ]
     ruling = decided(alone, "order-matters")
     assert ruling.verdict is OPEN
-    assert ruling.evidence.endswith("(1 pair), of which no spread is known.")
+    assert ruling.evidence.endswith("(1 seed), measured once, so that it is not known what chance makes.")
+    ruling = decided(measured, "order-matters")  # six pairs of one seed repeat nothing
+    assert ruling.verdict is OPEN
+    assert ruling.evidence.endswith(
+        "(1 seed, 6 of 6 pairs higher), measured once, so that it is not known what chance makes."
+    )
+
+
+def test_what_turns_with_another_axis_matters_and_is_not_better(build: Build) -> None:
+    """Front to back is better where nothing is trained, and worse where training follows each step."""
+
+    def turned(record: Record, by: float) -> Record:
+        change = {"none": by, "epochs=1+after=each": -by}.get(record.axes["fine_tune"], 0.0)
+        scores = record.metrics.scores_after
+        assert scores is not None
+        if record.order == "front-to-back":
+            scores = precision(0.9, scores.budgeted + change)
+        return replace(record, metrics=replace(record.metrics, scores_after=scores))
+
+    measured = [turned(record, 0.1) for record in Lab(build).experiment({})]
+    ruling = decided(measured, "order-matters")
+    assert ruling.verdict is YES
+    assert ", which depends on `fine_tune`: by +0.100 ± 0.00" in ruling.evidence
+    assert " with `none`, and by -0.10" in ruling.evidence
+    assert "less than 0.010" not in ruling.evidence
+    (found,) = Evidence.of(measured).experiments
+    order_effect = contrast(Evidence.of(measured), "order", order, "back-to-front", "front-to-back")
+    assert order_effect is not None
+    assert order_effect.experiments == (found,)
+    assert order_effect.is_better is OPEN
+
+
+def test_a_seed_that_two_experiments_have_is_one_unit(build: Build) -> None:
+    measured = Lab(build).experiment({"front-to-back": 0.2})
+    again = [replace(record, base_id="second") for record in Lab(build).experiment({"front-to-back": 0.1}, noise=0.002)]
+    found = contrast(Evidence.of([*measured, *again]), "order", order, "back-to-front", "front-to-back")
+    assert found is not None
+    assert len(found.experiments) == 2
+    assert found.difference.sample is not None
+    assert (found.difference.sample.n, found.difference.pairs) == (3, 36)
 
 
 def test_pairs_that_cannot_differ_are_left_out_and_copies_are_counted_once(build: Build) -> None:
@@ -494,14 +535,14 @@ def test_pairs_that_cannot_differ_are_left_out_and_copies_are_counted_once(build
         for record in measured
     ]
     ruling = decided(same, "order-matters")
-    assert "(9 pairs, " in ruling.evidence
+    assert re.search(r"\(3 seeds, \d of 9 pairs higher, ", ruling.evidence)
     assert "left out: 9 pairs that ended alike" in ruling.evidence
     copied = [  # both schedules do the very same
         replace(record, metrics=replace(record.metrics, scores_after=score_of(record, schedule="sequential")))
         for record in measured
     ]
     ruling = decided(copied, "order-matters")
-    assert "(9 pairs, " in ruling.evidence
+    assert re.search(r"\(3 seeds, \d of 9 pairs higher, ", ruling.evidence)
     assert "left out: 9 pairs that are copies of another" in ruling.evidence
 
 
@@ -520,7 +561,7 @@ def test_that_training_helps_needs_more_than_a_mean(build: Build) -> None:
     mixed = [lab.tuned(0.8, 0.9), lab.tuned(0.7, 0.65), lab.tuned(0.6, 0.61)]
     ruling = decided(mixed, "fine-tuning-helps")
     assert ruling.verdict is OPEN
-    assert "By plan it changes by +0.020 ± 0.075 (3 pairs" in ruling.evidence
+    assert "By plan it changes by +0.020 ± 0.075 (3 plans, 2 of 3 higher, 95 % interval" in ruling.evidence
 
 
 def test_training_and_schedule_are_told_from_experiments(build: Build) -> None:

@@ -16,6 +16,7 @@ from yolo_prune_check.report.comparison.effects import effects_of
 from yolo_prune_check.report.comparison.matrix import Comparison, comparisons_of
 from yolo_prune_check.report.comparison.standing import Standing
 from yolo_prune_check.report.comparison.words import conclusion, effect_sentence
+from yolo_prune_check.report.samples import Sample
 from yolo_prune_check.run.record import Record, not_started
 from yolo_prune_check.scores import Accuracy
 
@@ -82,8 +83,8 @@ def test_seeds_are_summed_up_as_mean_and_sample_deviation(build: Build, tmp_path
             "difference of mAP50-95": "+0.100 ± 0.035",
             "95 % interval": "+0.014 to +0.186",
             "p": "0.038",
-            "pairs": "3",
-            "second is higher": "3 of 3",
+            "second is higher, seeds": "3 of 3",
+            "pairs": "3 of 3",
             "taken as": "different",
         }
     ]
@@ -103,22 +104,31 @@ def test_a_difference_that_may_be_chance_is_a_tie(build: Build, gap: float, tied
     assert words.startswith("Both combinations are tied, so that none is best" if tied else "`front-to-back` is best")
 
 
-def test_an_effect_is_held_against_chance(build: Build) -> None:
+def test_an_effect_is_held_against_chance_and_told_by_the_values_of_another_axis(build: Build, tmp_path: Path) -> None:
     def final(at: Axes) -> float:
         turned = 0.1 if at["schedule"] == "sequential" else -0.1
         by_order = turned if at["order"] == "front-to-back" else 0.0
         by_seed = 0.001 * int(at["seed"]) * len(at["order"]) * len(at["schedule"])
         return 0.4 + by_order + by_seed + (0.2 if at["schedule"] == "sequential" else 0.0)
 
-    comparison = only(matrix(build, {"order": ORDERS, "schedule": ("independent", "sequential"), "seed": SEEDS}, final))
+    records = matrix(build, {"order": ORDERS, "schedule": ("independent", "sequential"), "seed": SEEDS}, final)
+    comparison = only(records)
     (order,), (schedule,) = (effects_of(comparison, axis) for axis in comparison.axes)
     assert order.difference.sample is not None
-    assert order.difference.sample.n == 6
-    assert order.difference.higher == 3
+    assert (order.difference.sample.n, order.difference.pairs, order.difference.pairs_higher) == (3, 6, 3)
     assert not order.difference.is_clear
     assert schedule.difference.is_clear
-    assert effect_sentence(comparison, "order").startswith("Whether `order` matters cannot be told from this:")
+    assert effect_sentence(comparison, "order").startswith(
+        "What `order` changes depends on `schedule`: `front-to-back` instead of `back-to-front` changes mAP50-95 by "
+        "+0.100 ± 0.000 with `sequential`, and by -0.100 ± 0.000 with `independent`. Over all values it is 0.000"
+    )
     assert effect_sentence(comparison, "schedule").startswith("`schedule` matters: `sequential` instead of")
+    _, (pooled,), parts, *_ = tables(page_of(records, tmp_path))
+    assert (pooled["taken as"], pooled["second is higher, seeds"]) == ("depends on `schedule`", "0 of 3")
+    assert [(row["where"], row["difference of mAP50-95"], row["pairs"]) for row in parts] == [
+        ("`schedule` `independent`", "-0.100 ± 0.000", "0 of 3"),
+        ("`schedule` `sequential`", "+0.100 ± 0.000", "3 of 3"),
+    ]
 
 
 def test_a_clear_effect_is_told_before_a_larger_one_that_is_not(build: Build) -> None:
@@ -127,8 +137,8 @@ def test_a_clear_effect_is_told_before_a_larger_one_that_is_not(build: Build) ->
     comparison = only(matrix(build, axes, lambda at: scores[at["select.criterion"]][int(at["seed"])]))
     words = effect_sentence(comparison, "select.criterion")
     assert words.startswith(
-        "`select.criterion` matters: `b` instead of `a` changes mAP50-95 by +0.051 ± 0.001 (3 pairs, 95 % interval "
-        "+0.049 to +0.052, p < 0.001), which is more than chance."
+        "`select.criterion` matters: `b` instead of `a` changes mAP50-95 by +0.051 ± 0.001 (3 seeds, 3 of 3 higher, "
+        "95 % interval +0.049 to +0.052, p < 0.001), which is more than chance."
     )
 
 
@@ -171,11 +181,11 @@ def test_pairs_of_the_same_models_tell_nothing_and_copies_count_once(build: Buil
     records = matrix(build, axes, final)
     comparison = only(records)
     (order,) = effects_of(comparison, "order")
-    assert order.difference.sample is not None
-    assert (order.difference.sample.n, order.difference.equal, order.difference.copies) == (1, 3, 2)
+    found = order.difference
+    assert (found.sample, found.pairs, found.equal, found.copies) == (Sample(0.1, None, 1), 1, 3, 2)
     assert effect_sentence(comparison, "order") == (
-        "`front-to-back` instead of `back-to-front` changes mAP50-95 by +0.100 (1 pair): one pair, of which no spread "
-        "is known. Not counted: 3 pairs that ended alike, and 2 pairs that are copies of another."
+        "`front-to-back` instead of `back-to-front` changes mAP50-95 by +0.100 (1 seed): measured once, so that it is "
+        "not known what chance makes. Not counted: 3 pairs that ended alike, and 2 pairs that are copies of another."
     )
     alone = only([record for record in records if record.schedule == "sequential"])
     assert Standing.of(alone).winner is None

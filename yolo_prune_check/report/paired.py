@@ -1,7 +1,9 @@
 """What pairs of measurements tell: by how much one way differs from another, and whether chance could do as much.
 
-The one rule of "different" in all pages: a two-sided t-test of paired differences, at 5 %, with Holm's correction where
-several pairs of ways are compared at once. What is "best" or "tied" is told by ``leading``.
+The one rule of "different" in all pages: a two-sided t-test at 5 % of what each seed gives on average over its pairs,
+with Holm's correction where several pairs of ways are compared at once. Pairs of one seed are no repetitions: they
+share images and models, so that taking each for a measurement of its own would find differences that are chance. What
+is "best" or "tied" is told by ``leading``.
 """
 
 from __future__ import annotations
@@ -9,7 +11,8 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final, TypeVar
+from statistics import fmean
+from typing import Final
 
 from yolo_prune_check.report import figures
 from yolo_prune_check.report.samples import Sample
@@ -24,8 +27,6 @@ ALIKE: Final = 0.0005
 _DIGITS: Final = 9
 """Decimals of a difference; what is beyond comes from the rounding of floats."""
 
-Key = TypeVar("Key", bound=Hashable)
-
 
 @dataclass(frozen=True)
 class Outcome:
@@ -36,22 +37,48 @@ class Outcome:
 
 
 @dataclass(frozen=True)
+class Place:
+    """All that must be equal in a pair.
+
+    Attributes:
+        seed: What repeats the measurement, as the seed does: the unit of the test.
+        axes: Values of the other axes, by their names.
+        rest: What else must be equal.
+    """
+
+    seed: Hashable
+    axes: tuple[tuple[str, str], ...] = ()
+    rest: Hashable = None
+
+
+Outcomes = Mapping[Place, Outcome]
+Pair = tuple[Outcome, Outcome]
+
+
+@dataclass(frozen=True)
 class Difference:
     """What a second way changes, over pairs that differ in nothing else.
 
     Attributes:
-        sample: Score of the second less that of the first; None where no pair can tell.
-        higher: In how many of these pairs the second scores higher.
+        sample: Score of the second less that of the first, one number for each seed: the mean over the seed's pairs.
+            None where no pair can tell.
+        higher: With how many of these seeds the second scores higher.
+        pairs: Over how many pairs these are the means.
+        pairs_higher: In how many of these the second scores higher.
         equal: Pairs left out because both ended alike: in the same model, which cannot tell.
-        copies: Pairs left out because both of their models are those of another pair.
-        p: How often chance alone makes at least as much of a difference; None of fewer than two pairs.
+        copies: Pairs left out because they are copies of another, of the same seed or as all pairs of theirs.
+        p: How often chance alone makes at least as much of a difference; None of fewer than two seeds.
+        unit: What repeats the measurement, in a word.
     """
 
     sample: Sample | None
     higher: int
+    pairs: int
+    pairs_higher: int
     equal: int
     copies: int
     p: float | None
+    unit: str = "seed"
 
     @property
     def interval(self) -> tuple[float, float] | None:
@@ -76,10 +103,14 @@ class Difference:
 
     @property
     def words(self) -> str:
-        """The numbers: ``+0.004 ± 0.010 (27 pairs, 95 % interval 0.000 to +0.008, p = 0.048)``."""
+        """The numbers: ``+0.004 ± 0.002 (3 seeds, 20 of 27 pairs higher, 95 % interval 0.000 to +0.008, p = …)``."""
         if self.sample is None:
             return f"nothing ({self.left_out})"
-        told = [figures.many(self.sample.n, "pair")]
+        told = [figures.many(self.sample.n, self.unit)]
+        if self.pairs > self.sample.n:
+            told.append(f"{figures.of(self.pairs_higher, self.pairs)} pairs higher")
+        elif self.sample.n > 1:
+            told.append(f"{figures.of(self.higher, self.sample.n)} higher")
         if self.interval is not None:
             told += [f"95 % interval {between(self.interval)}", chance(self.p)]
         return f"{with_spread(self.sample)} ({', '.join(told)})"
@@ -101,32 +132,66 @@ def not_counted(equal: int, copies: int) -> str:
     return ", and ".join(told)
 
 
-def compare(first: Mapping[Key, Outcome], second: Mapping[Key, Outcome]) -> Difference | None:
+def compare(first: Outcomes, second: Outcomes, unit: str = "seed") -> Difference | None:
     """The difference of two ways, over what both were tried on; None where that is nothing.
 
     Args:
-        first: By all that must be equal in a pair, such as the seed, what came of the one way.
+        first: By all that must be equal in a pair what came of the one way.
         second: What came of the other.
+        unit: What the places' seeds are called.
     """
-    shared = [key for key in first if key in second]
+    shared = [place for place in first if place in second]
     if not shared:
         return None
-    unequal = [(first[key], second[key]) for key in shared if first[key] != second[key]]
-    different = list(dict.fromkeys(unequal))
-    changes = [round(other.score - one.score, _DIGITS) for one, other in different]
-    sample = Sample.of(changes)
-    higher = sum(change > 0 for change in changes)
-    return Difference(sample, higher, len(shared) - len(unequal), len(unequal) - len(different), _p(sample))
+    equal = sum(first[place] == second[place] for place in shared)
+    own = list({frozenset(pairs): pairs for pairs in pairs_by_seed(first, second).values()}.values())
+    sample = Sample.of(map(mean_change, own))
+    changes = [change(pair) for pairs in own for pair in pairs]
+    return Difference(
+        sample=sample,
+        higher=sum(mean_change(pairs) > 0 for pairs in own),
+        pairs=len(changes),
+        pairs_higher=sum(each > 0 for each in changes),
+        equal=equal,
+        copies=len(shared) - equal - len(changes),
+        p=_p(sample),
+        unit=unit,
+    )
+
+
+def pairs_by_seed(first: Outcomes, second: Outcomes) -> dict[Hashable, tuple[Pair, ...]]:
+    """Of each seed the pairs that can tell two ways apart, copies once; no seed of which no pair can."""
+    found: dict[Hashable, dict[Pair, None]] = {}
+    for place, one in first.items():
+        other = second.get(place)
+        if other is not None and other != one:
+            found.setdefault(place.seed, {})[one, other] = None
+    return {seed: tuple(pairs) for seed, pairs in found.items()}
+
+
+def change(pair: Pair) -> float:
+    """The second's score less that of the first."""
+    one, other = pair
+    return round(other.score - one.score, _DIGITS)
+
+
+def mean_change(pairs: Sequence[Pair]) -> float:
+    """What a seed says: the mean over its pairs, of which there is at least one."""
+    return round(fmean(map(change, pairs)), _DIGITS)
 
 
 def corrected(found: Sequence[Difference]) -> tuple[Difference, ...]:
-    """The same differences with p by Holm's correction, over those that can be tested at all."""
-    tested = sorted((each.p, index) for index, each in enumerate(found) if each.p is not None)
-    given, least = list(found), 0.0
+    """The same differences with p by Holm's correction, over those that can be tested at all.
+
+    Two that are equal to the last digit, as where two ways make the same models, are one test.
+    """
+    different = list(dict.fromkeys(found))
+    tested = sorted((each.p, index) for index, each in enumerate(different) if each.p is not None)
+    given, least = list(different), 0.0
     for rank, (p, index) in enumerate(tested):
         least = max(least, min(1.0, p * (len(tested) - rank)))
         given[index] = replace(given[index], p=least)
-    return tuple(given)
+    return tuple(given[different.index(each)] for each in found)
 
 
 def between(interval: tuple[float, float]) -> str:

@@ -8,9 +8,11 @@ from statistics import fmean
 
 from yolo_prune_check.report.claims.evidence import Evidence
 from yolo_prune_check.report.claims.ruling import Verdict
-from yolo_prune_check.report.comparison.matrix import Comparison, outcome
+from yolo_prune_check.report.comparison.dependence import Dependence, dependence_of
+from yolo_prune_check.report.comparison.matrix import Comparison, outcome, place_of
 from yolo_prune_check.report.figures import score
-from yolo_prune_check.report.paired import SMALL, Difference, Outcome, compare
+from yolo_prune_check.report.markdown import code
+from yolo_prune_check.report.paired import SMALL, Difference, Outcome, Place, compare
 from yolo_prune_check.run.record import Record
 
 
@@ -20,38 +22,57 @@ class Contrast:
 
     Attributes:
         difference: Over pairs of scenarios that differ in nothing else; the second way less the first.
+        dependence: The same by the values of the other axis whose values differ most; None if there is no other.
         measure: What the score is called.
         experiments: The experiments.
     """
 
     difference: Difference
+    dependence: Dependence | None
     measure: str
     experiments: tuple[Comparison, ...]
 
     @property
     def words(self) -> str:
-        """The numbers: ``mAP50-95 changes by +0.004 ± 0.010 (27 pairs, 95 % interval …), not told apart``."""
+        """The numbers: ``mAP50-95 changes by +0.004 ± 0.010 (3 seeds, 20 of 27 pairs higher, …), not told apart``."""
         found = self.difference
         if found.sample is None:
             return f"no pair can tell, {found.left_out}"
         told = [f"{self.measure} changes by {found.words}", taken_as(found)]
+        if self.turns and self.dependence is not None:
+            told = [f"{told[0]}, which depends on {code(self.dependence.axis)}: by {self.dependence.words}"]
         return "; ".join(filter(None, [", ".join(told), found.left_out]))
+
+    @property
+    def turns(self) -> bool:
+        """Whether it has opposite signs with two values of another axis."""
+        return self.dependence is not None and self.dependence.turns
+
+    @property
+    def matters(self) -> Verdict:
+        """Rule on "this matters": refuted only by an interval that lies within a small difference, not by a wide one.
+
+        What goes up with one value of another axis and down with another matters, whatever the mean.
+        """
+        if self.turns:
+            return Verdict.CONFIRMED
+        if self.difference.is_small:
+            return Verdict.REFUTED
+        return Verdict.CONFIRMED if self.difference.is_clear else Verdict.UNDECIDED
+
+    @property
+    def is_better(self) -> Verdict:
+        """Rule on "the second is better", which is neither true nor false of what turns."""
+        return Verdict.UNDECIDED if self.turns else is_better(self.difference)
 
 
 def taken_as(found: Difference) -> str:
     """What a difference shows, in words."""
     if found.p is None:
-        return "of which no spread is known"
+        return "measured once, so that it is not known what chance makes"
     if found.is_small:
         return f"less than {score(SMALL)}"
     return "more than chance" if found.is_clear else "not told apart"
-
-
-def matters(found: Difference) -> Verdict:
-    """Rule on "this matters": refuted only by an interval that lies within a small difference, not by a wide one."""
-    if found.is_small:
-        return Verdict.REFUTED
-    return Verdict.CONFIRMED if found.is_clear else Verdict.UNDECIDED
 
 
 def is_better(found: Difference) -> Verdict:
@@ -81,22 +102,26 @@ def contrast(
         second: The other.
         alike: What else must be equal in a pair.
     """
-    found: dict[str, dict[Hashable, list[Outcome]]] = {first: {}, second: {}}
+    found: dict[str, dict[Place, list[Outcome]]] = {first: {}, second: {}}
     used: list[Comparison] = []
     for number, comparison in enumerate(evidence.experiments):
-        others = [name for name in (*comparison.axes, *comparison.seeds) if name.partition(".")[0] != axis]
-        tried: dict[str, set[Hashable]] = {first: set(), second: set()}
+        axes, seeds = (
+            [name for name in names if name.partition(".")[0] != axis] for names in (comparison.axes, comparison.seeds)
+        )
+        tried: dict[str, set[Place]] = {first: set(), second: set()}
         for record in comparison.records:
             known = outcome(record)
             if known is not None and way(record) in found:
-                rest = (number, alike(record), *(record.axes[name] for name in others))
-                tried[way(record)].add(rest)
-                found[way(record)].setdefault(rest, []).append(known)
+                place = place_of(record, axes, seeds, (number, alike(record)))
+                tried[way(record)].add(place)
+                found[way(record)].setdefault(place, []).append(known)
         if tried[first] & tried[second]:
             used.append(comparison)
-    one, other = ({rest: _together(known) for rest, known in found[each].items()} for each in (first, second))
+    one, other = ({place: _together(known) for place, known in found[each].items()} for each in (first, second))
     difference = compare(one, other)
-    return None if difference is None else Contrast(difference, used[0].measure, tuple(used))
+    if difference is None:
+        return None
+    return Contrast(difference, dependence_of(one, other), used[0].measure, tuple(used))
 
 
 def _together(outcomes: list[Outcome]) -> Outcome:

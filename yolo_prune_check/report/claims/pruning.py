@@ -7,7 +7,7 @@ from collections.abc import Callable
 from itertools import combinations
 
 from yolo_prune_check.report.claims import notes
-from yolo_prune_check.report.claims.contrasts import contrast, matters, order, schedule
+from yolo_prune_check.report.claims.contrasts import contrast, order, schedule
 from yolo_prune_check.report.claims.deciding import (
     broken_blocks,
     fared,
@@ -225,7 +225,7 @@ def _order_matters(evidence: Evidence) -> Ruling:
         told_more = "What order does to accuracy was not measured in an experiment."
     else:
         told_more = f"In an experiment, front to back instead of back to front: {measured.words}."
-    by_score = Verdict.UNDECIDED if measured is None else matters(measured.difference)
+    by_score = Verdict.UNDECIDED if measured is None else measured.matters
     experiments = () if measured is None else measured.experiments
     if not pairs:
         if measured is None:

@@ -20,7 +20,7 @@ from yolo_prune_check.report.claims.evidence import Evidence
 from yolo_prune_check.report.claims.ruling import Claim, Ruling, Verdict, undecided
 from yolo_prune_check.report.figures import count, difference, many, of, score
 from yolo_prune_check.report.measures import first_names
-from yolo_prune_check.report.paired import Outcome, compare
+from yolo_prune_check.report.paired import Outcome, Place, compare
 from yolo_prune_check.report.tally import phantoms
 from yolo_prune_check.run.record import Record, StepRecord
 
@@ -111,7 +111,7 @@ def _helps(evidence: Evidence) -> Ruling:
     pairs = [pair for _, steps in changes for pair in steps]
     before, after = fmean(pair[0] for pair in pairs), fmean(pair[1] for pair in pairs)
     better = sum(pair[1] > pair[0] for pair in pairs)
-    by_plan = compare(*(_means(evidence, moment) for moment in (0, 1)))
+    by_plan = compare(_means(evidence, 0), _means(evidence, 1), unit="plan")
     words = (
         f"Mean {first_names(records)} over {many(len(pairs), 'masked step')} went from {score(before)} to "
         f"{score(after)} ({difference(before, after)}); {better} became better. Widths did not change: it adapts to "
@@ -126,7 +126,7 @@ def _helps(evidence: Evidence) -> Ruling:
         words += " What it does to whole plans was not measured in an experiment."
         return Ruling(_any_refutes(verdicts), words, records)
     words += f" In an experiment, training after each step instead of none: {measured.words}."
-    verdicts.append(is_better(measured.difference))
+    verdicts.append(measured.is_better)
     return Ruling(_any_refutes(verdicts), words, records, experiments=measured.experiments)
 
 
@@ -139,14 +139,14 @@ def _by_training(record: Record) -> list[tuple[float, float]]:
     ]
 
 
-def _means(evidence: Evidence, moment: int) -> dict[tuple[str, str], Outcome]:
+def _means(evidence: Evidence, moment: int) -> dict[Place, Outcome]:
     """Of each masked plan that was trained, the mean over its steps, before (0) or after (1) training."""
     found = {}
     for record in evidence.tried("mask").records:
         steps = _by_training(record)
         if steps:
             kept = frozenset((step.layer, step.keep) for step in record.steps)
-            found[record.spec, record.id] = Outcome(
+            found[Place((record.spec, record.id))] = Outcome(
                 fmean(pair[moment] for pair in steps), (kept, moment, tuple(pair[moment] for pair in steps))
             )
     return found
@@ -174,7 +174,7 @@ def _iterative(evidence: Evidence) -> Ruling:
     untrained = contrast(evidence, "fine_tune", training, NO_TRAINING, AFTER_EACH)
     if untrained is not None:
         words += f" Instead of none at all: {untrained.words}."
-    return Ruling(is_better(measured.difference), words, experiments=measured.experiments)
+    return Ruling(measured.is_better, words, experiments=measured.experiments)
 
 
 CLAIMS = (

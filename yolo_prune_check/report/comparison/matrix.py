@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from yolo_prune_check.report.paired import Outcome
+from yolo_prune_check.report.paired import Outcome, Place
 from yolo_prune_check.report.samples import Sample, whole
 from yolo_prune_check.report.tally import VERDICTS
 from yolo_prune_check.run.record import Record, StepRecord
@@ -192,6 +192,15 @@ def outcome(record: Record) -> Outcome | None:
         return None
     kept = frozenset((step.layer, step.keep) for step in done(record))
     return Outcome(score, (kept, record.metrics.scores_after))
+
+
+def place_of(record: Record, axes: Sequence[str], seeds: Sequence[str], rest: Hashable = None) -> Place:
+    """What must be equal in a pair: these axes, these seeds all together, and the rest.
+
+    Seeds have their names with them, so that those of several matrices can be told apart.
+    """
+    seed, values = (tuple((name, record.axes[name]) for name in names) for names in (seeds, axes))
+    return Place(seed, values, rest)
 
 
 def budgeted(scores: Scores | None) -> float | None:

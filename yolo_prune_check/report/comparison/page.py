@@ -10,7 +10,14 @@ from yolo_prune_check.report.comparison.drawings import Drawing, drawings
 from yolo_prune_check.report.comparison.effects import effects_of
 from yolo_prune_check.report.comparison.matrix import Combination, Comparison
 from yolo_prune_check.report.comparison.standing import RULE, Standing
-from yolo_prune_check.report.comparison.words import conclusion, effect_rows, effect_sentence, name, unequal_cuts
+from yolo_prune_check.report.comparison.words import (
+    conclusion,
+    effect_rows,
+    effect_sentence,
+    name,
+    part_rows,
+    unequal_cuts,
+)
 from yolo_prune_check.report.glossary import glossary
 from yolo_prune_check.report.markdown import NONE, YES, code, columns, fold, link, page, table, text
 from yolo_prune_check.report.paired import LEVEL, SMALL
@@ -40,13 +47,20 @@ _SAME: tuple[Callable[[Record], str], ...] = (
 """What may be the same in all records of a matrix."""
 _SMALL = figures.score(SMALL)
 _EFFECTS = f"""\
-All else equal: each pair are two records that agree in every other axis, the seed among them. The difference is the \
-score at the end with the second value less that with the first, as mean ± sample standard deviation over the pairs, \
-with the 95 % interval of the mean by Student's t. *p* is how often chance alone makes as large a mean, with Holm's \
-correction for all two values of the axis; below {LEVEL:g} they are *different*. Where the whole interval lies within \
-±{_SMALL}, the difference is *less than {_SMALL}*, and does not matter. All else is *not told apart*: neither shown to \
-differ nor to be equal. Pairs that *ended alike*, with the same channels kept and the same scores to the last digit, \
-tell nothing of the axis and are left out; pairs that are copies of another in the same way are counted once."""
+All else equal: each pair are two records that agree in every other axis, the seed among them; its difference is the \
+score at the end with the second value less that with the first. Pairs of one seed are no repetitions of each other, \
+so that each seed counts once, with the mean over its pairs: what is printed is mean ± sample standard deviation over \
+the seeds, and the 95 % interval of the mean by Student's t. *p* is how often chance alone makes as large a mean, \
+with Holm's correction for all two values of the axis; below {LEVEL:g} they are *different*. Where the whole interval \
+lies within ±{_SMALL}, the difference is *less than {_SMALL}*, and does not matter. It *depends on* another axis \
+where it goes up with one of that axis' values and down with another, with every seed, and the two are told apart by \
+Tukey's range test at 5 %: then its mean is of two things. All else is *not told apart*: neither shown to differ nor \
+to be equal. What no second seed repeats is *measured once*, and nothing is tested. Pairs that *ended alike*, with \
+the same channels kept and the same scores to the last digit, tell nothing of the axis and are left out; pairs that \
+are copies of another of their seed, and seeds all of whose pairs are those of another, count once."""
+_PARTS = """\
+The same by the values of the other axis with which it differs most. Intervals are of each row alone, and none is \
+tested: among many rows some leave out 0 by chance."""
 _LONG = 40
 """A table with more rows than this is folded."""
 
@@ -151,10 +165,14 @@ def _axes(comparison: Comparison) -> list[str]:
     for axis in comparison.axes:
         effects = effects_of(comparison, axis)
         change = f"difference of {comparison.measure}"
-        names = [axis, change, "95 % interval", "p", "pairs", "second is higher", "taken as"]
+        numbers = [change, "95 % interval", "p", "second is higher, seeds", "pairs"]
         parts += [f"### {code(axis)}", effect_sentence(comparison, axis)]
         if effects:
-            parts.append(table(names, effect_rows(effects), right=names[1:6]))
+            parts.append(table([axis, *numbers, "taken as"], effect_rows(effects), right=numbers))
+        if rows := part_rows(effects):
+            numbers.remove("p")
+            body = table([axis, "where", *numbers], rows, right=numbers)
+            parts += [_PARTS, fold(f"{len(rows)} rows", body) if len(rows) > _LONG else body]
     return parts
 
 

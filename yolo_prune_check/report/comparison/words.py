@@ -9,7 +9,7 @@ from yolo_prune_check.report.comparison.effects import Effect, effects_of, large
 from yolo_prune_check.report.comparison.matrix import Combination, Comparison
 from yolo_prune_check.report.comparison.standing import Standing
 from yolo_prune_check.report.markdown import NONE, code
-from yolo_prune_check.report.paired import SMALL, between, chance, not_counted
+from yolo_prune_check.report.paired import SMALL, Difference, between, chance, not_counted
 from yolo_prune_check.report.samples import difference, score
 
 _UNEQUAL = 0.01
@@ -94,20 +94,24 @@ def _found(comparison: Comparison, axis: str, most: Effect, effects: Sequence[Ef
     found = most.difference
     if found.sample is None:
         return f"{code(axis)} changes nothing here: both scenarios of every pair ended alike."
-    how = f"{code(most.second)} instead of {code(most.first)} changes {comparison.measure} by {found.words}"
+    which = f"{code(most.second)} instead of {code(most.first)}"
+    if most.dependence is not None and most.turns:
+        return (
+            f"What {code(axis)} changes depends on {code(most.dependence.axis)}: {which} changes {comparison.measure} "
+            f"by {most.dependence.words}. Over all values it is {found.words}, which is the mean of two things."
+        )
+    how = f"{which} changes {comparison.measure} by {found.words}"
     if found.p is None:
-        return f"{how}: one pair, of which no spread is known."
+        return f"{how}: measured once, so that it is not known what chance makes."
     if found.is_clear:
         if found.is_small:
             return (
                 f"{code(axis)} changes little: {how}, which is more than chance and less than {figures.score(SMALL)}."
             )
         return f"{code(axis)} matters: {how}, which is more than chance."
-    alone = len(effects) == 1
     measured = sum(effect.difference.sample is not None for effect in effects)
     alone = measured == 1
     if not alone:
-        which = f"{code(most.second)} instead of {code(most.first)}"
         how = f"the largest of {measured} mean differences of {comparison.measure}, {which}, is {found.words}"
     if all(effect.difference.is_small for effect in effects):
         within = f"{'the' if alone else 'every'} interval lies within ±{figures.score(SMALL)}"
@@ -124,21 +128,40 @@ def _left_out(effects: Sequence[Effect]) -> str:
 
 
 def effect_rows(effects: Sequence[Effect]) -> list[list[str]]:
-    """A row for each effect: its values, mean difference, interval, p, pairs, how many are higher, how to take it."""
+    """A row for each effect: its values, mean difference, interval, p, how many are higher, how to take it."""
     return [_effect_row(effect) for effect in effects]
 
 
 def _effect_row(effect: Effect) -> list[str]:
     found = effect.difference
-    pairs = 0 if found.sample is None else found.sample.n
+    changed, interval, *higher = _numbers(found)
+    p = chance(found.p).removeprefix("p = ").removeprefix("p ") or NONE
+    return [_pair(effect), changed, interval, p, *higher, _taken_as(effect)]
+
+
+def part_rows(effects: Sequence[Effect]) -> list[list[str]]:
+    """A row for each effect and each value of the other axis whose values differ most: the numbers of these pairs."""
     return [
-        f"{code(effect.first)} → {code(effect.second)}",
-        NONE if found.sample is None else difference(found.sample),
+        [_pair(effect), f"{code(dependence.axis)} {code(part.value)}", *_numbers(part.difference)]
+        for effect in effects
+        if (dependence := effect.dependence) is not None and effect.difference.sample is not None
+        for part in dependence.parts
+    ]
+
+
+def _pair(effect: Effect) -> str:
+    return f"{code(effect.first)} → {code(effect.second)}"
+
+
+def _numbers(found: Difference) -> list[str]:
+    """Mean difference, interval, and of how many seeds and of how many pairs the second is higher."""
+    if found.sample is None:
+        return [NONE, NONE, NONE, NONE]
+    return [
+        difference(found.sample),
         NONE if found.interval is None else between(found.interval),
-        chance(found.p).removeprefix("p = ").removeprefix("p ") or NONE,
-        figures.count(pairs),
-        figures.of(found.higher, pairs),
-        _taken_as(effect),
+        figures.of(found.higher, found.sample.n),
+        figures.of(found.pairs_higher, found.pairs),
     ]
 
 
@@ -146,8 +169,10 @@ def _taken_as(effect: Effect) -> str:
     found = effect.difference
     if found.sample is None:
         return "ended alike"
+    if effect.dependence is not None and effect.turns:
+        return f"depends on {code(effect.dependence.axis)}"
     if found.p is None:
-        return "a single pair"
+        return "measured once"
     if found.is_small:
         return f"less than {figures.score(SMALL)}"
     return "different" if found.is_clear else "not told apart"
