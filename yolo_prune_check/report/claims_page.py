@@ -31,12 +31,13 @@ computed from the records of this report when the page was made; nobody typed it
 - **undecided**: the scenarios that would decide it were not carried out, or too few to tell it from chance.
 
 Numbers are counts over the scenarios of the field notes, linked under *decided by*. What order, schedule and \
-training between steps do to accuracy is measured by experiments with several seeds: mean ± sample standard deviation \
-of the difference over pairs of scenarios that differ in nothing else, with the 95 % interval of the mean by Student's \
-t. Such a claim is confirmed only by an interval that excludes 0, and refuted only by one that lies within \
-±{_SMALL}, or, of a claim that something is better, below +{_SMALL}; by a wider one it stays undecided. Pairs that \
-ended alike, with the same channels kept and the same scores to the last digit, tell nothing and are left out; copies \
-of a pair are counted once."""
+training between steps do to accuracy is measured by experiments with several seeds: each seed counts once, with the \
+mean difference over its pairs of scenarios that differ in nothing else; printed are mean ± sample standard deviation \
+over the seeds, and the 95 % interval of the mean by Student's t. Such a claim is confirmed only by an interval that \
+excludes 0, and refuted only by one that lies within ±{_SMALL}, or, of a claim that something is better, below \
++{_SMALL}; by a wider one it stays undecided. What goes up with one value of another axis and down with another \
+depends on it: it matters, and is neither better nor worse. Pairs that ended alike, with the same channels kept and \
+the same scores to the last digit, tell nothing and are left out; copies of a pair, or of a seed, are counted once."""
 
 
 def claims_page(site: Site) -> str:
