@@ -52,10 +52,10 @@ def test_what_is_far_behind_is_not_tied_however_many_there_are() -> None:
 @pytest.mark.parametrize("noisy", [0.01, 0.05])
 def test_one_way_that_varies_more_is_not_best_by_that(noisy: float) -> None:
     chance, wins = Random(3), 0
-    for _ in range(200):
+    for _ in range(100):
         scores = {str(i): [chance.gauss(0.5, noisy if i == 0 else 0.01) for _ in range(3)] for i in range(6)}
         wins += not leading(outcomes(scores)).tied
-    assert wins <= 16
+    assert wins <= 9  # 5 are expected at most, give or take two standard deviations
 
 
 def test_losers_with_ups_and_downs_make_no_tie_of_a_clear_lead() -> None:
