@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,15 +13,19 @@ import pytest
 from tests.report.matrices import Axes, matrix
 from tests.report.scored import precision
 from yolo_prune_check.report import save_records, write_reports
+from yolo_prune_check.report.comparison import drawings as drawing
 from yolo_prune_check.report.comparison.effects import effects_of
 from yolo_prune_check.report.comparison.matrix import Comparison, comparisons_of
 from yolo_prune_check.report.comparison.standing import Standing
 from yolo_prune_check.report.comparison.words import conclusion, effect_sentence
+from yolo_prune_check.report.plots import Point, pareto
 from yolo_prune_check.report.samples import Sample
 from yolo_prune_check.run.record import Record, not_started
 from yolo_prune_check.scores import Accuracy
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from tests.report.conftest import Build
 
 SEEDS = ("0", "1", "2")
@@ -287,6 +292,25 @@ def test_the_pareto_front_is_marked_where_macs_differ(build: Build, tmp_path: Pa
         "went.\n\n|" in (tmp_path / PAGE).read_text("utf-8")
     )
     assert (tmp_path / PLOTS[1]).is_file()
+
+
+@pytest.mark.parametrize(("schedules", "alike"), [(4, False), (5, True)])
+def test_of_many_combinations_those_that_look_alike_are_told_of(
+    build: Build, monkeypatch: pytest.MonkeyPatch, schedules: int, alike: bool
+) -> None:
+    """Four schedules by two criteria have a marker each; more than there are markers have not."""
+    looks: list[tuple[str, str]] = []
+
+    def noted(points: Sequence[Point], **words: str) -> Figure:
+        looks.extend((point.colour, point.marker) for point in points)
+        return pareto(points, **words)
+
+    monkeypatch.setattr(drawing, "pareto", noted)
+    axes = {"select.criterion": ("l1", "l2"), "order": ("a", "b", "c"), "schedule": tuple("vwxyz"[:schedules])}
+    comparison = only(matrix(build, axes, lambda _: 0.5, macs=lambda at: 500 + 100 * "abc".index(at["order"])))
+    costs = drawing.drawings(comparison, Standing.of(comparison))[0]
+    assert (len(set(looks)) < len(looks)) == alike
+    assert ("What differs in `select.criterion` alone looks alike." in costs.caption) == alike
 
 
 def test_with_equal_macs_there_is_no_trade_off_to_draw(build: Build, tmp_path: Path) -> None:

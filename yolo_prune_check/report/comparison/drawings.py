@@ -11,6 +11,7 @@ from yolo_prune_check.report import figures
 from yolo_prune_check.report.comparison.matrix import Combination, Comparison, budgeted, done
 from yolo_prune_check.report.comparison.standing import Standing
 from yolo_prune_check.report.plots import Curve, Point, curves, heat_map, pareto, svg
+from yolo_prune_check.report.plots.canvas import MARKERS
 from yolo_prune_check.report.samples import Sample
 from yolo_prune_check.run.record import Record, StepRecord
 
@@ -67,6 +68,9 @@ def _costs(comparison: Comparison, standing: Standing) -> Drawing:
         "Bars are the spread over the seeds; the grey line is the Pareto front of the combinations that are safe with "
         "every seed."
     )
+    if len(comparison.combinations) > _FEW and _is_mixed(comparison):
+        rest = ", ".join(f"`{name}`" for name in list(comparison.axes)[2:])
+        caption += f" What differs in {rest} alone looks alike."
     score = f"{comparison.measure} at the end"
     return Drawing(name, title, alt, caption, svg(pareto(points, cost="MACs left, %", score=score)))
 
@@ -116,10 +120,19 @@ def _blocks(comparison: Comparison) -> Drawing:
 
 
 def _look(comparison: Comparison, combination: Combination) -> tuple[str, str]:
-    """What colour and marker stand for: all values, or, of many combinations, those of the first and second axis."""
+    """What colour and marker stand for: all values, or, of many combinations, that of the first axis and the others.
+
+    Of more others than there are markers, only those of the second axis.
+    """
     if len(comparison.combinations) <= _FEW or len(comparison.axes) == 1:
         return combination.label, combination.label
-    return combination.values[0], combination.values[1]
+    first, second, *_ = combination.values
+    return first, second if _is_mixed(comparison) else ", ".join(combination.values[1:])
+
+
+def _is_mixed(comparison: Comparison) -> bool:
+    """Whether points that look alike may differ in a value."""
+    return len({each.values[1:] for each in comparison.combinations}) > len(MARKERS)
 
 
 def _line(comparison: Comparison, combination: Combination) -> Curve | None:
