@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     shown, rows = progress(), list[Row]()
     dense = load_model(MODEL)
     graph = ChannelGraph.trace(dense, imgsz=IMGSZ)
-    plan = plan_everywhere(Evidence(dense), graph, "l1", spread="group", ratio=options.ratio, round_to=8)
+    plan = plan_everywhere(Evidence(dense), graph, "l1", scope="group", ratio=options.ratio, round_to=8)
     with tempfile.TemporaryDirectory() as folder:
         done = compact(
             dense,

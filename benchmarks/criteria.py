@@ -35,14 +35,14 @@ from yolo_prune_check.model.load import load_model
 from yolo_prune_check.progress import progress
 from yolo_prune_check.prune.apply import carry_out
 from yolo_prune_check.select.criteria import CRITERIA
-from yolo_prune_check.select.everywhere import Spread, plan_everywhere
+from yolo_prune_check.select.everywhere import Scope, plan_everywhere
 from yolo_prune_check.select.evidence import Evidence
 from yolo_prune_check.select.survivors import NOTES, Grouping
 from yolo_prune_check.spec.schema import FineTune
 from yolo_prune_check.train.evaluate import evaluate
 from yolo_prune_check.train.finetune import fine_tune
 
-SPREADS: tuple[Spread, ...] = ("group", "global")
+SCOPES: tuple[Scope, ...] = ("group", "global")
 ROOMS = ("channels", "data", "model", "prune", "select", "spec", "train")
 CUTS, SEEDS = (0.3, 0.5, 0.7), (0, 1, 2)
 BY_LAYER = ("taylor", "separability", "l1")
@@ -65,7 +65,7 @@ class Task:
     """One model, trained once."""
 
     criterion: str
-    spread: str
+    scope: str
     cut: float
     seed: int
     settings: Settings
@@ -74,7 +74,7 @@ class Task:
     @property
     def part(self) -> str:
         """Its name among the results."""
-        return f"{self.spread} {self.cut:g} seed {self.seed} {self.setting}".rstrip()
+        return f"{self.scope} {self.cut:g} seed {self.seed} {self.setting}".rstrip()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -110,13 +110,13 @@ def tasks(options: argparse.Namespace, settings: Settings) -> Iterator[Task]:
         yield Task(UNTOUCHED, "none", 0.0, seed, settings)
         for cut in options.cuts:
             for criterion in options.criteria:
-                for spread in options.spreads:
-                    if spread == "global" and cut > min(options.cuts) and _is_in_units_of_its_layer(criterion):
+                for scope in options.scopes:
+                    if scope == "global" and cut > min(options.cuts) and _is_in_units_of_its_layer(criterion):
                         continue
-                    yield Task(criterion, spread, cut, seed, settings)
+                    yield Task(criterion, scope, cut, seed, settings)
                 if cut == CLOSER and criterion in BY_LAYER:
                     yield Task(criterion, "layer", cut, seed, settings)
-            if cut == CLOSER and "separability" in options.criteria and "group" in options.spreads:
+            if cut == CLOSER and "separability" in options.criteria and "group" in options.scopes:
                 for setting in GROUPINGS:
                     yield Task("separability", "group", cut, seed, settings, setting)
 
@@ -131,11 +131,11 @@ def plan_of(task: Task, dense: nn.Module, graph: ChannelGraph) -> Plan:
     if task.criterion == UNTOUCHED:
         return Plan()
     evidence = Evidence(dense, task.settings.data, task.settings.imgsz, seed=task.seed)
-    if task.spread == "layer":
+    if task.scope == "layer":
         return plan_by_layer(evidence, graph, task.criterion, task.cut)
-    spread: Spread = "global" if task.spread == "global" else "group"
+    scope: Scope = "global" if task.scope == "global" else "group"
     grouping = GROUPINGS.get(task.setting, NOTES)
-    return plan_everywhere(evidence, graph, task.criterion, spread=spread, macs_cut=task.cut, grouping=grouping)
+    return plan_everywhere(evidence, graph, task.criterion, scope=scope, macs_cut=task.cut, grouping=grouping)
 
 
 def measure(task: Task) -> Point:
@@ -163,7 +163,7 @@ def measure(task: Task) -> Point:
     whole = graph.costs
     return Point(
         task.criterion,
-        task.spread,
+        task.scope,
         task.cut,
         task.seed,
         macs_left=(prediction.macs or 0) / (whole.macs() or 1),
@@ -189,7 +189,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--data", default="digits")
     parser.add_argument("--imgsz", type=int, default=128)
     parser.add_argument("--criteria", nargs="+", default=list(CRITERIA), choices=list(CRITERIA))
-    parser.add_argument("--spreads", nargs="+", default=SPREADS, choices=SPREADS)
+    parser.add_argument("--scopes", nargs="+", default=SCOPES, choices=SCOPES)
     parser.add_argument("--cuts", type=float, nargs="+", default=CUTS)
     parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS)
     parser.add_argument("--epochs", type=int, default=2)

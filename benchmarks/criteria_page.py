@@ -15,7 +15,7 @@ from yolo_prune_check.report.plots.canvas import svg
 from yolo_prune_check.report.plots.curves import Curve, curves
 from yolo_prune_check.report.samples import Sample, score
 
-_SPREADS = {"group": "the same share of every group", "global": "one global ranking"}
+_SCOPES = {"group": "the same share of every group", "global": "one global ranking"}
 UNTOUCHED = "untouched"
 """Stands for a criterion where nothing is removed."""
 
@@ -37,7 +37,7 @@ class Point:
 
     Attributes:
         criterion: By which its channels were chosen.
-        spread: Whether every group or every layer lost the same share, or one ranking decided.
+        scope: Whether every group or every layer lost the same share, or one ranking decided.
         cut: The share of the MACs that was to go.
         seed: Of the training, and of what is random in the choice.
         macs_left: Share of the untouched model's MACs.
@@ -49,7 +49,7 @@ class Point:
     """
 
     criterion: str
-    spread: str
+    scope: str
     cut: float
     seed: int
     macs_left: float
@@ -68,7 +68,7 @@ class Row:
     """
 
     criterion: str
-    spread: str
+    scope: str
     macs_left: float
     params_left: float
     pruned: Sample
@@ -82,20 +82,20 @@ def rows(points: Iterable[Point], cut: float) -> list[Row]:
     found: dict[tuple[str, str, str], list[Point]] = {}
     for point in points:
         if point.cut == cut:
-            found.setdefault((point.criterion, point.spread, point.setting), []).append(point)
+            found.setdefault((point.criterion, point.scope, point.setting), []).append(point)
     standings = _standings(found)
     summed = [
         Row(
             criterion,
-            spread,
+            scope,
             sum(point.macs_left for point in own) / len(own),
             sum(point.params_left for point in own) / len(own),
             _sample(point.pruned for point in own),
             _sample(point.tuned for point in own),
-            standings[criterion, spread, setting],
+            standings[criterion, scope, setting],
             setting,
         )
-        for (criterion, spread, setting), own in found.items()
+        for (criterion, scope, setting), own in found.items()
     ]
     return sorted(summed, key=lambda row: -row.tuned.mean)
 
@@ -178,7 +178,7 @@ def _more_training(points: Sequence[Point]) -> list[str]:
 
 
 def _layer_by_layer(found: Sequence[Row]) -> list[str]:
-    if not any(row.spread == "layer" for row in found):
+    if not any(row.scope == "layer" for row in found):
         return []
     said = (
         "By `layer`, every layer names the same share of its channels by its own scores (`separability` by its "
@@ -191,7 +191,7 @@ def _of_separability(points: Sequence[Point]) -> list[Point]:
     """Those that differ in nothing but the settings of separability."""
     cuts = {point.cut for point in points if point.setting}
     return [
-        point for point in points if (point.criterion, point.spread) == ("separability", "group") and point.cut in cuts
+        point for point in points if (point.criterion, point.scope) == ("separability", "group") and point.cut in cuts
     ]
 
 
@@ -224,7 +224,7 @@ def _table(found: Sequence[Row]) -> str:
     cells = [
         [
             f"`{row.criterion}`",
-            f"`{row.spread}`",
+            f"`{row.scope}`",
             f"{row.macs_left:.1%}",
             f"{row.params_left:.1%}",
             score(row.pruned),
@@ -233,7 +233,7 @@ def _table(found: Sequence[Row]) -> str:
         ]
         for row in found
     ]
-    heads = ["criterion", "spread", "MACs left", "parameters left", "right after pruning", "after training", ""]
+    heads = ["criterion", "scope", "MACs left", "parameters left", "right after pruning", "after training", ""]
     return tabulate(cells, heads, tablefmt="github", disable_numparse=True)
 
 
@@ -241,7 +241,7 @@ def _said(found: Sequence[Row]) -> str:
     """How separability and chance stand."""
     best = found[0]
     tied = sum(row.standing == "tied" for row in found) - 1
-    highest = f"`{best.criterion}` by `{best.spread}`"
+    highest = f"`{best.criterion}` by `{best.scope}`"
     if best.standing == "tied":
         others = f"{tied} other{'' if tied == 1 else 's'}"
         told = [f"None is best: {highest} has the largest mean, and {others} cannot be told from it."]
@@ -252,22 +252,20 @@ def _said(found: Sequence[Row]) -> str:
         if own and own[0] is not best:
             lost = best.tuned.mean - own[0].tuned.mean
             place = found.index(own[0]) + 1
-            told.append(f"`{name}` at its best (`{own[0].spread}`) is {lost:.3f} below, place {place} of {len(found)}.")
+            told.append(f"`{name}` at its best (`{own[0].scope}`) is {lost:.3f} below, place {place} of {len(found)}.")
     return " ".join(told)
 
 
 def picture(points: Sequence[Point], file: Path) -> None:
-    """Every criterion's score over the share removed: in both ways to spread, before and after training."""
+    """Every criterion's score over the share removed: by both scopes, before and after training."""
     cuts = sorted({point.cut for point in points if point.criterion != UNTOUCHED})
     lines = []
-    for spread, said in _SPREADS.items():
+    for scope, said in _SCOPES.items():
         for moment in ("pruned", "tuned"):
             panel = f"{said}, {'right after pruning' if moment == 'pruned' else 'after training'}"
             for criterion in dict.fromkeys(point.criterion for point in points):
                 own = [
-                    point
-                    for point in points
-                    if (point.criterion, point.spread, point.setting) == (criterion, spread, "")
+                    point for point in points if (point.criterion, point.scope, point.setting) == (criterion, scope, "")
                 ]
                 found = {cut: rows(own, cut) for cut in cuts}
                 samples = [(100 * cut, getattr(known[0], moment)) for cut, known in found.items() if known]

@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks import criteria
 from benchmarks.criteria_page import UNTOUCHED, Point, Settings, page, picture, rows
-from yolo_prune_check.cli.choosing import Criterion, best_spread
+from yolo_prune_check.cli.choosing import Criterion, best_scope
 from yolo_prune_check.select.criteria import CRITERIA
 
 ROOT = Path(__file__).parents[2]
@@ -78,7 +78,7 @@ def test_the_page_says_what_training_alone_does_and_what_settings_do(tmp_path: P
 @pytest.mark.slow
 def test_a_point_is_measured_and_found_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     options = ["--criteria", "l1", "--cuts", "0.3", "--seeds", "0", "--epochs", "1", "--fraction", "0.02"]
-    options += ["--spreads", "group", "--store", str(tmp_path / "store"), "--write", str(tmp_path / "criteria.md")]
+    options += ["--scopes", "group", "--store", str(tmp_path / "store"), "--write", str(tmp_path / "criteria.md")]
     assert criteria.main(options) == 0
     assert "criterion='l1'" in capsys.readouterr().out
     page_before = (tmp_path / "criteria.md").read_text()
@@ -90,7 +90,7 @@ def test_a_point_is_measured_and_found_again(tmp_path: Path, capsys: pytest.Capt
 
 def test_the_default_of_compact_is_the_best_or_tied_at_every_share_of_the_page() -> None:
     text = (ROOT / "docs" / "criteria.md").read_text(encoding="utf-8")
-    default = f"`{Criterion.TAYLOR.value}`", f"`{best_spread(Criterion.TAYLOR).value}`"
+    default = f"`{Criterion.TAYLOR.value}`", f"`{best_scope(Criterion.TAYLOR).value}`"
     sections = re.findall(r"^## (\d+)% of the MACs removed$(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
     assert [share for share, _ in sections] == ["30", "50", "70"]
     for _, section in sections:

@@ -6,7 +6,7 @@ import copy
 
 from ultralytics import YOLO
 
-from yolo_prune_check.cli.choosing import Criterion, Spread, best_criterion, best_spread
+from yolo_prune_check.cli.choosing import Criterion, Scope, best_criterion, best_scope
 from yolo_prune_check.model.load import load_model
 
 
@@ -21,5 +21,5 @@ def test_without_data_weights_decide_as_far_as_they_tell_channels_apart() -> Non
 
 def test_with_data_the_loss_does() -> None:
     assert best_criterion(load_model("yolov8n-digits"), "digits") is Criterion.TAYLOR
-    assert best_spread(Criterion.TAYLOR) is Spread.GLOBAL
-    assert best_spread(Criterion.GAMMA) is Spread.GROUP
+    assert best_scope(Criterion.TAYLOR) is Scope.GLOBAL
+    assert best_scope(Criterion.GAMMA) is Scope.GROUP

@@ -17,7 +17,7 @@ from tests.cli.conftest import CommandLine
 from yolo_prune_check.channels.graph import ChannelGraph
 from yolo_prune_check.channels.plan import Plan, Step
 from yolo_prune_check.channels.predict import predict
-from yolo_prune_check.cli.choosing import Criterion, Spread, warn_of_ranking
+from yolo_prune_check.cli.choosing import Criterion, Scope, warn_of_ranking
 from yolo_prune_check.cli.compact_words import symmetry_line
 from yolo_prune_check.confirm.check import Check
 from yolo_prune_check.data import shipped_model
@@ -96,16 +96,16 @@ def test_what_many_layers_were_given_back_is_one_line() -> None:
     assert symmetry_line(graph, predict(graph, Plan(steps[2:], "group"))) == []
 
 
-@pytest.mark.parametrize(("criterion", "spread"), [("fpgm", "global"), ("fpgm", "group"), ("random", "global")])
+@pytest.mark.parametrize(("criterion", "scope"), [("fpgm", "global"), ("fpgm", "group"), ("random", "global")])
 def test_a_ranking_that_takes_nearly_all_of_some_layers_is_warned_of(
-    criterion: str, spread: str, capsys: pytest.CaptureFixture[str]
+    criterion: str, scope: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    warn_of_ranking(Criterion(criterion), Spread(spread))
+    warn_of_ranking(Criterion(criterion), Scope(scope))
     warning = (
         "warning: fpgm ranked over the whole model takes nearly all of some layers: "
-        "take --spread group, or taylor with --data\n"
+        "take --scope group, or taylor with --data\n"
     )
-    assert capsys.readouterr().err == (warning if (criterion, spread) == ("fpgm", "global") else "")
+    assert capsys.readouterr().err == (warning if (criterion, scope) == ("fpgm", "global") else "")
 
 
 def test_a_model_that_is_not_what_was_meant_is_not_written(
@@ -160,9 +160,9 @@ def test_a_model_with_other_parameters_than_predicted_is_not_written(
             "Leave out --criterion, or --plan.",
         ),
         (
-            ["--plan", "p.yaml", "--spread", "group", "-o", "x.pt"],
-            "--spread: a plan names the channels that stay, so nothing is chosen: got 'group'. "
-            "Leave out --spread, or --plan.",
+            ["--plan", "p.yaml", "--scope", "group", "-o", "x.pt"],
+            "--scope: a plan names the channels that stay, so nothing is chosen: got 'group'. "
+            "Leave out --scope, or --plan.",
         ),
         (["--ratio", "0.5", "-o", "x.onnx"], "End it in .pt."),
         (["--ratio", "0.5", "-o", "nowhere/x.pt"], "there is no folder for this file"),
@@ -192,7 +192,7 @@ def test_mistakes_are_told_before_anything_is_done(arguments: list[str], said: s
 
 
 def test_a_share_of_the_macs_goes(command_line: CommandLine) -> None:
-    how = ["--criterion", "fpgm", "--spread", "global"]
+    how = ["--criterion", "fpgm", "--scope", "global"]
     ran = command_line("compact", "yolov8n-digits", "--cut-macs", "0.3", *how, *SMALL, "-o", "small.pt", "--json")
     assert ran.code == 0, ran.err
     before, after = ran.json["macs"]
@@ -207,7 +207,7 @@ def test_with_data_the_loss_decides_over_the_whole_model(command_line: CommandLi
     asked = ["--cut-macs", "0.3", "--data", str(data), *SMALL, "--json"]
     ran = command_line("compact", "yolov8n-digits", *asked, "-o", "a.pt")
     assert ran.code == 0, ran.err
-    how = ["--criterion", "taylor", "--spread", "global"]
+    how = ["--criterion", "taylor", "--scope", "global"]
     named = command_line("compact", "yolov8n-digits", *asked, *how, "-o", "b.pt")
     assert Path("a.pt").read_bytes() == Path("b.pt").read_bytes()
     assert ran.json["params"] == named.json["params"]

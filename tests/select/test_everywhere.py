@@ -20,7 +20,7 @@ from yolo_prune_check.errors import UserError
 from yolo_prune_check.model.layers import Layer
 from yolo_prune_check.select import clustered
 from yolo_prune_check.select.activations import Activations, collect
-from yolo_prune_check.select.everywhere import Spread, plan_everywhere
+from yolo_prune_check.select.everywhere import Scope, plan_everywhere
 from yolo_prune_check.select.evidence import Evidence
 from yolo_prune_check.select.ranked import ranked, uniform
 from yolo_prune_check.select.survivors import Grouping
@@ -33,7 +33,7 @@ MODELS = ("yolov8n.yaml", "yolov9t.yaml", "yolo11n.yaml", "yolov8n-cls.yaml")
 @pytest.mark.parametrize(("criterion", "ratio"), [("l1", 0.5), ("gamma", 0.3), ("random", 0.95)])
 def test_it_is_safe_and_takes_what_it_says(name: str, criterion: str, ratio: float) -> None:
     graph = graph_of(name)
-    plan = plan_everywhere(Evidence(stock(name), seed=1), graph, criterion, spread="group", ratio=ratio)
+    plan = plan_everywhere(Evidence(stock(name), seed=1), graph, criterion, scope="group", ratio=ratio)
     prediction = predict(graph, plan)
     assert prediction.verdict == "safe"
     assert prediction.added == ()  # whole groups are named
@@ -43,7 +43,7 @@ def test_it_is_safe_and_takes_what_it_says(name: str, criterion: str, ratio: flo
 
 
 @pytest.mark.parametrize(
-    ("name", "spread", "round_to"),
+    ("name", "scope", "round_to"),
     [
         ("yolov8n.yaml", "group", None),
         ("yolov8n.yaml", "global", 8),
@@ -51,10 +51,10 @@ def test_it_is_safe_and_takes_what_it_says(name: str, criterion: str, ratio: flo
         ("yolov8n-cls.yaml", "group", 8),
     ],
 )
-def test_a_share_of_the_macs_is_saved_and_hardly_more(name: str, spread: Spread, round_to: int | None) -> None:
+def test_a_share_of_the_macs_is_saved_and_hardly_more(name: str, scope: Scope, round_to: int | None) -> None:
     graph = graph_of(name)
     whole = graph.predict_many([Plan()])[0].macs
-    plan = plan_everywhere(Evidence(stock(name)), graph, "fpgm", spread=spread, macs_cut=0.4, round_to=round_to)
+    plan = plan_everywhere(Evidence(stock(name)), graph, "fpgm", scope=scope, macs_cut=0.4, round_to=round_to)
     prediction = predict(graph, plan)
     assert prediction.verdict == "safe"
     assert whole is not None
@@ -65,7 +65,7 @@ def test_a_share_of_the_macs_is_saved_and_hardly_more(name: str, spread: Spread,
 
 def test_more_than_can_go_is_refused_and_what_can_is_said() -> None:
     with pytest.raises(UserError, match=r"so much cannot be saved: got '99.*At most \d+\.\d% can go"):
-        plan_everywhere(Evidence(stock()), graph_of(), "l1", spread="global", macs_cut=0.999)
+        plan_everywhere(Evidence(stock()), graph_of(), "l1", scope="global", macs_cut=0.999)
 
 
 @pytest.mark.parametrize("floor", [0.0, 0.1, 0.5])
@@ -104,13 +104,13 @@ def test_the_least_goes_first() -> None:
     """Channel 3 of block 1 is worth nothing; nothing is tied to it."""
     graph, model = graph_of(), copy.deepcopy(stock())
     model.get_submodule("model.1.conv").weight.data[3] = 0  # type: ignore[union-attr]
-    plan = plan_everywhere(Evidence(model), graph, "l1", spread="group", ratio=1 / 32)
+    plan = plan_everywhere(Evidence(model), graph, "l1", scope="group", ratio=1 / 32)
     step = next(step for step in plan.steps if step.layer == "model.1.conv")
     assert set(range(32)) - set(step.keep) == {3}
 
 
 def test_a_share_is_the_decimal_that_was_written() -> None:
-    plan = plan_everywhere(Evidence(stock()), graph_of(), "l1", spread="group", ratio=0.7265625)  # 93 / 128
+    plan = plan_everywhere(Evidence(stock()), graph_of(), "l1", scope="group", ratio=0.7265625)  # 93 / 128
     kept = {step.layer: len(step.keep) for step in plan.steps}
     assert kept["model.5.conv"] == 128 - 93
 
@@ -151,7 +151,7 @@ def test_what_has_no_activations_is_not_clustered_and_stays(
     monkeypatch.setattr(clustered, "collect", but_one)
     evidence = Evidence(detector, "digits", 64, max_images=8, objects="all")
     grouping = Grouping(embedding="none")
-    plan = plan_everywhere(evidence, graph, "separability", spread="group", ratio=0.5, grouping=grouping)
+    plan = plan_everywhere(evidence, graph, "separability", scope="group", ratio=0.5, grouping=grouping)
     assert len(passes) == 1
     assert {"model.1.conv", "model.3.conv"} - {step.layer for step in plan.steps} == {"model.1.conv"}
 
@@ -160,11 +160,11 @@ def test_a_criterion_that_says_nothing_is_refused() -> None:
     model = copy.deepcopy(stock())
     model.fuse(verbose=False)  # type: ignore[operator]
     with pytest.raises(UserError, match="gamma applies to no layer"):
-        plan_everywhere(Evidence(model), graph_of(), "gamma", spread="group", ratio=0.5)
+        plan_everywhere(Evidence(model), graph_of(), "gamma", scope="group", ratio=0.5)
 
 
 @pytest.mark.parametrize(
-    ("criterion", "spread"),
+    ("criterion", "scope"),
     [
         ("taylor", "group"),
         ("taylor", "global"),
@@ -174,12 +174,12 @@ def test_a_criterion_that_says_nothing_is_refused() -> None:
         pytest.param("separability", "group", marks=pytest.mark.stress),  # t-SNE of every bundle
     ],
 )
-def test_criteria_that_look_at_images(detector: nn.Module, criterion: str, spread: Spread) -> None:
+def test_criteria_that_look_at_images(detector: nn.Module, criterion: str, scope: Scope) -> None:
     graph = ChannelGraph.trace(detector, imgsz=64)
     evidence = Evidence(detector, "digits", 64, max_images=12, objects="all")
-    plan = plan_everywhere(evidence, graph, criterion, spread=spread, ratio=0.5)
+    plan = plan_everywhere(evidence, graph, criterion, scope=scope, ratio=0.5)
     assert predict(graph, plan).verdict == "safe"
-    assert plan == plan_everywhere(evidence, graph, criterion, spread=spread, ratio=0.5)
+    assert plan == plan_everywhere(evidence, graph, criterion, scope=scope, ratio=0.5)
     removed = sum(graph.layers[step.layer].out_channels - len(step.keep) for step in plan.steps)
     free = sum(group.size * len(group.members) for group in graph.groups if group.frozen is None)
     assert 0.3 < removed / free < 0.6

@@ -27,7 +27,7 @@ class Criterion(StrEnum):
     RANDOM = "random"
 
 
-class Spread(StrEnum):
+class Scope(StrEnum):
     """Where channels are removed."""
 
     GROUP = "group"
@@ -36,7 +36,7 @@ class Spread(StrEnum):
 
 def check_choice(
     criterion: Criterion | None,
-    spread: Spread | None,
+    scope: Scope | None,
     ratio: float | None,
     cut_macs: float | None,
     data: str | None,
@@ -47,7 +47,7 @@ def check_choice(
 
     Raises:
         UserError: What is to go is not said once, is no share, or the criterion needs data that are not named; or a
-            plan says it, beside which a criterion or a spread would say nothing.
+            plan says it, beside which a criterion or a scope would say nothing.
     """
     if [ratio is not None, cut_macs is not None, planned].count(True) != 1:
         hint = "Give `--plan FILE`, `--ratio 0.5` or `--cut-macs 0.5`."
@@ -56,7 +56,7 @@ def check_choice(
         raise UserError("the share of channels to remove must lie between 0 and 1", where="--ratio", value=ratio)
     if cut_macs is not None and not 0 < cut_macs < 1:
         raise UserError("the share of MACs to save must lie between 0 and 1", where="--cut-macs", value=cut_macs)
-    for option, chosen in (("--criterion", criterion), ("--spread", spread)):
+    for option, chosen in (("--criterion", criterion), ("--scope", scope)):
         if planned and chosen is not None:
             what = "a plan names the channels that stay, so nothing is chosen"
             raise UserError(what, where=option, value=chosen.value, hint=f"Leave out {option}, or --plan.")
@@ -90,15 +90,15 @@ def _by_weights(model: nn.Module) -> Criterion:
     return Criterion.GAMMA if any(bool((scale != scale[0]).any()) for scale in scales) else Criterion.L1
 
 
-def warn_of_ranking(criterion: Criterion, spread: Spread) -> None:
+def warn_of_ranking(criterion: Criterion, scope: Scope) -> None:
     """Tell that a ranking over the whole model is known to be bad by this criterion; see docs/criteria.md."""
     from yolo_prune_check.select.criteria import criterion_named
 
-    if spread is Spread.GLOBAL and not criterion_named(criterion.value).comparable:
-        better = "take --spread group, or taylor with --data"
+    if scope is Scope.GLOBAL and not criterion_named(criterion.value).comparable:
+        better = "take --scope group, or taylor with --data"
         complain(f"warning: {criterion.value} ranked over the whole model takes nearly all of some layers: {better}")
 
 
-def best_spread(criterion: Criterion) -> Spread:
+def best_scope(criterion: Criterion) -> Scope:
     """How a criterion's scores are used best."""
-    return Spread.GLOBAL if criterion is Criterion.TAYLOR else Spread.GROUP
+    return Scope.GLOBAL if criterion is Criterion.TAYLOR else Scope.GROUP

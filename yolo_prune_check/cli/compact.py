@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from yolo_prune_check.cli.choosing import Criterion, Spread, best_criterion, best_spread, check_choice, warn_of_ranking
+from yolo_prune_check.cli.choosing import Criterion, Scope, best_criterion, best_scope, check_choice, warn_of_ranking
 from yolo_prune_check.cli.compact_words import symmetry_line, tables
 from yolo_prune_check.cli.exits import Exit
 from yolo_prune_check.cli.explain import explain
@@ -51,10 +51,10 @@ def compact(
             show_default=False,
         ),
     ] = None,
-    spread: Annotated[
-        Spread | None,
+    scope: Annotated[
+        Scope | None,
         typer.Option(
-            "--spread",
+            "--scope",
             help="The same share of every group, or one global ranking: global for taylor, else group.",
             show_default=False,
         ),
@@ -104,7 +104,7 @@ def compact(
 
     Example:  yolo-prune-check compact best.pt --ratio 0.5 --data my-data.yaml --fine-tune 10 -o small.pt
     """
-    check_choice(criterion, spread, ratio, cut_macs, data, planned=plan is not None)
+    check_choice(criterion, scope, ratio, cut_macs, data, planned=plan is not None)
     _check_training(data, epochs)
     _check_out(out, model, plan)
     device = check_device(device, where="--device")
@@ -132,14 +132,14 @@ def compact(
         from yolo_prune_check.select.evidence import Evidence
 
         chosen = criterion or best_criterion(loaded, data)
-        spread = spread or best_spread(chosen)
-        warn_of_ranking(chosen, spread)
+        scope = scope or best_scope(chosen)
+        warn_of_ranking(chosen, scope)
         evidence = Evidence(loaded, data, graph.imgsz, seed=seed, progress=progress())
         wanted = plan_everywhere(
             evidence,
             graph,
             chosen.value,
-            spread=spread.value,
+            scope=scope.value,
             ratio=ratio,
             macs_cut=cut_macs,
             round_to=round_to,

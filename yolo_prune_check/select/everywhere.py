@@ -20,7 +20,7 @@ from yolo_prune_check.select.ranked import Groups, ranked, uniform
 from yolo_prune_check.select.survivors import NOTES, Grouping
 from yolo_prune_check.select.worth import group_worth, groups_of
 
-Spread = Literal["group", "global"]
+Scope = Literal["group", "global"]
 """The same share of every bundle of dependency groups, or one ranking of all."""
 
 FLOOR: Final = 0.1
@@ -34,7 +34,7 @@ def plan_everywhere(
     graph: ChannelGraph,
     criterion: str,
     *,
-    spread: Spread,
+    scope: Scope,
     ratio: float | None = None,
     macs_cut: float | None = None,
     floor: float = FLOOR,
@@ -43,7 +43,7 @@ def plan_everywhere(
 ) -> Plan:
     """Remove the least important of what can go, by ``group``.
 
-    A dependency group is worth the sum of what its channels are; see ``group_worth``. ``separability`` spread by
+    A dependency group is worth the sum of what its channels are; see ``group_worth``. ``separability`` by
     ``group`` keeps one of each cluster instead; see ``clustered``. Nothing is emptied, and what is frozen stays. With
     `ratio` the share removed is rounded, halves up, and is the decimal that was written: 0.145 of 100 is 15, although
     the nearest binary number is a little less. With `macs_cut` as many go as it takes to save at least that share of
@@ -53,12 +53,12 @@ def plan_everywhere(
         evidence: The model and its images.
         graph: Its graph.
         criterion: One of ``CRITERIA``.
-        spread: ``group``: the same share of every bundle; ``global``: the least important, wherever they are.
+        scope: ``group``: the same share of every bundle; ``global``: the least important, wherever they are.
         ratio: Share of the dependency groups to remove, above 0 and below 1; of this and `macs_cut` one is given.
         macs_cut: Share of the multiply-accumulates to save, above 0 and below 1.
         floor: With ``global``, the share of every layer's channels that stays at least.
         round_to: As in ``Plan``.
-        grouping: How ``separability`` clusters, spread by ``group``.
+        grouping: How ``separability`` clusters, by ``group``.
 
     Raises:
         UserError: The criterion applies to no layer, as ``gamma`` in a fused model, or cannot be used with this model
@@ -66,12 +66,12 @@ def plan_everywhere(
     """
     if (ratio is None) == (macs_cut is None):
         raise ValueError("either ratio or macs_cut is given")
-    if criterion == "separability" and spread == "group":
+    if criterion == "separability" and scope == "group":
         ranking, worth = clustered(evidence, graph, grouping)
     else:
         layers = [layer for layer in layers_of(evidence.model) if layer.name in graph.layers]
         worth = group_worth(graph, score(criterion, evidence, layers), criterion)
-        ranking = ranked(graph, worth, floor) if spread == "global" else uniform(graph, worth)
+        ranking = ranked(graph, worth, floor) if scope == "global" else uniform(graph, worth)
 
     def plan(share: Decimal) -> Plan:
         return plan_without(graph, ranking(share), worth, round_to=round_to)
