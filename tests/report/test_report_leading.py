@@ -82,6 +82,15 @@ def test_seeds_that_change_nothing_are_one() -> None:
     assert (found.leader, found.tied, found.tested, found.p) == ("b", ("c",), False, None)
 
 
+def test_ways_without_chance_are_not_told_apart_by_that_of_others() -> None:
+    fixed = {name: {seed: Outcome(score, name) for seed in range(3)} for name, score in (("a", 0.5), ("b", 0.6))}
+    drawn = outcomes({"c": [0.40, 0.41, 0.42]})
+    assert leading(fixed | drawn) == leading(fixed)
+    assert not leading(fixed | drawn).tested
+    alone = leading({"b": fixed["b"], **drawn})
+    assert (alone.leader, alone.tied, alone.tested) == ("b", (), True)
+
+
 def test_seeds_that_not_all_were_tried_with_tell_nothing() -> None:
     known = outcomes({"a": [0.5, 0.52, 0.51], "b": [0.6]})
     found = leading(known)

@@ -24,7 +24,7 @@ class Leading(Generic[Name]):
     Attributes:
         leader: The one with the highest mean.
         tied: The others that the test does not tell from it.
-        tested: Whether any other was measured often enough to be tested; if not, ``tied`` are those that score alike.
+        tested: Whether all were measured often enough to be tested; if not, ``tied`` are those that score alike.
         p: The largest p of its comparisons; None where nothing was tested.
     """
 
@@ -45,7 +45,9 @@ def leading(outcomes: Mapping[Name, Mapping[Key, Outcome]]) -> Leading[Name]:
     its own is not best, or behind, by one of them.
 
     Seeds with which every way made the same models as with another count once, and so do ways that made the same models
-    with every seed. A seed with which not all ways were tried is left out.
+    with every seed. A seed with which not all ways were tried is left out. A way with which all seeds made one model
+    was measured once: it says nothing of chance, and two such ways cannot be told apart by it, so that nothing is
+    tested where the highest and another are such.
 
     Args:
         outcomes: Of each way, what came of it by seed; of at least one way.
@@ -59,11 +61,12 @@ def leading(outcomes: Mapping[Name, Mapping[Key, Outcome]]) -> Leading[Name]:
     blocks = list(dict.fromkeys(tuple(own[seed] for own in known.values()) for seed in seeds))
     rows = {name: tuple(block[index] for block in blocks) for index, name in enumerate(known)}
     ways = len(set(rows.values()))
-    if len(blocks) < 2 or ways < 2:
+    once = {name for name, row in rows.items() if len(set(row)) == 1}
+    if len(blocks) < 2 or ways < 2 or (leader in once and len(once) > 1):
         return Leading(leader, tuple(name for name, gap in behind.items() if gap < ALIKE), tested=False, p=None)
     found, left = dict[Name, float](), list(behind)
     while left:
-        chance = _pooled(list(dict.fromkeys(rows[name] for name in (leader, *left))))
+        chance = _pooled(list(dict.fromkeys(rows[name] for name in (leader, *left) if name not in once)))
         found |= {name: _p(rows[leader], rows[name], chance, ways) for name in left}
         still = [name for name in left if found[name] >= LEVEL or behind[name] < ALIKE]
         if still == left:

@@ -14,9 +14,9 @@ by Tukey's range test over all of them, at 5 %, with seeds as blocks, and with t
 differences where that is larger than what is pooled. Those that are clearly behind are set aside, and the others \
 compared again by the chance among them. One that the test does not tell from it is *tied* with \
 it; then none is called best. Seeds with which all made the very same models count once. A combination that is unsafe \
-or partial with any seed, or has no score at the end, cannot win. Where no two seeds made different models, there is \
-nothing to test, and the largest score is called *highest* only. With few seeds only what is far apart can be told \
-apart."""
+or partial with any seed, or has no score at the end, cannot win. Where no two seeds made different models, of the \
+highest and of another, there is nothing to test, and the largest score is called *highest* only. With few seeds only \
+what is far apart can be told apart."""
 
 
 @dataclass(frozen=True)
