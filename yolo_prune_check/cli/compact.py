@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from yolo_prune_check.cli.choosing import Criterion, Scope, best_criterion, best_scope, check_choice, warn_of_ranking
-from yolo_prune_check.cli.compact_words import symmetry_line, tables
+from yolo_prune_check.cli.compact_words import ruined_line, symmetry_line, tables
 from yolo_prune_check.cli.exits import Exit
 from yolo_prune_check.cli.explain import explain
 from yolo_prune_check.cli.image_size import OWN_SIZE, is_image_size
@@ -209,6 +209,8 @@ def compact(
         complain(f"warning: training made it worse: {done.worsened}. {advice}")
     if not done.usable:
         _refute(done, kept.path)
+    if done.metrics and done.worsened is None and (ruined := ruined_line(done.metrics[0], done.metrics[-1])):
+        complain(ruined)
     if data is None:
         complain("note: what it costs in accuracy was not measured: name a data set with `--data`")
     complain(f"saved {out}")

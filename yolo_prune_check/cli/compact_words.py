@@ -15,6 +15,15 @@ if TYPE_CHECKING:
     from yolo_prune_check.confirm.check import Check
     from yolo_prune_check.confirm.latency import Latency
     from yolo_prune_check.run.compact import Compacted
+    from yolo_prune_check.scores import Scores
+
+
+def ruined_line(before: Scores, after: Scores) -> str | None:
+    """A warning where less than half of the score is left; None where more is."""
+    if after.budgeted >= before.budgeted / 2:
+        return None
+    lost = f"{before.budgeted_name} {score(before.budgeted)} before, {score(after.budgeted)} now"
+    return f"warning: less than half of what it could do is left: {lost}. Remove less, or train longer (--fine-tune)."
 
 
 def tables(done: Compacted, before: tuple[int, int | None], latency: Latency, *, imgsz: int) -> str:
