@@ -22,7 +22,8 @@ from yolo_prune_check.spec.schema import HALF, Select
 
 Present = Callable[[str], Collection[int]]
 """The channels that a layer still has, in the numbering of the untouched model."""
-Groups = NDArray[np.int64]
+Channels = NDArray[np.int64]
+"""Numbers of channels of a layer."""
 
 
 def choose_with_ties(
@@ -61,7 +62,7 @@ def _by_worth(
     present: Mapping[str, Collection[int]],
 ) -> dict[str, Choice]:
     worth = group_worth(graph, in_full(graph, score_any(select.criterion, evidence, tied), present), select.criterion)
-    require_scored(graph, worth, names, select.criterion)
+    _require_scored(graph, worth, names, select.criterion)
     choices = {}
     for name, silent in _silent(graph, evidence, tied, names, present).items():
         own, kept = worth[groups_of(graph, name)], list[int]()
@@ -106,7 +107,7 @@ def _by_clusters(
     return choices
 
 
-def require_scored(graph: ChannelGraph, worth: Worth, names: Sequence[str], criterion: str) -> None:
+def _require_scored(graph: ChannelGraph, worth: Worth, names: Sequence[str], criterion: str) -> None:
     """Refuse layers of which a criterion says nothing: neither of them nor of what is tied to them.
 
     Args:
@@ -132,7 +133,7 @@ def _choice(
     return Choice(tuple(sorted(kept)), scores, {"k": len(kept), **details, **gone})
 
 
-def _bundles_of(graph: ChannelGraph, layer: str, present: Collection[int]) -> list[tuple[Groups, Groups, int]]:
+def _bundles_of(graph: ChannelGraph, layer: str, present: Collection[int]) -> list[tuple[Channels, Channels, int]]:
     """The channels of a layer by bundle of ``graph.groups``: all, those that are present, and the bundle's number."""
     sizes = [bundle.size for bundle in graph.groups]
     numbers = np.repeat(np.arange(len(sizes)), sizes)[groups_of(graph, layer)]
