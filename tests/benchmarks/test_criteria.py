@@ -99,3 +99,20 @@ def test_the_default_of_compact_is_the_best_or_tied_at_every_share_of_the_page()
         assert {row[0] for row in found} == {f"`{name}`" for name in CRITERIA}
         assert all("±" in row[5] for row in found)
         assert next(row[-1] for row in found if (row[0], row[1]) == default) in {"**best**", "tied"}
+
+
+def test_the_guide_has_the_numbers_of_the_page() -> None:
+    page_text, guide = ((ROOT / "docs" / name).read_text(encoding="utf-8") for name in ("criteria.md", "choosing.md"))
+    known: dict[tuple[str, str, str], str] = {}
+    for share, section in re.findall(r"^## (\d+)% of the MACs removed$(.*?)(?=^## |\Z)", page_text, re.M | re.S):
+        row = r"^\| `(\S+)` +\| `(\S+)` .*\| ([\d.]+) ± [\d.]+ +\|.*\|$"
+        for criterion, scope, tuned in re.findall(row, section, re.M):
+            known[criterion, scope, share] = tuned
+    score = r" \**([\d.]+)\** \|"
+    told = re.findall(rf"^\| `(\S+)`, (whole model|same share).* \|{score * 3}$", guide, re.M)
+    assert len(told) == 7
+    for criterion, way, *scores in told:
+        scope = "global" if way == "whole model" else "group"
+        assert scores == [known[criterion, scope, share] for share in ("30", "50", "70")]
+    (untouched,) = re.findall(r"takes the untouched model from [\d.]+ to ([\d.]+) ±", page_text)
+    assert f"| nothing removed | {untouched} | {untouched} | {untouched} |" in guide
