@@ -1,7 +1,7 @@
 # make demo   install, run every spec in specs/ on the shipped model and data, write Markdown reports
 # make test   the test suite            make lint   style, types, import direction
 # make stress long tests, as of processes that are killed in the midst of work: make test leaves them out
-# make experiments   the long scenarios in experiments/, half an hour or more; goes on where it was stopped
+# make experiments   the long scenarios in experiments/, an hour or more; goes on where it was stopped
 # make sensitivity   what each part of the shipped model costs, and a cut within a budget: writes docs/sensitivity-digits
 # make bench  speed, peers, predictions, pruned against masked, kills: writes docs/   make clean  remove what these made
 PYTHON ?= python3

@@ -114,7 +114,7 @@ def classes(tmp_path: Path) -> Path:
     """With a small classifier and a folder of its two classes."""
     model = build("classify")
     graph = ChannelGraph.trace(model, imgsz=SIZE)
-    plan = plan_everywhere(Evidence(model), graph, "l1", spread="group", ratio=0.5)
+    plan = plan_everywhere(Evidence(model), graph, "l1", scope="group", ratio=0.5)
     save_checkpoint(prune(model, plan, graph=graph), tmp_path / "final.pt", imgsz=SIZE)
     write_task_data(tmp_path / "my-folder", "classify")
     return tmp_path

@@ -128,6 +128,15 @@ def test_one_class_is_not_enough() -> None:
         choose(experts(3)[:20], LABELS[:20])
 
 
+@pytest.mark.parametrize(("asked", "used"), [(5.0, 5.0), (10.0, 29 / 3), (0.5, 1.0)])
+def test_the_perplexity_on_record_is_the_one_used(asked: float, used: float) -> None:
+    assert choose(experts(6), ratio=0.5, perplexity=asked).details["perplexity"] == used
+
+
+def test_nothing_drawn_by_t_sne_has_no_perplexity() -> None:
+    assert choose(experts(1)[:, :3], ratio=0.5).details["perplexity"] is None
+
+
 @pytest.mark.parametrize("embedding", ["tsne", "pca", "none"])
 @pytest.mark.parametrize("distance", ["jeffries-matusita", "fisher", "wasserstein"])
 def test_every_embedding_and_distance_finds_the_kinds(embedding: str, distance: str) -> None:

@@ -31,6 +31,18 @@ def embed(
     return _tsne(points, perplexity, seed) if method == "tsne" else _principal_plane(points)
 
 
+def perplexity_used(features: NDArray[np.floating], asked: float) -> float | None:
+    """What t-SNE takes for the perplexity asked for; None where it has nothing to draw.
+
+    Args:
+        features: [n, p].
+        asked: By the caller of `embed`.
+    """
+    if len(features) < _FEWEST_FOR_TSNE or not np.ptp(features, axis=0).any():
+        return None
+    return max(1.0, min(asked, (len(features) - 1) / 3))
+
+
 def _tsne(points: NDArray[np.float64], perplexity: float, seed: int) -> NDArray[np.float64]:
     """t-SNE in two dimensions (van der Maaten, Hinton, JMLR 9, 2008), the same for the same input on every run.
 
@@ -39,7 +51,8 @@ def _tsne(points: NDArray[np.float64], perplexity: float, seed: int) -> NDArray[
     at the origin.
     """
     start = _principal_plane(points)
-    if len(points) < _FEWEST_FOR_TSNE or not start.any():
+    used = perplexity_used(points, perplexity)
+    if used is None or not start.any():
         return start
     from sklearn.manifold import TSNE
     from threadpoolctl import threadpool_limits
@@ -48,11 +61,7 @@ def _tsne(points: NDArray[np.float64], perplexity: float, seed: int) -> NDArray[
     if start[:, 1].std() < _INITIAL_SPREAD * 1e-3:
         # All on a line, which no gradient leaves.
         start[:, 1] = np.random.default_rng(seed).normal(0, _INITIAL_SPREAD, len(points))
-    tsne = TSNE(
-        perplexity=max(1.0, min(perplexity, (len(points) - 1) / 3)),
-        init=start.astype(np.float32),
-        random_state=seed % 2**32,
-    )
+    tsne = TSNE(perplexity=used, init=start.astype(np.float32), random_state=seed % 2**32)
     with threadpool_limits(1):
         return np.asarray(tsne.fit_transform(points), dtype=np.float64)
 

@@ -20,7 +20,7 @@ from scipy.spatial.distance import cdist
 from yolo_prune_check.model.layers import Layer
 from yolo_prune_check.select.activations import collect
 from yolo_prune_check.select.clusters import Distances, choose_k, k_medoids, mean_simplified_silhouette, members
-from yolo_prune_check.select.embedding import embed
+from yolo_prune_check.select.embedding import embed, perplexity_used
 from yolo_prune_check.select.evidence import Evidence
 from yolo_prune_check.select.ranking import Scores, keep_count
 from yolo_prune_check.select.separability import DISTANCES, class_statistics
@@ -166,7 +166,7 @@ class Clustering:
         features, embedding = profile.features[self._informative], grouping.embedding
         points = embed(features, embedding, perplexity=grouping.perplexity, seed=seed)
         self._distances = cdist(points, points)
-        self._said = {"perplexity": float(grouping.perplexity)} if embedding == "tsne" else {}
+        self._said = {"perplexity": perplexity_used(features, grouping.perplexity)} if embedding == "tsne" else {}
 
     def survivors(self, count: int | None, preference: Scores | None = None) -> Survivors:
         """One channel of each cluster.
