@@ -32,6 +32,17 @@ def load_spec(path: str | Path) -> Suite:
     Raises:
         UserError: The spec has mistakes. The message names all of them, one per line, with file, line and column.
     """
+    suite, problems = examine_spec(path)
+    if problems:
+        raise as_error(problems)
+    return suite
+
+
+def examine_spec(path: str | Path) -> tuple[Suite, tuple[Problem, ...]]:
+    """What ``load_spec`` gives, beside what it refuses: the scenarios that can be read, and all that is wrong.
+
+    A scenario whose model or data file is not there is among them: the rest of it can be looked at.
+    """
     path = Path(path)
     document = read_document(path)
     problems = document.problems
@@ -42,9 +53,7 @@ def load_spec(path: str | Path) -> Suite:
         for expanded in expand(written, document.defaults, document.top, problems)
         if (made := _build(written, expanded, document, path)) is not None
     )
-    if problems:
-        raise as_error(problems)
-    return Suite(path, suite_name(path), scenarios)
+    return Suite(path, suite_name(path), scenarios), tuple(problems)
 
 
 def _build(written: Mapping, expanded: Expanded, document: Document, path: Path) -> Scenario | None:
