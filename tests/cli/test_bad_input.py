@@ -125,6 +125,12 @@ def test_wrong_usage_exits_with_2(arguments: tuple[str, ...], command_line: Comm
             "got 'tailor'. Did you mean `taylor`? Known: taylor, separability, l1, l2, gamma, fpgm, mean-activation, "
             "apoz, random.",
         ),
+        (
+            ("compact", "yolov8n.yaml", "--ratio", "0.5", "-o", "x.pt", "--criterion", "l3"),
+            "--criterion",
+            "got 'l3'. Did you mean `l1` or `l2`? Known: taylor, separability, l1, l2, gamma, fpgm, mean-activation, "
+            "apoz, random.",
+        ),
         (("run", ".", "--backend", "abacus"), "--backend", "got 'abacus'. Known: local, dask, ray."),
         (
             ("predict", "yolov8n.yaml", "--step", "2.0=0-3", "--execution", "Group"),

@@ -263,6 +263,12 @@ def test_a_name_that_is_nothing_names_the_shipped_sets() -> None:
         read_data("coco8")
 
 
+@pytest.mark.parametrize("name", ["digit", "Digits", "digits.yaml"])
+def test_a_name_that_is_nearly_that_of_a_shipped_set_is_told(name: str) -> None:
+    with pytest.raises(UserError, match=rf"^no such data set: got '{name}'\. Did you mean 'digits'\? It is no file"):
+        read_data(name)
+
+
 def test_a_folder_is_no_yaml(root: Path) -> None:
     with pytest.raises(UserError, match="the data set is a folder without train/CLASS/, and no YAML file"):
         read_data(str(root))

@@ -24,16 +24,13 @@ KEYS = (
     "expect, tags, seed"
 )
 AXES = (
-    "activations, blocks, data, device, execution, extend, fine_tune, fine_tune.after, fine_tune.amp, fine_tune.batch, "
-    "fine_tune.enforce_masks, fine_tune.epochs, fine_tune.fraction, fine_tune.lr, fine_tune.workers, "
-    "fuzz, fuzz.blocks, fuzz.examples, fuzz.executions, fuzz.max_steps, fuzz.seed, imgsz, layers, mask, measure, "
-    "model, on_mismatch, order, round_to, schedule, seed, select, select.criterion, select.distance, "
-    "select.embedding, select.floor, select.max_images, select.memory_mb, select.objects, select.perplexity, "
-    "select.place, select.ratio, select.scope, select.seed, select.survivor, steps, val_part"
+    "Axes are a scenario's fields, but for expect, id, limits, tags, trust_checkpoint, why, and the dotted ones of "
+    "select, fuzz and fine_tune, such as select.ratio: see docs/specs.md."
 )
 STEPS = "The steps already say what is pruned, and in which order: remove one of the two."
 FUZZ = "Random plans are drawn and carried out as `fuzz` says"
 NO_DATA = "Name a data set under `data`, such as digits."
+BY_WEIGHTS = "Or name a criterion that looks at weights alone, l1, l2, gamma or fpgm: select: {criterion: l1}."
 DEVICE = 'Write cpu, the number of a GPU such as 0 (or cuda:0), or several such as "0,1".'
 BEGIN = "A scenario begins with `- id: NAME`."
 
@@ -341,11 +338,20 @@ SCENARIOS = {
     ),
     "axis": (
         f"{SELECTION}, matrix: {{^oder: [listed]}}",
-        f"`oder` is no axis of a matrix. Did you mean `order`? Axes: {AXES}.",
+        f"`oder` is no axis of a matrix. Did you mean `order`? {AXES}",
     ),
+    "axis-inside": (
+        f"{SELECTION}, matrix: {{^ratios: [0.2]}}",
+        f"`ratios` is no axis of a matrix. Did you mean `select.ratio`? {AXES}",
+    ),
+    "axis-like-several": (
+        f"{SELECTION}, matrix: {{^executions: [mask]}}",
+        f"`executions` is no axis of a matrix. Did you mean `execution` or `fuzz.executions`? {AXES}",
+    ),
+    "axis-like-none": (f"{SELECTION}, matrix: {{^zzz: [1]}}", f"`zzz` is no axis of a matrix. {AXES}"),
     "axis-not-allowed": (
         f"{SELECTION}, matrix: {{^expect: [1]}}",
-        f"`expect` cannot be an axis of a matrix. Write one scenario for each. Axes: {AXES}.",
+        f"`expect` cannot be an axis of a matrix. Write one scenario for each. {AXES}",
     ),
     "axis-scalar": (
         f"{SELECTION}, matrix: {{order: ^listed}}",
@@ -422,7 +428,15 @@ SCENARIOS = {
     ),
     "data-without-data": (
         f"{SELECTION}, data: null",
-        f"select.criterion taylor needs data. {NO_DATA} Or choose by weights alone: l1, l2, gamma or fpgm.",
+        f"the default criterion, taylor, needs data. {NO_DATA} {BY_WEIGHTS}",
+    ),
+    "ratio-without-data": (
+        f"{SELECTION}, data: null, ^select: {{ratio: 0.5}}",
+        f"the default criterion, taylor, needs data. {NO_DATA} {BY_WEIGHTS}",
+    ),
+    "criterion-without-data": (
+        f"{SELECTION}, data: null, select: {{criterion: ^apoz}}",
+        f"select.criterion apoz needs data. {NO_DATA} {BY_WEIGHTS}",
     ),
     "budget-without-data": (
         f"{SELECTION}, data: null, select: {{criterion: l1, ratio: 0.5}}, expect: {{^max_map_drop: 0.1}}",
@@ -592,7 +606,7 @@ def test_all_mistakes_are_named_in_order_and_once(tmp_path: Path) -> None:
     error = caught.value
     assert str(error).splitlines() == [
         "x.prune.yaml:5:13: `blocks` must be a list: got 1. Write it as a list: [1].",
-        f"x.prune.yaml:7:40: `oder` is no axis of a matrix. Did you mean `order`? Axes: {AXES}.",
+        f"x.prune.yaml:7:40: `oder` is no axis of a matrix. Did you mean `order`? {AXES}",
         f"x.prune.yaml:10:13: not a choice of layers: got 'al'. {LAYERS}",
     ]
     assert error.where == "x.prune.yaml:5:13"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -146,14 +147,16 @@ def _find(name: str) -> Path:
         if stock is not None:
             return stock
         hint = "It is no file here, and none that Ultralytics ships; nothing is downloaded."
+        like = None
     else:
         folder = datasets_dir() / name
         if folder.is_dir():
             return folder
         hint = f"It is no file or folder here, and {folder} {_SETTING} is no folder; nothing is downloaded."
-        meant = next((f"{name}{suffix}" for suffix in _YAML if stock_yaml(f"{name}{suffix}")), None)
-        hint = f"Did you mean {meant!r}? {hint}" if meant else hint
-    raise UserError("no such data set", value=name, hint=f"{hint} {_HINT}")
+        like = next((f"{name}{suffix}" for suffix in _YAML if stock_yaml(f"{name}{suffix}")), None)
+    close = [like] if like else get_close_matches(given.stem.lower(), SHIPPED_DATA)
+    did_you_mean = f"Did you mean {close[0]!r}? " if close else ""
+    raise UserError("no such data set", value=name, hint=f"{did_you_mean}{hint} {_HINT}")
 
 
 def _of_folders(root: Path, name: str) -> DataSet:

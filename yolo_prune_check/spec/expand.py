@@ -12,7 +12,7 @@ from typing import Any
 
 from yolo_prune_check.errors import clip
 from yolo_prune_check.spec.located import Entry, Mapping, Sequence, SourceFloat, plain
-from yolo_prune_check.spec.problems import Problem, suggestion
+from yolo_prune_check.spec.problems import Problem, meant, nearest
 from yolo_prune_check.spec.schema import AXES, NO_AXIS
 
 MOST_SCENARIOS = 10_000
@@ -23,6 +23,10 @@ OF_A_PLAN = (
     *("val_part", "measure"),
 )
 """Defaults that say nothing to random plans."""
+ABOUT_AXES = (
+    f"Axes are a scenario's fields, but for {', '.join(sorted(NO_AXIS - {'matrix'}))}, and the dotted ones of select, "
+    "fuzz and fine_tune, such as select.ratio: see docs/specs.md."
+)
 
 
 @dataclass(frozen=True)
@@ -118,10 +122,10 @@ def _axes(scenario: Mapping, problems: list[Problem]) -> dict[str, list[Entry]]:
     for axis in sorted(matrix.entries):
         entry = matrix.entries[axis]
         if axis.partition(".")[0] in NO_AXIS:
-            hint = f"Write one scenario for each. Axes: {', '.join(AXES)}."
+            hint = f"Write one scenario for each. {ABOUT_AXES}"
             problems.append(Problem(entry.key_place, f"`{clip(axis)}` cannot be an axis of a matrix", hint=hint))
         elif axis not in AXES:
-            hint = suggestion(axis, AXES, title="Axes")
+            hint = f"{meant(_near_axes(axis))}{ABOUT_AXES}"
             problems.append(Problem(entry.key_place, f"`{clip(axis)}` is no axis of a matrix", hint=hint))
         elif not isinstance(entry.value, Sequence):
             problems.append(
@@ -145,3 +149,12 @@ def _axes(scenario: Mapping, problems: list[Problem]) -> dict[str, list[Entry]]:
         problems.append(Problem(written.key_place, what, hint="Leave out axes or values."))
         return {}
     return axes
+
+
+def _near_axes(word: str) -> list[str]:
+    """The axes that are most like a word, as a whole or by what stands behind the dot."""
+    spelled: dict[str, list[str]] = {}
+    for axis in AXES:
+        for spelling in {axis, axis.rpartition(".")[2]}:
+            spelled.setdefault(spelling, []).append(axis)
+    return list(dict.fromkeys(axis for spelling in nearest(word, spelled) for axis in spelled[spelling]))

@@ -55,7 +55,30 @@ def suggestion(word: object, known: Iterable[str], *, title: str) -> str:
     'Did you mean `order`? Valid keys: id, order.'
     """
     names = list(known)
-    is_word = isinstance(word, str) and len(word) <= MOST_SHOWN
-    near = difflib.get_close_matches(str(word).lower(), names, n=1, cutoff=0.6) if is_word else []
-    mean = f"Did you mean `{near[0]}`? " if near else ""
-    return f"{mean}{title}: {', '.join(names)}."
+    return f"{meant(nearest(word, names))}{title}: {', '.join(names)}."
+
+
+def nearest(word: object, names: Iterable[str]) -> list[str]:
+    """The name that is most like a word, with those that are about as like it, in their order; none if none is.
+
+    >>> nearest("l3", ["taylor", "l1", "l2"])
+    ['l1', 'l2']
+    """
+    if not isinstance(word, str) or len(word) > MOST_SHOWN:
+        return []
+    names = list(names)
+    cutoff = 0.6 if len(word) > 2 else 0.5  # of two letters one that is right is enough
+    close = difflib.get_close_matches(word.lower(), names, cutoff=cutoff)
+    like = {name: difflib.SequenceMatcher(None, name, word.lower()).ratio() for name in close}
+    return [name for name in dict.fromkeys(names) if name in like and like[name] > max(like.values()) - 0.1]
+
+
+def meant(names: Iterable[str]) -> str:
+    """A question that names what may have been meant, with a space behind it; empty if nothing is named.
+
+    >>> meant(["l1", "l2"])
+    'Did you mean `l1` or `l2`? '
+    """
+    *others, last = [f"`{name}`" for name in names] or [""]
+    asked = f"{', '.join(others)} or {last}" if others else last
+    return f"Did you mean {asked}? " if asked else ""

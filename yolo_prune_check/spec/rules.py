@@ -122,10 +122,8 @@ def _beside_steps(scenario: ScenarioInput, written: Mapping) -> Iterator[Problem
 def _selection(scenario: ScenarioInput, written: Mapping) -> Iterator[Problem]:
     yield from _where_to_prune(scenario, written)
     select = scenario.select
-    place = place_of(written, ("select",))
     if select.criterion in NEED_DATA and scenario.data is None:
-        hint = f"{NO_DATA} Or choose by weights alone: l1, l2, gamma or fpgm."
-        yield Problem(place, f"select.criterion {select.criterion} needs data", hint=hint)
+        yield _no_data(select, written)
     for key in sorted(select.model_fields_set):
         wanted = _says_nothing(key, select)
         if wanted is not None:
@@ -136,6 +134,17 @@ def _selection(scenario: ScenarioInput, written: Mapping) -> Iterator[Problem]:
         place = place_of(written, ("activations",))
         what = f"`activations: sliced` says nothing to criterion {select.criterion} by {select.scope}"
         yield Problem(place, what, hint="Only separability by layer looks at activations so: remove it.")
+
+
+def _no_data(select: Select, written: Mapping) -> Problem:
+    hint = (
+        f"{NO_DATA} Or name a criterion that looks at weights alone, l1, l2, gamma or fpgm: select: {{criterion: l1}}."
+    )
+    if "criterion" in select.model_fields_set:
+        place = place_of(written, ("select", "criterion"))
+        return Problem(place, f"select.criterion {select.criterion} needs data", hint=hint)
+    place = place_of(written, ("select",), key=True)
+    return Problem(place, f"the default criterion, {select.criterion}, needs data", hint=hint)
 
 
 def _says_nothing(key: str, select: Select) -> str | None:
