@@ -16,6 +16,7 @@ export OMP_NUM_THREADS := 1
 .PHONY: demo experiments sensitivity test stress lint bench clean
 
 $(VENV)/.installed: pyproject.toml constraints.txt
+	@echo "Installing into $(VENV): some 7 GB, a few minutes in which pip says nothing …"
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --editable '.[test]' --constraint constraints.txt
 	touch $@
