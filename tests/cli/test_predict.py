@@ -37,6 +37,9 @@ def test_a_safe_plan_exits_with_0(command_line: CommandLine) -> None:
     assert ran.code == 0
     assert "verdict: safe, execution mask" in ran.out
     assert "multiply-accumulates at 640 px: 4,373,213,792 before" in ran.out  # as Ultralytics counts it: 8.7 GFLOPs
+    same = "parameters: 3,157,200 before, 3,157,200 after"
+    assert same in ran.out
+    assert "a mask keeps every weight, so nothing is saved: `--execution group` removes the channels" in ran.out
 
 
 def test_json_holds_plan_and_prediction(command_line: CommandLine) -> None:
@@ -56,6 +59,7 @@ def test_a_group_plan_says_what_goes_with_it_and_what_stays(command_line: Comman
     assert ran.code == 0
     tied = "model.4.m.0.cv2.conv[16:32], model.4.m.1.cv2.conv[16:32]"
     assert f"\nalso goes, being tied to these: {tied}\n" in ran.out
+    assert "nothing is saved" not in ran.out
     ran = command_line("predict", "yolov8n.yaml", "--step", "4.0=0-15,32-63", "--execution", "group")
     assert ran.code == 1
     assert "all 16 channels that the plan names are kept for symmetry" in ran.out

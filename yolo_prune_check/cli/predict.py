@@ -75,6 +75,8 @@ def _describe(graph: ChannelGraph, plan: Plan, prediction: Prediction) -> str:
     lines.append(f"parameters: {whole.params:,} before, {prediction.params:,} after")
     macs = "not known, as it breaks" if prediction.macs is None else f"{prediction.macs:,} after"
     lines.append(f"multiply-accumulates at {graph.imgsz} px: {whole.macs:,} before, {macs}")
+    if plan.execution == "mask":
+        lines.append("a mask keeps every weight, so nothing is saved: `--execution group` removes the channels")
     said = "\n".join(wrapped(line, WIDTH) for line in lines)
     return f"{said}\n\n" + heading("Layers that change", _layers(whole, plan, prediction)).rstrip()
 
