@@ -215,11 +215,23 @@ def test_every_check_of_a_saved_file_is_explained() -> None:
         assert f"| `{name}` |" in DEPLOY, name
 
 
+def test_the_glossary_cites_what_the_code_cites_and_is_linked() -> None:
+    glossary = " ".join((ROOT / "docs/glossary.md").read_text(encoding="utf-8").split())
+    cited = re.findall(r"\((?:[^():]*: )?(\w[^()]*?)(?:\(\d+\))?,? (\d{4})\)", glossary)
+    code = " ".join(" ".join(path.read_text("utf-8").split()) for path in (ROOT / "yolo_prune_check").rglob("*.py"))
+    assert len(cited) > 7
+    for source, year in cited:
+        (first, *_) = re.findall(r"\w+(?: \w+)*", source.removesuffix(" et al."))
+        assert re.search(rf"{first.split(' et al')[0]}\b.{{0,160}}?\b{year}\b", code), source
+    for page in ("README.md", "docs/specs.md", "docs/choosing.md"):
+        assert "glossary.md)" in (ROOT / page).read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize(
     "page",
     [
         *("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md"),
-        *("docs/specs.md", "docs/inspect.md", "docs/deploy.md"),
+        *("docs/specs.md", "docs/inspect.md", "docs/deploy.md", "docs/glossary.md", "docs/choosing.md"),
     ],
 )
 def test_links_lead_somewhere(page: str) -> None:
