@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from yolo_prune_check.cli.budget import AccuracyDrop, Budget, MapDrop, read_budget
 from yolo_prune_check.cli.choosing import Criterion, Scope, best_criterion, best_scope, check_choice, warn_of_ranking
-from yolo_prune_check.cli.compact_words import ruined_line, symmetry_line, tables
+from yolo_prune_check.cli.compact_words import missed_line, ruined_line, symmetry_line, tables
 from yolo_prune_check.cli.exits import Exit
 from yolo_prune_check.cli.explain import explain
 from yolo_prune_check.cli.image_size import OWN_SIZE, is_image_size
@@ -67,6 +68,8 @@ def compact(
         typer.Option("--data", metavar="DATA", help="Measure on this data set: a name, a YAML, a folder of classes."),
     ] = None,
     imgsz: Annotated[int | None, typer.Option("--imgsz", callback=is_image_size, help=OWN_SIZE)] = None,
+    max_map_drop: MapDrop = None,
+    max_accuracy_drop: AccuracyDrop = None,
     seed: Annotated[
         int, typer.Option("--seed", min=0, help="Seed of what is random in the choice, and of the training.")
     ] = 0,
@@ -98,14 +101,16 @@ def compact(
 ) -> None:
     """Make the small model: remove channels everywhere they are needed, prove it, save it.
 
-    The file loads with plain Ultralytics. Nothing is written unless the plan is safe (else exit code 1), the small
-    model is proven to compute what the model with these channels masked computes, and its file can be used elsewhere
-    (else 3, a defect of this tool). If the training is killed, the same command goes on after its last epoch.
+    The file loads with plain Ultralytics. Nothing is written unless the plan is safe and the loss within the budget, if
+    one is given (else exit code 1), the small model is proven to compute what the model with these channels masked
+    computes, and its file can be used elsewhere (else 3, a defect of this tool). If the training is killed, the same
+    command goes on after its last epoch.
 
     Example:  yolo-prune-check compact best.pt --ratio 0.5 --data my-data.yaml --fine-tune 10 -o small.pt
     """
     check_choice(criterion, scope, ratio, cut_macs, data, planned=plan is not None)
-    _check_training(data, epochs)
+    budget = read_budget(max_map_drop, max_accuracy_drop)
+    _check_needs_data(data, epochs, budget)
     _check_out(out, model, plan)
     device = check_device(device, where="--device")
     training = read_training(epochs, workers, {"batch": batch, "lr": lr, "fraction": fraction, "amp": amp}, device)
@@ -115,6 +120,7 @@ def compact(
     from yolo_prune_check.channels.predict import predict
     from yolo_prune_check.confirm.latency import latency as measure_latency
     from yolo_prune_check.model.load import load_model
+    from yolo_prune_check.model.tasks import task_of
     from yolo_prune_check.run.compact import compact as make
     from yolo_prune_check.run.compact import compact_key, save
     from yolo_prune_check.run.output import making
@@ -125,6 +131,8 @@ def compact(
     loaded = load_model(model, trust=trust_checkpoint)
     if data is not None:
         _check_fit(loaded, model, data, trains=training is not None)
+    if budget is not None:
+        budget.check_measure(task_of(loaded))
     graph = ChannelGraph.trace(loaded, imgsz=_size(imgsz, loaded))
     wanted = _from_file(plan, loaded, round_to) if plan is not None else None
     if wanted is None:
@@ -179,16 +187,18 @@ def compact(
             complain("interrupted: the same command goes on after the last whole epoch of its training, if one is done")
             raise typer.Exit(Exit.INTERRUPTED) from None
         latency = measure_latency(placed(loaded, device), placed(done.model, device), graph.imgsz)
-        if done.usable:
+        missed = None if budget is None or not done.usable else missed_line(budget, done.metrics)
+        written = done.usable and missed is None
+        if written:
             save(done, out, graph, source=model, work_dir=kept.path)
-        if done.usable or not (training and done.proven):
+        if written or not (training and done.proven):
             kept.forget()
     whole = graph.predict_many([type(wanted)()])[0]
     if as_json:
         say_json(
             {
                 "model": model,
-                "out": str(out) if done.usable else None,
+                "out": str(out) if written else None,
                 "imgsz": graph.imgsz,
                 "verdict": prediction.verdict,
                 "hazards": prediction.hazards,
@@ -197,6 +207,7 @@ def compact(
                 "latency": latency,
                 "metrics": list(done.metrics),
                 "worsened": done.worsened,
+                "missed": missed,
                 "proof": recorded(done.proof),
                 "deploy": recorded(done.deploy),
                 "differences": list(done.differences),
@@ -209,6 +220,8 @@ def compact(
         complain(f"warning: training made it worse: {done.worsened}. {advice}")
     if not done.usable:
         _refute(done, kept.path)
+    if missed is not None:
+        _miss(missed, kept.path)
     if done.metrics and done.worsened is None and (ruined := ruined_line(done.metrics[0], done.metrics[-1])):
         complain(ruined)
     if data is None:
@@ -249,10 +262,25 @@ def _refute(done: Compacted, kept: Path) -> NoReturn:
     raise typer.Exit(Exit.REFUTED)
 
 
-def _check_training(data: str | None, epochs: int) -> None:
+def _miss(missed: str, kept: Path) -> NoReturn:
+    """Tell that a small model has lost more than it may, and end."""
+    complain(wrapped(f"nothing was written: {missed}", WIDTH))
+    hint = "remove less, train longer (--fine-tune), or let `suggest` find the largest cut within the budget"
+    complain(hint)
+    if kept.exists():
+        complain(f"the trained model is kept in {kept}: the same command with a larger budget writes it")
+    raise typer.Exit(Exit.DIFFERS)
+
+
+def _check_needs_data(data: str | None, epochs: int, budget: Budget | None) -> None:
     """Tell mistakes before anything is loaded."""
-    if epochs and data is None:
-        raise UserError("training needs data", where="--fine-tune", hint="Name a data set with `--data`.")
+    if data is not None:
+        return
+    hint = "Name a data set with `--data`."
+    if epochs:
+        raise UserError("training needs data", where="--fine-tune", hint=hint)
+    if budget is not None:
+        raise UserError("a loss is measured on data", where=budget.option, value=budget.value, hint=hint)
 
 
 def _check_images(data: str, *, trains: bool) -> None:

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 from yolo_prune_check.cli.output import heading, table
 from yolo_prune_check.report.checks import error
 from yolo_prune_check.report.figures import change, count, of, score
+from yolo_prune_check.report.latency import latency_change
 
 if TYPE_CHECKING:
     from yolo_prune_check.channels.graph import ChannelGraph
     from yolo_prune_check.channels.prediction import Prediction
+    from yolo_prune_check.cli.budget import Budget
     from yolo_prune_check.confirm.check import Check
     from yolo_prune_check.confirm.latency import Latency
     from yolo_prune_check.run.compact import Compacted
@@ -24,6 +26,23 @@ def ruined_line(before: Scores, after: Scores) -> str | None:
         return None
     lost = f"{before.budgeted_name} {score(before.budgeted)} before, {score(after.budgeted)} now"
     return f"warning: less than half of what it could do is left: {lost}. Remove less, or train longer (--fine-tune)."
+
+
+def missed_line(budget: Budget, metrics: Sequence[Scores]) -> str | None:
+    """How a loss is over the budget, or why it cannot be judged; None if it is within.
+
+    Args:
+        budget: The largest accepted loss.
+        metrics: Of the untouched model first, of the small model last.
+    """
+    before, after = metrics[0], metrics[-1]
+    if before.blind:
+        return f"{budget.option} {budget.value:g} cannot be judged, because {before.blindness} ({before.basis})"
+    lost = before.budgeted - after.budgeted
+    if lost <= budget.value:
+        return None
+    scores = f"from {score(before.budgeted)} to {score(after.budgeted)}"
+    return f"{before.budgeted_name} falls by {lost:.4f}, {scores}; {budget.option} allows {budget.value:g}"
 
 
 def tables(done: Compacted, before: tuple[int, int | None], latency: Latency, *, imgsz: int) -> str:
@@ -71,7 +90,7 @@ def _costs(before: tuple[int, int | None], done: Compacted, latency: Latency) ->
             f"latency, median of {latency.runs}",
             f"{latency.dense_ms:.1f} ms",
             f"{latency.pruned_ms:.1f} ms",
-            change(latency.dense_ms, latency.pruned_ms),
+            latency_change(latency.dense_ms, latency.pruned_ms),
         ]
     )
     if done.metrics:

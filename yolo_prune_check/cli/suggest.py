@@ -25,12 +25,12 @@ from yolo_prune_check.cli.bench import (
     read_bench,
     read_ratios,
 )
+from yolo_prune_check.cli.budget import AccuracyDrop, MapDrop, require_budget
 from yolo_prune_check.cli.choosing import Criterion
 from yolo_prune_check.cli.exits import Exit, exit_code
 from yolo_prune_check.cli.output import WIDTH, complain, say, say_json, wrapped
 from yolo_prune_check.cli.run import Place
 from yolo_prune_check.cli.training import PANEL, about, read_training
-from yolo_prune_check.errors import UserError
 from yolo_prune_check.plugin.names import SUFFIX, WORK_DIR
 from yolo_prune_check.plugin.places import check_device, check_writable
 from yolo_prune_check.plugin.store import run_scenario
@@ -44,7 +44,6 @@ if TYPE_CHECKING:
     from yolo_prune_check.run.record import Record
     from yolo_prune_check.run.suggested_spec import Made
     from yolo_prune_check.run.suggestion_record import Checked, Suggestion
-    from yolo_prune_check.run.trial import Bench
 
 DEFAULT: Final = Path("suggestion-report")
 """Where the files go if nothing is said."""
@@ -53,12 +52,8 @@ DEFAULT: Final = Path("suggestion-report")
 def suggest(
     model: Model,
     data: Data,
-    max_map_drop: Annotated[
-        float | None, typer.Option("--max-map-drop", help="Largest accepted loss of mAP50-95, such as 0.02.")
-    ] = None,
-    max_accuracy_drop: Annotated[
-        float | None, typer.Option("--max-accuracy-drop", help="Of a classifier: of its top-1 accuracy.")
-    ] = None,
+    max_map_drop: MapDrop = None,
+    max_accuracy_drop: AccuracyDrop = None,
     out: Annotated[
         Path, typer.Option("--out", "-o", metavar="DIR", help="Where the spec, the plan and the page go.")
     ] = DEFAULT,
@@ -95,7 +90,7 @@ def suggest(
 
     Example:  yolo-prune-check suggest yolov8n-digits --data digits --max-map-drop 0.02 --out suggestion-report
     """
-    budget_name, budget = _budget(max_map_drop, max_accuracy_drop)
+    budget = require_budget(max_map_drop, max_accuracy_drop)
     shares = read_ratios(ratios)
     files = _Files(out)
     files.check()
@@ -111,10 +106,14 @@ def suggest(
     bench = read_bench(
         model, data, imgsz, device=device, workers=workers, trust=trust_checkpoint, trains=training is not None
     )
-    _check_measure(bench, budget_name)
+    from yolo_prune_check.model.tasks import task_of
+    from yolo_prune_check.run.baseline import load_baseline
+
+    baseline = load_baseline(bench.model, bench.imgsz, trust=bench.trust)
+    budget.check_measure(task_of(baseline.model))
     options = {
         "--data": data,
-        f"--{budget_name.replace('_', '-')}": f"{budget!r}",
+        budget.option: f"{budget.value!r}",
         "--out": None if out == DEFAULT else files.folder,
         "--criterion": None if criterion is Criterion.TAYLOR else criterion.value,
         "--ratios": None if ratios is None else ",".join(map(repr, shares)),
@@ -132,17 +131,15 @@ def suggest(
     compact = _command("compact", model, kept, flags)
     shown = progress()
     from yolo_prune_check.data.resolve import read_data
-    from yolo_prune_check.run.baseline import load_baseline
     from yolo_prune_check.run.halves import folds_of
     from yolo_prune_check.run.scored import scores_of
     from yolo_prune_check.run.suggest import Search, suggestion_of
     from yolo_prune_check.run.suggested_spec import Made
 
     folds = folds_of(len(read_data(data).images("val")))
-    graph = load_baseline(model, bench.imgsz, trust=trust_checkpoint).graph
-    made = Made(command, bench, budget_name, budget, training, seed)
+    made = Made(command, bench, budget.field, budget.value, training, seed)
     with measuring(bench, WORK_DIR, hands, shown) as measured:
-        search = Search(graph, bench, budget, folds, measured, training, seed)
+        search = Search(baseline.graph, bench, budget.value, folds, measured, training, seed)
         first = f", each trained for {many(epochs, 'epoch')} first" if epochs else ""
         shown.line(f"measures each part of the model alone, then at most {2 * search.tries} candidates{first}")
         try:
@@ -160,33 +157,6 @@ def suggest(
         shown.line(measured.told())
         record = None if plan is None else _checked(files, plan, found, made, shown)
         _conclude(files, found, record, as_json=as_json)
-
-
-def _budget(max_map_drop: float | None, max_accuracy_drop: float | None) -> tuple[str, float]:
-    """The field of ``expect`` that limits the loss, and its value."""
-    given = {"max_map_drop": max_map_drop, "max_accuracy_drop": max_accuracy_drop}
-    told = {name: value for name, value in given.items() if value is not None}
-    if len(told) != 1:
-        hint = "Give `--max-map-drop 0.02`, or of a classifier `--max-accuracy-drop 0.02`."
-        raise UserError("the largest accepted loss must be said once", hint=hint)
-    name, value = next(iter(told.items()))
-    if not 0 <= value <= 1:
-        where = f"--{name.replace('_', '-')}"
-        raise UserError("a loss lies between 0 and 1", where=where, value=value, hint="Such as 0.02.")
-    return name, value
-
-
-def _check_measure(bench: Bench, budget_name: str) -> None:
-    """A classifier has an accuracy and no mAP, all others have a mAP."""
-    from yolo_prune_check.model.tasks import task_of
-    from yolo_prune_check.run.baseline import load_baseline
-
-    task = task_of(load_baseline(bench.model, bench.imgsz, trust=bench.trust).model)
-    right = "max_accuracy_drop" if task == "classify" else "max_map_drop"
-    if budget_name != right:
-        what = "a classifier has no mAP" if task == "classify" else "only a classifier has an accuracy"
-        option = f"--{budget_name.replace('_', '-')}"
-        raise UserError(what, where=option, hint=f"Give `--{right.replace('_', '-')}` instead.")
 
 
 def _command(name: str, model: str, options: Mapping[str, object], flags: list[str]) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from yolo_prune_check.report.figures import named, tick
 from yolo_prune_check.report.markdown import NONE, code, columns, table, text
-from yolo_prune_check.run.record import CheckRecord, LatencyRecord, StepRecord
+from yolo_prune_check.run.record import CheckRecord, StepRecord
 
 
 def checks_part(title: str, checks: Sequence[CheckRecord]) -> str:
@@ -61,10 +61,3 @@ def by_layer(slices: Sequence[str]) -> dict[str, list[str]]:
         start, stop = map(int, span.split(":"))
         layers.setdefault(layer, []).append(str(start) if stop - start == 1 else f"{start}-{stop - 1}")
     return layers
-
-
-def took_line(took: LatencyRecord) -> str:
-    """How latency was measured."""
-    threads = f", {took.threads} thread{'' if took.threads == 1 else 's'}" if took.device == "cpu" else ""
-    runs = f"medians of {took.runs} alternating runs of each model"
-    return f"{runs}, batch {took.batch}, {took.device}{threads}; on another machine it is another"

@@ -6,14 +6,13 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from yolo_prune_check.report import figures
 from yolo_prune_check.report.checks import by_layer, error, largest_error
+from yolo_prune_check.report.latency import NOISE_WORDS, is_noise
 from yolo_prune_check.report.markdown import code
 from yolo_prune_check.report.same_plan import SamePlan
 from yolo_prune_check.report.tally import last_scores
 from yolo_prune_check.report.wording import capital, failed_step, listing
 from yolo_prune_check.run.record import Record
 
-_NOISE = 0.10
-"""Two measured times that differ by no more than this share are called alike: so much repeated runs differ by."""
 _ALIKE = 0.0005
 """A difference of scores that is not printed."""
 
@@ -140,14 +139,20 @@ def _accuracy(running: Sequence[Record]) -> Iterator[str]:
 
 
 def _time(running: Sequence[Record]) -> Iterator[str]:
-    timed = [(record, record.metrics.latency.ratio) for record in running if record.metrics.latency is not None]
+    timed = [(record, record.metrics.latency) for record in running if record.metrics.latency is not None]
     if not timed:
         return
     told = []
-    for record, ratio in timed:
-        kind = "as fast as" if abs(ratio - 1) <= _NOISE else "faster than" if ratio < 1 else "slower than"
-        told.append(f"{way(record)} was {kind} the untouched model (×{ratio:.2f})")
-    yield f"On the machine of this run, {'; '.join(told)}. Differences up to {_NOISE * 100:.0f} % are noise."
+    for record, took in timed:
+        kind = (
+            "as fast as"
+            if is_noise(took.dense_ms, took.pruned_ms)
+            else "faster than"
+            if took.ratio < 1
+            else "slower than"
+        )
+        told.append(f"{way(record)} was {kind} the untouched model (×{took.ratio:.2f})")
+    yield f"On the machine of this run, {'; '.join(told)}. {capital(NOISE_WORDS)}."
 
 
 def _ways(records: Sequence[Record]) -> str:

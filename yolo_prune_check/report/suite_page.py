@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from yolo_prune_check.report import figures
-from yolo_prune_check.report.checks import checks_part, group_lines, took_line
+from yolo_prune_check.report.checks import checks_part, group_lines
 from yolo_prune_check.report.comparison.matrix import incomplete_of
 from yolo_prune_check.report.comparison.standing import Standing
 from yolo_prune_check.report.comparison.words import conclusion
 from yolo_prune_check.report.glossary import glossary
+from yolo_prune_check.report.latency import latency_change, took_line
 from yolo_prune_check.report.markdown import NONE, block, code, columns, fold, link, page, table, text
 from yolo_prune_check.report.measures import measure_of
 from yolo_prune_check.report.random_plans import random_how, random_part
@@ -358,7 +359,7 @@ def _costs(record: Record) -> str:
             "latency, ms",
             NONE if took is None else f"{took.dense_ms:.1f}",
             NONE if took is None else f"{took.pruned_ms:.1f}",
-            NONE if took is None else figures.change(took.dense_ms, took.pruned_ms),
+            NONE if took is None else latency_change(took.dense_ms, took.pruned_ms),
             NONE,
         ],
     ]

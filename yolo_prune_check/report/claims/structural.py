@@ -142,7 +142,7 @@ def _overhead(evidence: Evidence) -> Ruling:
     more = [(record.metrics.macs_after or 0) - (twin.metrics.macs_after or 0) for record, twin in pairs]
     told = [
         f"{code(record.id)} multiplies {change(twin.metrics.macs_after, record.metrics.macs_after)} beside the same "
-        f"plan under `group`{_took(record)}"
+        "plan under `group`"
         for record, twin in pairs
     ]
     words = f"{capital('; '.join(told))}."
@@ -153,13 +153,6 @@ def _overhead(evidence: Evidence) -> Ruling:
     if any(number > 0 for number in more):
         return Ruling(Verdict.UNDECIDED, f"{words} The plans do not agree.", scenarios)
     return Ruling(Verdict.REFUTED, words, scenarios)
-
-
-def _took(record: Record) -> str:
-    took = record.metrics.latency
-    return (
-        "" if took is None else f", and took ×{took.ratio:.2f} of the untouched model's time on the machine of this run"
-    )
 
 
 def _performance(evidence: Evidence) -> Ruling:
