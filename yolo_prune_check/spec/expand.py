@@ -155,6 +155,6 @@ def _near_axes(word: str) -> list[str]:
     """The axes that are most like a word, as a whole or by what stands behind the dot."""
     spelled: dict[str, list[str]] = {}
     for axis in AXES:
-        for spelling in {axis, axis.rpartition(".")[2]}:
+        for spelling in dict.fromkeys((axis, axis.rpartition(".")[2])):
             spelled.setdefault(spelling, []).append(axis)
     return list(dict.fromkeys(axis for spelling in nearest(word, spelled) for axis in spelled[spelling]))
