@@ -16,7 +16,7 @@ from yolo_prune_check.report.comparison.dependence import dependence_of
 from yolo_prune_check.report.comparison.effects import effects_of, largest
 from yolo_prune_check.report.comparison.matrix import Combination, Comparison, comparisons_of
 from yolo_prune_check.report.comparison.standing import Standing
-from yolo_prune_check.report.paired import Difference, Outcome, Place, compare, corrected
+from yolo_prune_check.report.paired import Condition, Difference, Outcome, compare, corrected
 from yolo_prune_check.run.record import Record
 
 if TYPE_CHECKING:
@@ -76,27 +76,29 @@ def difference(*changes: float) -> Difference:
 
 def difference_by_seed(*seeds: Sequence[float]) -> Difference:
     """Of several pairs for each seed."""
-    first, second = dict[Place, Outcome](), dict[Place, Outcome]()
+    first, second = dict[Condition, Outcome](), dict[Condition, Outcome]()
     for seed, changes in enumerate(seeds):
         for index, change in enumerate(changes):
-            place = Place(seed, (("axis", str(index)),))
-            first[place] = Outcome(0.5, ("first", seed, index))
-            second[place] = Outcome(0.5 + change, ("second", seed, index))
+            condition = Condition(seed, (("axis", str(index)),))
+            first[condition] = Outcome(0.5, ("first", seed, index))
+            second[condition] = Outcome(0.5 + change, ("second", seed, index))
     found = compare(first, second)
     assert found is not None
     return found
 
 
-def noise(chance: Random, correlation: float, seeds: int = 3) -> tuple[dict[Place, Outcome], dict[Place, Outcome]]:
+def noise(
+    chance: Random, correlation: float, seeds: int = 3
+) -> tuple[dict[Condition, Outcome], dict[Condition, Outcome]]:
     """Two ways that do not differ, with six pairs for each seed, of which the differences correlate."""
-    first, second = dict[Place, Outcome](), dict[Place, Outcome]()
+    first, second = dict[Condition, Outcome](), dict[Condition, Outcome]()
     for seed in range(seeds):
         shared = chance.gauss(0, 1)
         for row, column in product("abc", "xy"):
             change = 0.01 * (correlation**0.5 * shared + (1 - correlation) ** 0.5 * chance.gauss(0, 1))
-            place = Place(seed, (("row", row), ("column", column)))
-            first[place] = Outcome(0.5, ("first", seed, row, column))
-            second[place] = Outcome(0.5 + change, ("second", seed, row, column))
+            condition = Condition(seed, (("row", row), ("column", column)))
+            first[condition] = Outcome(0.5, ("first", seed, row, column))
+            second[condition] = Outcome(0.5 + change, ("second", seed, row, column))
     return first, second
 
 
@@ -122,7 +124,8 @@ def test_an_effect_that_turns_with_another_axis_is_told_with_its_values() -> Non
         first, second = noise(chance, 0.25)
         by = {"a": 0.05, "b": 0.0, "c": -0.05}
         second = {
-            place: replace(known, score=known.score + by[dict(place.axes)["row"]]) for place, known in second.items()
+            condition: replace(known, score=known.score + by[dict(condition.axes)["row"]])
+            for condition, known in second.items()
         }
         found = dependence_of(first, second)
         assert found is not None
@@ -138,8 +141,8 @@ def test_an_effect_that_turns_with_another_axis_is_told_with_its_values() -> Non
 def test_an_effect_of_one_sign_does_not_turn() -> None:
     first, second = noise(Random(1), 0.25)
     second = {
-        place: replace(known, score=known.score + 0.1 + (0.3 if dict(place.axes)["row"] == "a" else 0.0))
-        for place, known in second.items()
+        condition: replace(known, score=known.score + 0.1 + (0.3 if dict(condition.axes)["row"] == "a" else 0.0))
+        for condition, known in second.items()
     }
     found = dependence_of(first, second)
     assert found is not None
@@ -152,8 +155,8 @@ def test_without_another_axis_and_without_other_seeds_nothing_turns() -> None:
     once = dependence_of(first, second)
     assert once is not None
     assert not once.turns
-    bare = {Place(seed): Outcome(0.5, seed) for seed in range(3)}
-    assert dependence_of(bare, {place: replace(known, score=0.6) for place, known in bare.items()}) is None
+    bare = {Condition(seed): Outcome(0.5, seed) for seed in range(3)}
+    assert dependence_of(bare, {condition: replace(known, score=0.6) for condition, known in bare.items()}) is None
 
 
 def test_each_seed_counts_once_with_the_mean_of_its_pairs() -> None:
@@ -169,13 +172,13 @@ def test_each_seed_counts_once_with_the_mean_of_its_pairs() -> None:
 
 
 def test_copies_count_once_within_a_seed_and_as_whole_seeds() -> None:
-    def outcomes(score: float, *models: tuple[str, str, str]) -> dict[Place, Outcome]:
+    def outcomes(score: float, *models: tuple[str, str, str]) -> dict[Condition, Outcome]:
         """By seed and schedule, a model each."""
-        return {Place(seed, (("schedule", schedule),)): Outcome(score, model) for seed, schedule, model in models}
+        return {Condition(seed, (("schedule", schedule),)): Outcome(score, model) for seed, schedule, model in models}
 
     first = outcomes(0.5, ("0", "a", "p"), ("0", "b", "p"), ("1", "a", "p"), ("1", "b", "p"), ("2", "a", "r"))
     second = outcomes(0.6, ("0", "a", "q"), ("0", "b", "q"), ("1", "a", "q"), ("1", "b", "q"), ("2", "a", "s"))
-    alike = {Place("2", (("schedule", "b"),)): Outcome(0.5, "t")}
+    alike = {Condition("2", (("schedule", "b"),)): Outcome(0.5, "t")}
     found = compare(first | alike, second | alike)
     assert found is not None
     assert found.sample is not None
@@ -197,7 +200,7 @@ def test_p_and_interval_are_those_of_students_t() -> None:
     assert difference(0.1).p is None
     assert difference(0.1).interval is None
     assert difference(0.1, 0.1).p == 0.0
-    assert compare({}, {Place(0): Outcome(0.5, "x")}) is None
+    assert compare({}, {Condition(0): Outcome(0.5, "x")}) is None
 
 
 def test_holm_multiplies_the_smallest_most_and_keeps_the_order() -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from yolo_prune_check.cli.image_size import OWN_SIZE, is_image_size
-from yolo_prune_check.cli.run import Place
+from yolo_prune_check.cli.run import BackendName
 from yolo_prune_check.errors import UserError
 from yolo_prune_check.plugin.names import DEVICE
 from yolo_prune_check.plugin.names import TRUST as TRUSTS
@@ -29,7 +29,7 @@ Workers = Annotated[
 Trust = Annotated[bool, typer.Option("--trust-checkpoint", help=TRUSTS)]
 Jobs = Annotated[int, typer.Option("--jobs", "-j", metavar="N", min=1, help="Measure so many models at a time.")]
 Backend = Annotated[
-    Place, typer.Option("--backend", help="Where: processes of this machine, or workers of a running cluster.")
+    BackendName, typer.Option("--backend", help="Where: processes of this machine, or workers of a running cluster.")
 ]
 Address = Annotated[
     str | None,

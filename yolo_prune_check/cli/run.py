@@ -36,7 +36,7 @@ Broken = tuple[Path, str | None, UserError]
 """A spec; the one scenario of it that is concerned, if not all are; and what is wrong."""
 
 
-class Place(StrEnum):
+class BackendName(StrEnum):
     """Where scenarios run: ``fanout.Backend``, as typer takes it."""
 
     LOCAL = "local"
@@ -70,9 +70,9 @@ def run(
     ] = False,
     jobs: Annotated[int, typer.Option("--jobs", "-j", metavar="N", min=1, help="Run so many scenarios at a time.")] = 1,
     backend: Annotated[
-        Place,
+        BackendName,
         typer.Option("--backend", help="Where: processes of this machine, or workers of a running cluster."),
-    ] = Place.LOCAL,
+    ] = BackendName.LOCAL,
     address: Annotated[
         str | None,
         typer.Option("--address", metavar="ADDR", help="Of the cluster: dask's scheduler, or HOST:PORT of Ray."),
@@ -112,14 +112,14 @@ def run(
         )
         for scenario in scenarios
     ]
-    if backend is Place.LOCAL and not predict_only:  # a cluster's machines may have data that this one has not
+    if backend is BackendName.LOCAL and not predict_only:  # a cluster's machines may have data that this one has not
         _refuse_data([each.changed for each in asked], report_dir)
     done: dict[int, Record] = {}
     tried = TriedSoFar()
     interrupted = False
     gone: UserError | None = None
     try:
-        if jobs == 1 and backend is Place.LOCAL and address is None:
+        if jobs == 1 and backend is BackendName.LOCAL and address is None:
             ran = _in_turn(asked, shown, tried, as_json=as_json)
         else:
             ran = _at_once(asked, shown, jobs=jobs, backend=backend, address=address, as_json=as_json)
@@ -173,7 +173,7 @@ def _in_turn(
 
 
 def _at_once(
-    asked: list[Asked], shown: Progress, *, jobs: int, backend: Place, address: str | None, as_json: bool
+    asked: list[Asked], shown: Progress, *, jobs: int, backend: BackendName, address: str | None, as_json: bool
 ) -> Generator[tuple[int, Record], None, None]:
     """Run scenarios in other processes, several at a time; what one has to say is said when it is finished."""
 

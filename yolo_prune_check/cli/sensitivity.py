@@ -25,7 +25,7 @@ from yolo_prune_check.cli.bench import (
 from yolo_prune_check.cli.choosing import Criterion
 from yolo_prune_check.cli.exits import Exit
 from yolo_prune_check.cli.output import complain, say, say_json
-from yolo_prune_check.cli.run import Place
+from yolo_prune_check.cli.run import BackendName
 from yolo_prune_check.plugin.names import WORK_DIR
 from yolo_prune_check.plugin.places import check_report_dir
 from yolo_prune_check.progress import progress
@@ -61,7 +61,7 @@ def sensitivity(
     device: Device = "cpu",
     workers: Workers = None,
     jobs: Jobs = 1,
-    backend: Backend = Place.LOCAL,
+    backend: Backend = BackendName.LOCAL,
     address: Address = None,
     trust_checkpoint: Trust = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the numbers as one JSON object.")] = False,

@@ -29,7 +29,7 @@ from yolo_prune_check.cli.budget import AccuracyDrop, MapDrop, require_budget
 from yolo_prune_check.cli.choosing import Criterion
 from yolo_prune_check.cli.exits import Exit, exit_code
 from yolo_prune_check.cli.output import WIDTH, complain, say, say_json, wrapped
-from yolo_prune_check.cli.run import Place
+from yolo_prune_check.cli.run import BackendName
 from yolo_prune_check.cli.training import PANEL, about, read_training
 from yolo_prune_check.plugin.names import SUFFIX, WORK_DIR
 from yolo_prune_check.plugin.places import check_device, check_writable
@@ -76,7 +76,7 @@ def suggest(
     fraction: Annotated[float | None, typer.Option("--fraction", help=about("fraction"), rich_help_panel=PANEL)] = None,
     amp: Annotated[bool | None, typer.Option("--amp/--no-amp", help=about("amp"), rich_help_panel=PANEL)] = None,
     jobs: Jobs = 1,
-    backend: Backend = Place.LOCAL,
+    backend: Backend = BackendName.LOCAL,
     address: Address = None,
     trust_checkpoint: Trust = False,
     as_json: Annotated[

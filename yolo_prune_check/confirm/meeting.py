@@ -27,7 +27,7 @@ from yolo_prune_check.prune.running import watch
 Channels = Mapping[str, Sequence[int]]
 """Numbers of output channels, by convolution."""
 Bools = NDArray[np.bool_]
-Place = str | int
+Mixer = str | int
 """Where channels are mixed: a convolution, or the number of another call."""
 
 BATCH = 64
@@ -81,7 +81,7 @@ def tied_to(model: nn.Module, roots: Channels, others: Channels, imgsz: int, bat
     return {name: set(np.asarray(others[name])[tied].tolist()) for name, tied in found.tied.items() if tied.any()}
 
 
-def _joined(seen: Sequence[Mapping[Place, Bools]], batch: int) -> dict[Place, Bools]:
+def _joined(seen: Sequence[Mapping[Mixer, Bools]], batch: int) -> dict[Mixer, Bools]:
     """What arrived, of all passes; nothing where one says nothing."""
     widths = {place: marks.shape[1] for part in seen for place, marks in part.items()}
     return {
@@ -152,9 +152,9 @@ class _Followed(Execution):
                 rows = mark.repeat_interleave(len(outputs[0]) // self.count, 0)  # images may be cut into pieces
                 outputs[0].masked_fill_(rows[:, :, None, None].to(outputs[0].device), torch.nan)
 
-    def by_layer(self, calls: Sequence[Call]) -> dict[Place, Bools]:
+    def by_layer(self, calls: Sequence[Call]) -> dict[Mixer, Bools]:
         """What arrived, of all calls of a convolution together, as they read by the same weight."""
-        found: dict[Place, Bools] = {}
+        found: dict[Mixer, Bools] = {}
         for index, marks in self.places.items():
             owners = calls[index].owners if calls[index].name == "convolution" else ()
             place = owners[0] if owners else index
@@ -185,7 +185,7 @@ def _is_depthwise(given: torch.Tensor, weight: torch.Tensor, groups: int) -> boo
     return groups > 1 and groups == given.shape[1] and weight.shape[1] == 1
 
 
-def _noted(model: nn.Module, codes: Sequence[Channels], imgsz: int) -> dict[Place, Bools]:
+def _noted(model: nn.Module, codes: Sequence[Channels], imgsz: int) -> dict[Mixer, Bools]:
     with borrowed(model), watch(model) as running, torch.no_grad():
         followed = _Followed(model, codes)
         log = OpLog(model, running, followed)
@@ -206,11 +206,11 @@ class _Found:
         self,
         names: Sequence[str],
         others: Channels,
-        places: Mapping[Place, Bools],
+        places: Mapping[Mixer, Bools],
     ) -> None:
         self.tied = {name: np.zeros(len(others[name]), dtype=np.bool_) for name in names}
         self._reached = {place: marks[0].copy() for place, marks in places.items()}
-        self._at: dict[str, list[tuple[Place, NDArray[np.intp], Bools]]] = {name: [] for name in names}
+        self._at: dict[str, list[tuple[Mixer, NDArray[np.intp], Bools]]] = {name: [] for name in names}
         first = 1
         for name in names:
             spelled = _digits(len(others[name])).reshape(len(others[name]), -1)

@@ -37,7 +37,7 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Place:
+class Condition:
     """All that must be equal in a pair.
 
     Attributes:
@@ -51,7 +51,7 @@ class Place:
     rest: Hashable = None
 
 
-Outcomes = Mapping[Place, Outcome]
+Outcomes = Mapping[Condition, Outcome]
 Pair = tuple[Outcome, Outcome]
 
 
@@ -138,12 +138,12 @@ def compare(first: Outcomes, second: Outcomes, unit: str = "seed") -> Difference
     Args:
         first: By all that must be equal in a pair what came of the one way.
         second: What came of the other.
-        unit: What the places' seeds are called.
+        unit: What the conditions' seeds are called.
     """
-    shared = [place for place in first if place in second]
+    shared = [condition for condition in first if condition in second]
     if not shared:
         return None
-    equal = sum(first[place] == second[place] for place in shared)
+    equal = sum(first[condition] == second[condition] for condition in shared)
     own = list({frozenset(pairs): pairs for pairs in pairs_by_seed(first, second).values()}.values())
     sample = Sample.of(map(mean_change, own))
     changes = [change(pair) for pairs in own for pair in pairs]
@@ -162,10 +162,10 @@ def compare(first: Outcomes, second: Outcomes, unit: str = "seed") -> Difference
 def pairs_by_seed(first: Outcomes, second: Outcomes) -> dict[Hashable, tuple[Pair, ...]]:
     """Of each seed the pairs that can tell two ways apart, copies once; no seed of which no pair can."""
     found: dict[Hashable, dict[Pair, None]] = {}
-    for place, one in first.items():
-        other = second.get(place)
+    for condition, one in first.items():
+        other = second.get(condition)
         if other is not None and other != one:
-            found.setdefault(place.seed, {})[one, other] = None
+            found.setdefault(condition.seed, {})[one, other] = None
     return {seed: tuple(pairs) for seed, pairs in found.items()}
 
 

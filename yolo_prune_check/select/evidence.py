@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Final
 
 from torch import nn
 
 from yolo_prune_check.errors import UserError
 from yolo_prune_check.progress import Progress
 from yolo_prune_check.progress import progress as make_progress
+from yolo_prune_check.spec.fields import ReadAt, WhichObjects
 
 MEMORY_MB: Final = 1000.0
 """What collected activations may take, in megabytes (10^6 bytes), unless told otherwise."""
-
-Place = Literal["centre", "box"]
-"""Where a layer is read for an object: the cell that holds its box's centre, or the mean over the box's cells."""
-Objects = Literal["matched", "all"]
-"""Which objects count: those that the model finds, or all that are labelled."""
 
 
 @dataclass(frozen=True)
@@ -42,8 +38,8 @@ class Evidence:
     imgsz: int = 640
     seed: int = 0
     max_images: int = 200
-    place: Place = "centre"
-    objects: Objects = "matched"
+    place: ReadAt = "centre"
+    objects: WhichObjects = "matched"
     memory_mb: float = MEMORY_MB
     progress: Progress = field(default_factory=lambda: make_progress(quiet=True))
 

@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from yolo_prune_check.errors import UserError
 from yolo_prune_check.model.layers import Layer
-from yolo_prune_check.select.evidence import Place
 from yolo_prune_check.select.objects import Batch
 from yolo_prune_check.select.watching import as_map, never_ran, no_map
+from yolo_prune_check.spec.fields import ReadAt
 
 
 class Reading:
@@ -22,7 +22,7 @@ class Reading:
         capacity: Most objects that are collected: memory for them is taken at once.
     """
 
-    def __init__(self, layer: Layer, place: Place, capacity: int) -> None:
+    def __init__(self, layer: Layer, place: ReadAt, capacity: int) -> None:
         self.layer = layer
         self._read = {"centre": at_centres, "box": over_boxes}[place]
         self._store = np.empty((capacity, layer.out_channels), dtype=np.float32)

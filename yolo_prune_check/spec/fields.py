@@ -20,8 +20,10 @@ Criterion = Literal["taylor", "separability", "l1", "l2", "gamma", "fpgm", "mean
 NEED_DATA: tuple[Criterion, ...] = ("taylor", "separability", "mean-activation", "apoz")
 """Criteria that look at training images."""
 Scope = Literal["layer", "group", "global"]
-Place = Literal["centre", "box"]
-Objects = Literal["matched", "all"]
+ReadAt = Literal["centre", "box"]
+"""Where a layer is read for an object: the cell that holds its box's centre, or the mean over the box's cells."""
+WhichObjects = Literal["matched", "all"]
+"""Which objects count: those that the model finds, or all that are labelled."""
 Distance = Literal["jeffries-matusita", "fisher", "wasserstein"]
 Embedding = Literal["tsne", "pca", "none"]
 Survivor = Literal["medoid", "weight", "gamma"]

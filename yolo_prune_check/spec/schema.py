@@ -41,9 +41,9 @@ class Select(Strict):
     """Seed of everything random in the choice; the scenario's seed unless given."""
     max_images: Annotated[int, Field(ge=1)] = 200
     """How many training images are looked at, at most; criteria that need data only."""
-    place: f.Place = "centre"
+    place: f.ReadAt = "centre"
     """Where a layer is read for an object: at its box's centre, or the mean over the box; separability only."""
-    objects: f.Objects = "matched"
+    objects: f.WhichObjects = "matched"
     """Objects that count: matched, those the model finds, or all that are labelled; separability only."""
     memory_mb: Annotated[float, Field(gt=0)] = 1000.0
     """Megabytes (10^6 bytes) that activations may take; beyond that fewer images are read; separability only."""

@@ -9,10 +9,10 @@ from statistics import fmean
 from yolo_prune_check.report.claims.evidence import Evidence
 from yolo_prune_check.report.claims.ruling import Verdict
 from yolo_prune_check.report.comparison.dependence import Dependence, dependence_of
-from yolo_prune_check.report.comparison.matrix import Comparison, outcome, place_of
+from yolo_prune_check.report.comparison.matrix import Comparison, condition_of, outcome
 from yolo_prune_check.report.figures import score
 from yolo_prune_check.report.markdown import code
-from yolo_prune_check.report.paired import SMALL, Difference, Outcome, Place, compare
+from yolo_prune_check.report.paired import SMALL, Condition, Difference, Outcome, compare
 from yolo_prune_check.run.record import Record
 
 
@@ -102,22 +102,22 @@ def contrast(
         second: The other.
         alike: What else must be equal in a pair.
     """
-    found: dict[str, dict[Place, list[Outcome]]] = {first: {}, second: {}}
+    found: dict[str, dict[Condition, list[Outcome]]] = {first: {}, second: {}}
     used: list[Comparison] = []
     for number, comparison in enumerate(evidence.experiments):
         axes, seeds = (
             [name for name in names if name.partition(".")[0] != axis] for names in (comparison.axes, comparison.seeds)
         )
-        tried: dict[str, set[Place]] = {first: set(), second: set()}
+        tried: dict[str, set[Condition]] = {first: set(), second: set()}
         for record in comparison.records:
             known = outcome(record)
             if known is not None and way(record) in found:
-                place = place_of(record, axes, seeds, (number, alike(record)))
-                tried[way(record)].add(place)
-                found[way(record)].setdefault(place, []).append(known)
+                condition = condition_of(record, axes, seeds, (number, alike(record)))
+                tried[way(record)].add(condition)
+                found[way(record)].setdefault(condition, []).append(known)
         if tried[first] & tried[second]:
             used.append(comparison)
-    one, other = ({place: _together(known) for place, known in found[each].items()} for each in (first, second))
+    one, other = ({condition: _together(known) for condition, known in found[each].items()} for each in (first, second))
     difference = compare(one, other)
     if difference is None:
         return None

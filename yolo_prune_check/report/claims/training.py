@@ -20,7 +20,7 @@ from yolo_prune_check.report.claims.evidence import Evidence
 from yolo_prune_check.report.claims.ruling import Claim, Ruling, Verdict, undecided
 from yolo_prune_check.report.figures import count, difference, many, of, score
 from yolo_prune_check.report.measures import first_names
-from yolo_prune_check.report.paired import Outcome, Place, compare
+from yolo_prune_check.report.paired import Condition, Outcome, compare
 from yolo_prune_check.report.tally import phantoms
 from yolo_prune_check.run.record import Record, StepRecord
 
@@ -139,14 +139,14 @@ def _by_training(record: Record) -> list[tuple[float, float]]:
     ]
 
 
-def _means(evidence: Evidence, moment: int) -> dict[Place, Outcome]:
+def _means(evidence: Evidence, moment: int) -> dict[Condition, Outcome]:
     """Of each masked plan that was trained, the mean over its steps, before (0) or after (1) training."""
     found = {}
     for record in evidence.tried("mask").records:
         steps = _by_training(record)
         if steps:
             kept = frozenset((step.layer, step.keep) for step in record.steps)
-            found[Place((record.spec, record.id))] = Outcome(
+            found[Condition((record.spec, record.id))] = Outcome(
                 fmean(pair[moment] for pair in steps), (kept, moment, tuple(pair[moment] for pair in steps))
             )
     return found

@@ -65,16 +65,17 @@ def dependence_of(first: Outcomes, second: Outcomes) -> Dependence | None:
         first: By all that must be equal in a pair what came of the one way.
         second: What came of the other.
     """
-    names = dict.fromkeys(name for place in first if place in second for name, _ in place.axes)
+    names = dict.fromkeys(name for condition in first if condition in second for name, _ in condition.axes)
     found = [_by(axis, first, second) for axis in names]
     return max(found, key=lambda each: (each.turns, each.range), default=None)
 
 
 def _by(axis: str, first: Outcomes, second: Outcomes) -> Dependence:
     parts, changes = list[Part](), dict[str, dict[object, Outcome]]()
-    for value in dict.fromkeys(value for place in first for name, value in place.axes if name == axis):
+    for value in dict.fromkeys(value for condition in first for name, value in condition.axes if name == axis):
         one, other = (
-            {place: known for place, known in ways.items() if (axis, value) in place.axes} for ways in (first, second)
+            {condition: known for condition, known in ways.items() if (axis, value) in condition.axes}
+            for ways in (first, second)
         )
         difference = compare(one, other)
         if difference is None:

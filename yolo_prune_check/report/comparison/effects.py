@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from yolo_prune_check.report.comparison.dependence import Dependence, dependence_of
-from yolo_prune_check.report.comparison.matrix import Comparison, outcome, place_of
-from yolo_prune_check.report.paired import Difference, Outcome, Place, compare, corrected
+from yolo_prune_check.report.comparison.matrix import Comparison, condition_of, outcome
+from yolo_prune_check.report.paired import Condition, Difference, Outcome, compare, corrected
 
 
 @dataclass(frozen=True)
@@ -38,12 +38,12 @@ class Effect:
 
 def effects_of(comparison: Comparison, axis: str) -> tuple[Effect, ...]:
     """The effects of each two values of an axis; of values that no pair of measured records has, none."""
-    found: dict[str, dict[Place, Outcome]] = {value: {} for value in comparison.values(axis)}
+    found: dict[str, dict[Condition, Outcome]] = {value: {} for value in comparison.values(axis)}
     others = tuple(name for name in comparison.axes if name != axis)
     for record in comparison.records:
         known = outcome(record)
         if known is not None:
-            found[record.axes[axis]][place_of(record, others, comparison.seeds)] = known
+            found[record.axes[axis]][condition_of(record, others, comparison.seeds)] = known
     pairs = [
         (one, other, difference)
         for one, other in combinations(found, 2)

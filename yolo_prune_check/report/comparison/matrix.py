@@ -8,7 +8,7 @@ from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from yolo_prune_check.report.paired import Outcome, Place
+from yolo_prune_check.report.paired import Condition, Outcome
 from yolo_prune_check.report.samples import Sample, whole
 from yolo_prune_check.report.tally import VERDICTS
 from yolo_prune_check.run.record import Record, StepRecord
@@ -194,13 +194,13 @@ def outcome(record: Record) -> Outcome | None:
     return Outcome(score, (kept, record.metrics.scores_after))
 
 
-def place_of(record: Record, axes: Sequence[str], seeds: Sequence[str], rest: Hashable = None) -> Place:
+def condition_of(record: Record, axes: Sequence[str], seeds: Sequence[str], rest: Hashable = None) -> Condition:
     """What must be equal in a pair: these axes, these seeds all together, and the rest.
 
     Seeds have their names with them, so that those of several matrices can be told apart.
     """
     seed, values = (tuple((name, record.axes[name]) for name in names) for names in (seeds, axes))
-    return Place(seed, values, rest)
+    return Condition(seed, values, rest)
 
 
 def budgeted(scores: Scores | None) -> float | None:
