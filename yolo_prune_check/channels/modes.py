@@ -102,7 +102,7 @@ class Functions(TorchFunctionMode):
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        recorder, tape, called = self.recorder, self.recorder.tape, self.tape.called
+        recorder, tape, called = self.recorder, self.tape, self.tape.called
         if called.composite or not (func in _NOTED or _has_dim(args) or (kwargs and _has_dim(kwargs.values()))):
             return func(*args, **kwargs)
         if func in _COUNTS and (tape.is_derived(args[0]) or tape.is_parameter(args[0])):
