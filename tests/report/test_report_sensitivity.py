@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -70,3 +71,11 @@ def test_a_part_of_which_nothing_goes_is_neither_ranked_nor_drawn_nor_called_che
     assert "narrow" not in drawn
     assert measured.units[1].mean_drop == pytest.approx(0.35)
     assert drop_curves(found(measured.units[0])) is None
+
+
+def test_parts_that_go_by_whole_heads_are_named_with_how_many_they_have() -> None:
+    measured = found(replace(unit("attn.qkv", 0.1, 0.1, 0.3), wholes=2), unit("cheap", 0.001, 0.002, 0.003))
+    page = sensitivity_page(measured, curves=True)
+    assert "Channels of some groups go only by whole heads of an attention, or whole conv groups." in page
+    assert "<summary>How many each has (1 group)</summary>\n\n- `attn.qkv`: 2\n" in page
+    assert "whole heads" not in sensitivity_page(found(measured.units[1]), curves=True)

@@ -108,6 +108,17 @@ def test_a_point_is_of_the_least_important_channels_and_its_savings_are_those_of
     assert 0 < by_layer.macs_cut < point.macs_cut  # what reads the layer stays as wide as it was
 
 
+def test_heads_of_an_area_attention_go_as_a_whole_and_are_measured() -> None:
+    listed, graph = Listed(), graph_of("yolo12n.yaml")
+    worth = {name: np.random.default_rng(1).random(layer.out_channels) for name, layer in graph.layers.items()}
+    found = sensitivity_of(graph, worth, BENCH, Wanted("group", (0.1, 0.5), "taylor", Part(1, 2)), listed)
+    heads = {unit.name: unit for unit in found.units if unit.wholes}
+    unit = heads["model.6.m.0.0.attn.qkv.conv"]
+    assert (len(heads), unit.wholes) == (8, 2)
+    assert [(point.status, point.removed) for point in unit.points] == [("unchanged", 0), ("measured", 96 + 32)]
+    assert not any(point.status == "unsafe" for point in found.points)
+
+
 def sensitivity_with(drops: dict[str, tuple[float | None, ...]]) -> Sensitivity:
     units = []
     for unit in units_of(graph_of(NAME)):

@@ -77,6 +77,11 @@ class Levels:
         known = self.blocks[self.blocks >= 0]
         return len(np.unique(known)) == len(known)
 
+    @cached_property
+    def only_whole(self) -> bool:
+        """Whether nothing less than a unit can go, since every block keeps as much as one that always stays: all."""
+        return self.units is not None and bool((self.blocks < 0).all(1).any())
+
 
 def find_partition(program: Program, provenance: Provenance, training: tuple[TrainingReader, ...] = ()) -> Partition:
     """Which channels can only be removed together, and which not at all.

@@ -75,7 +75,7 @@ class Dispatch(TorchDispatchMode):  # type: ignore[no-untyped-call]  # its __ini
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         schema = schema_of(func)
-        self.recorder.before(schema, args, kwargs)
+        self.recorder.memory.before(schema, args, kwargs)
         output = func(*args, **kwargs)
         self.recorder.record(schema, args, kwargs, output)
         return output
@@ -89,7 +89,7 @@ class Writes(TorchDispatchMode):  # type: ignore[no-untyped-call]  # its __init_
         self.recorder = recorder
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        self.recorder.keep(schema_of(func), args, kwargs or {})
+        self.recorder.memory.keep(schema_of(func), args, kwargs or {})
         return func(*args, **(kwargs or {}))
 
 
@@ -98,79 +98,79 @@ class Functions(TorchFunctionMode):
 
     def __init__(self, recorder: Recorder) -> None:
         super().__init__()
-        self.recorder = recorder
+        self.recorder, self.tape = recorder, recorder.tape
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        recorder = self.recorder
-        if recorder.composite or not (func in _NOTED or _has_dim(args) or (kwargs and _has_dim(kwargs.values()))):
+        recorder, tape, called = self.recorder, self.tape, self.tape.called
+        if called.composite or not (func in _NOTED or _has_dim(args) or (kwargs and _has_dim(kwargs.values()))):
             return func(*args, **kwargs)
-        if func in _COUNTS and (recorder.is_derived(args[0]) or recorder.is_parameter(args[0])):
+        if func in _COUNTS and (tape.is_derived(args[0]) or tape.is_parameter(args[0])):
             frame = sys._getframe(1)
-            if recorder.is_derived(args[0]) or not is_torch(frame):
+            if tape.is_derived(args[0]) or not is_torch(frame):
                 return self._counted(frame, func, *args, **kwargs)
         elif func in _COUNTS:  # a copy or a view of a parameter, of which no size is followed
-            recorder.note_elsewhere([args[0]])
+            recorder.views.note_elsewhere([args[0]])
         whole = arranged(func, args, kwargs)
         target = _COMPOSITES.get(func) or _composite(func, *args, **kwargs)
-        if (whole or target) and any(map(recorder.is_derived, tensors_in((args, kwargs)))):
+        if (whole or target) and any(map(tape.is_derived, tensors_in((args, kwargs)))):
             if whole:
                 return self._arranged(*whole, func, args, kwargs)
             return self._whole(str(target), func, args, kwargs)
         if func in _CUTS:
             frame = outside_torch(sys._getframe(1))
-            recorder.unpacked = unpacked_into(frame)
-            recorder.enough = enough_pieces(frame) if recorder.unpacked is None else None
-            recorder.chunk = _chunk(*args, **kwargs) if func in _CHUNKS else None
-        recorder.dims = integers_in((args, kwargs)) if _has_dim(args) or _has_dim(kwargs.values()) else None
+            called.unpacked = unpacked_into(frame)
+            called.enough = enough_pieces(frame) if called.unpacked is None else None
+            called.chunk = _chunk(*args, **kwargs) if func in _CHUNKS else None
+        called.dims = integers_in((args, kwargs)) if _has_dim(args) or _has_dim(kwargs.values()) else None
         if func in _INDEXING:
-            recorder.bounds = _bounds(args[1])
-        recorder.copying = func is torch.Tensor.copy_
+            called.bounds = _bounds(args[1])
+        called.copying = func is torch.Tensor.copy_
         try:
             return func(*args, **kwargs)
         finally:
-            recorder.bounds = []
-            recorder.chunk = recorder.dims = recorder.unpacked = recorder.enough = None
-            recorder.copying = False
+            called.bounds = []
+            called.chunk = called.dims = called.unpacked = called.enough = None
+            called.copying = False
 
     def _arranged(self, target: str, arrange: Callable[..., Arguments], func: Any, args: Any, kwargs: Any) -> Any:
         """Keep a function as a whole, with its arguments in the order in which the rule of its operator takes them."""
         given, named = arrange(*args, **kwargs)
         if target == "unflatten":  # is a reshape in which all other axes are as long as they are
             tensor, dim, sizes = given
-            shape, axis = _sizes(tensor.shape, self.recorder.value_of(tensor)), dim % tensor.ndim
+            shape, axis = _sizes(tensor.shape, self.tape.value_of(tensor)), dim % tensor.ndim
             target, given = "reshape", (tensor, (*shape[:axis], *sizes, *shape[axis + 1 :]))
             named = {"parted": (dim, sizes)}
-        self.recorder.composite = True
+        self.tape.called.composite = True
         try:
             output = func(*args, **kwargs)
         finally:
-            self.recorder.composite = False
+            self.tape.called.composite = False
         self.recorder.record_composite(target, given, named, output)
         return output
 
     def _counted(self, frame: FrameType, func: Any, tensor: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
         """What a tensor's shape, or a part of it, is, with where it comes from."""
-        result, value = func(tensor, *args, **kwargs), self.recorder.value_of(tensor)
+        result, value = func(tensor, *args, **kwargs), self.tape.value_of(tensor)
         if func in _SHAPES:
-            self.recorder.read(tensor, frame)
+            self.recorder.uses.read(tensor, frame)
             return _sizes(result, value, *args, **kwargs)
         axes = _sizes(tensor.shape, value)
         if func in _NUMELS:
-            self.recorder.read(tensor, frame)
+            self.recorder.uses.read(tensor, frame)
             return math.prod(axes) if axes else result
         for size in axes if func is torch.Tensor.stride else axes[:1]:
-            self.recorder.use(size)
+            self.recorder.uses.use(size)
         return result
 
     def _whole(self, target: str, func: Any, args: Any, kwargs: Any) -> Any:
-        self.recorder.composite = True
+        self.tape.called.composite = True
         try:
             output = func(*args, **kwargs)
         finally:
-            self.recorder.composite = False
+            self.tape.called.composite = False
         if func in _LIKE:
-            args = (args[0], tuple(_sizes(args[1].shape, self.recorder.value_of(args[1]))))
+            args = (args[0], tuple(_sizes(args[1].shape, self.tape.value_of(args[1]))))
         elif target == "reshape":  # x.reshape(a, b) and x.reshape((a, b)) are the same, as are two ways of einsum
             args = (args[0], tuple(args[1:]) if len(args) > 2 or isinstance(args[1], int) else args[1])
         if target in ("matmul", "linear"):  # what PyTorch says of a misfit depends on the memory's layout

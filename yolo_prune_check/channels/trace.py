@@ -13,6 +13,7 @@ from torch import nn
 from yolo_prune_check.channels.modes import Dispatch, Functions, Writes
 from yolo_prune_check.channels.naming import RunningNames
 from yolo_prune_check.channels.program import Program
+from yolo_prune_check.channels.recorded import program_of
 from yolo_prune_check.channels.recorder import Recorder
 from yolo_prune_check.channels.sizes import Attribute, Dim, Remembered
 from yolo_prune_check.channels.traceable import check_traceable
@@ -52,22 +53,22 @@ def trace_program(model: nn.Module, imgsz: int, *, training: bool = False) -> Pr
     naming = RunningNames(model)
     check_traceable(naming.first)
     recorder = Recorder(naming)
-    with unchanged(tuple(recorder.names), recorder.written), torch.no_grad():
-        if not all(map(_is_evaluating, recorder.names)):
+    with unchanged(tuple(naming.first), recorder.memory.overwritten), torch.no_grad():
+        if not all(map(_is_evaluating, naming.first)):
             model.eval()
         if training:
-            for module in recorder.names:
+            for module in naming.first:
                 module.training = not type(module).__module__.startswith("torch.")
         _name_numbers(recorder)
         image = _image(model, imgsz)
-        recorder.image = recorder.add(image, derived=True)
+        recorder.tape.image = recorder.tape.add(image, derived=True)
         try:
-            with recorder.module_calls(), recorder.comparisons(), Dispatch(recorder), Functions(recorder):
+            with recorder.modules.listening(), recorder.uses.listening(), Dispatch(recorder), Functions(recorder):
                 output = model(image)
         except Exception as error:
             _blame_the_model(model, imgsz, recorder, error)
             raise
-    return recorder.program(output)
+    return program_of(recorder, output)
 
 
 def _is_evaluating(module: nn.Module) -> bool:
@@ -100,8 +101,8 @@ def _blame_the_model(model: nn.Module, imgsz: int, recorder: Recorder, traced: E
 
 def _name_numbers(recorder: Recorder) -> None:
     """Make the whole numbers that modules hold tell which attribute they are, PyTorch's own their weight's width."""
-    for module, owner in recorder.names.items():
-        name_widths(recorder, module)
+    for module, owner in recorder.tape.names.items():
+        name_widths(recorder.tape, module)
         if type(module).__module__.startswith("torch."):
             continue
         attributes = module.__dict__

@@ -7,8 +7,8 @@ from typing import Any
 
 from torch import nn
 
-from yolo_prune_check.channels.recorder import Recorder
 from yolo_prune_check.channels.sizes import Arithmetic, Axis, Dim
+from yolo_prune_check.channels.tape import Tape
 
 _KINDS: dict[type[nn.Module], tuple[tuple[str, int], ...]] = {
     nn.modules.conv._ConvTransposeNd: (("in_channels", 0), ("out_channels", 1)),
@@ -20,7 +20,7 @@ _KINDS: dict[type[nn.Module], tuple[tuple[str, int], ...]] = {
 }
 
 
-def name_widths(recorder: Recorder, module: nn.Module) -> None:
+def name_widths(tape: Tape, module: nn.Module) -> None:
     """Make the numbers of channels that a module of PyTorch's holds tell that they are its weight's."""
     attributes = module.__dict__
     kind: Any = type(module)  # mypy takes a module's class for unhashable
@@ -28,7 +28,7 @@ def name_widths(recorder: Recorder, module: nn.Module) -> None:
     weight = module._parameters.get("weight", module._buffers.get("running_mean")) if widths else None
     if weight is None:
         return
-    value, shape = recorder.value_of(weight), tuple(weight.shape)
+    value, shape = tape.value_of(weight), tuple(weight.shape)
     for name, axis in widths:
         number = attributes.get(name)
         if type(number) is not int:

@@ -106,8 +106,8 @@ def _equal(graph: ChannelGraph, balance: Balance, level: Levels) -> Equal | None
     """A balance as people see it; None if it asks nothing, or of nothing that can go."""
     units = () if balance.units is None or level.units is None else tuple(_blocks(graph, balance.units, level.units))
     blocks = tuple(_blocks(graph, balance.blocks, level.blocks))
-    only = bool(units) and any(not block.ranges for block in blocks)
-    if only:  # as many as of what always stays: all of them
+    only = level.only_whole
+    if only:
         blocks = tuple(block for block in blocks if block.ranges)
     item = Equal(
         (level.operator,),

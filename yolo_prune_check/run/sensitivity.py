@@ -121,7 +121,7 @@ def _of_groups(graph: ChannelGraph, scores: dict[str, Worth], wanted: Wanted) ->
     for found in units_of(graph):
         if not any(layer in scores for layer in found.layers):
             continue
-        unit = UnitRecord(found.name, found.layers, found.size, ())
+        unit = UnitRecord(found.name, found.layers, found.size, (), found.wholes)
         for ratio in wanted.ratios:
             plan = settled(graph, plan_without(graph, found.least(worth, ratio), worth, round_to=None))
             yield _Case(unit, ratio, plan, plan)

@@ -56,12 +56,14 @@ class UnitRecord:
         layers: All layers that lose channels.
         channels: Channels that it has, or dependency groups, each of which goes as a whole.
         points: By ratio, ascending.
+        wholes: How many heads or conv groups these channels are in, where nothing less than one can go; else 0.
     """
 
     name: str
     layers: tuple[str, ...]
     channels: int
     points: tuple[Point, ...]
+    wholes: int = 0
 
     @property
     def known(self) -> tuple[Point, ...]:

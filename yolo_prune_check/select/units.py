@@ -17,6 +17,9 @@ from yolo_prune_check.channels.removal import find_removal
 from yolo_prune_check.select.ranked import Groups, free_bundles
 from yolo_prune_check.select.ranking import share_of
 
+Whole = tuple[int, ...]
+"""Numbers of dependency groups that go only together."""
+
 
 @dataclass(frozen=True)
 class Unit:
@@ -26,7 +29,8 @@ class Unit:
         name: Its first layer, with a number if that has channels in an earlier unit, too, and is the first there.
         layers: All layers that have channels in them, in the order of the graph.
         cells: The groups in parts, from each of which the same share goes: those of the same layers that stand in the
-            same pieces of splits, heads or conv groups, of which equally many must stay.
+            same pieces of splits, heads or conv groups, of which equally many must stay. [parts, groups]: a row goes as
+            a whole; it is one group, or those of a head or conv group of which nothing less can go.
     """
 
     name: str
@@ -36,25 +40,32 @@ class Unit:
     @property
     def size(self) -> int:
         """How many dependency groups there are."""
-        return sum(map(len, self.cells))
+        return sum(cell.size for cell in self.cells)
+
+    @property
+    def wholes(self) -> int:
+        """How many heads or conv groups there are of which nothing less can go."""
+        return sum(len(cell) for cell in self.cells if cell.shape[1] > 1)
 
     def least(self, worth: NDArray[np.float64], ratio: float) -> Groups:
-        """Of every cell the least important, a share of it: of a larger share, these and more.
+        """Of every cell the least important, a share of its rows: of a larger share, these and more.
 
         Args:
             worth: [groups].
             ratio: The share, of which the decimal that was written counts; below 1.
         """
         share = Decimal(repr(ratio))
-        ranked = (cell[np.argsort(worth[cell], kind="stable")] for cell in self.cells)
-        return np.concatenate([np.empty(0, dtype=np.int64), *(each[: share_of(len(each), share)] for each in ranked)])
+        ranked = (cell[np.argsort(worth[cell].sum(1), kind="stable")] for cell in self.cells)
+        least = (each[: share_of(len(each), share)].ravel() for each in ranked)
+        return np.concatenate([np.empty(0, dtype=np.int64), *least])
 
 
 def units_of(graph: ChannelGraph) -> tuple[Unit, ...]:
     """All units, in the order of the graph: no group that can go is in two, or in none."""
     bundles = list(free_bundles(graph))
     layers = [frozenset(member.layer for member in bundle.members) for _, bundle in bundles]
-    places = _places(graph)
+    wholes = _wholes(graph)
+    places = _places(graph, wholes)
     unit_of = _tied(bundles_of_groups={int(g): i for i, (ns, _) in enumerate(bundles) for g in ns}, graph=graph)
     by_layers = dict[frozenset[str], int]()
     found = dict[int, list[int]]()
@@ -64,7 +75,7 @@ def units_of(graph: ChannelGraph) -> tuple[Unit, ...]:
             unit_of = [first if unit == unit_of[index] else unit for unit in unit_of]
     for index, unit in enumerate(unit_of):
         found.setdefault(unit, []).append(index)
-    units = [_unit(graph, [(bundles[i][0], layers[i]) for i in members], places) for members in found.values()]
+    units = [_unit(graph, [(bundles[i][0], layers[i]) for i in members], wholes, places) for members in found.values()]
     return tuple(_named(units))
 
 
@@ -77,27 +88,57 @@ def _named(units: Iterable[Unit]) -> Iterator[Unit]:
 
 
 def _unit(
-    graph: ChannelGraph, members: Sequence[tuple[Groups, frozenset[str]]], places: Mapping[int, tuple[int, ...]]
+    graph: ChannelGraph,
+    members: Sequence[tuple[Groups, frozenset[str]]],
+    wholes: Mapping[int, Whole],
+    places: Mapping[int, frozenset[int]],
 ) -> Unit:
-    names = frozenset[str]().union(*(layers for _, layers in members))
-    cells = dict[tuple[frozenset[str], tuple[int, ...]], list[int]]()
-    for numbers, layers in members:
-        for group in numbers.tolist():
-            cells.setdefault((layers, places.get(group, ())), []).append(group)
+    layers_of = {group: layers for numbers, layers in members for group in numbers.tolist()}
+    cells = dict[tuple[frozenset[str], frozenset[int], int], list[Whole]]()
+    for row in dict.fromkeys(wholes.get(group, (group,)) for group in layers_of):
+        layers = frozenset[str]().union(*(layers_of[group] for group in row))
+        there = frozenset[int]().union(*(places.get(group, frozenset()) for group in row))
+        cells.setdefault((layers, there, len(row)), []).append(row)
+    names = frozenset[str]().union(*layers_of.values())
     arrays = tuple(np.array(cell, dtype=np.int64) for cell in cells.values())
     return Unit("", tuple(name for name in graph.layers if name in names), arrays)
 
 
-def _places(graph: ChannelGraph) -> dict[int, tuple[int, ...]]:
-    """By group, in which blocks it stands of which equally many must stay; blocks are counted over all of these."""
-    found = dict[int, list[int]]()
+def _wholes(graph: ChannelGraph) -> dict[int, Whole]:
+    """By group, the head or conv group that it stands in, if nothing less can go."""
+    found = dict[int, Whole]()
+    for level in graph.partition.levels:
+        if level.units is None or not level.only_whole:
+            continue
+        for row in level.units:
+            own = {*row.tolist()}
+            if -1 in own or not graph.partition.frozen.keys().isdisjoint(own):
+                continue
+            whole = tuple(sorted(own.union(*(found.get(group, ()) for group in own))))  # one may reach into another
+            found.update(dict.fromkeys(whole, whole))
+    return found
+
+
+def _places(graph: ChannelGraph, wholes: Mapping[int, Whole]) -> dict[int, frozenset[int]]:
+    """By group, in which blocks it stands of which equally many must stay; blocks are counted over all of these.
+
+    Where each unit is in what goes as a whole, all of it stays or none: such blocks are equal by themselves.
+    """
+    found = dict[int, set[int]]()
     number = 0
     for level in graph.partition.levels:
+        if level.units is not None and all(_is_within(row, wholes) for row in level.units):
+            continue
         for row in level.blocks:
             for group in np.unique(row[row >= 0]).tolist():
-                found.setdefault(group, []).append(number)
+                found.setdefault(group, set()).add(number)
             number += 1
-    return {group: tuple(rows) for group, rows in found.items()}
+    return {group: frozenset(numbers) for group, numbers in found.items()}
+
+
+def _is_within(row: Groups, wholes: Mapping[int, Whole]) -> bool:
+    """Whether all of a head or conv group is in what goes as a whole; one that always stays counts as such."""
+    return -1 in row or {*row.tolist()} <= {*wholes.get(int(row[0]), ())}
 
 
 def _tied(*, bundles_of_groups: Mapping[int, int], graph: ChannelGraph) -> list[int]:

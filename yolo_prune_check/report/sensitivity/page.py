@@ -79,6 +79,7 @@ def sensitivity_page(found: Sensitivity, *, curves: bool) -> str:
         f"Cheapest first, by the mean drop over the ratios. {thresholds_in_words(measure)} {_saved(found)}",
         _table(found, ranked),
         _tied(found),
+        _wholes(found),
         _unsafe(found),
         _unscored(found),
         "## Heat map",
@@ -173,6 +174,18 @@ def _tied(found: Sensitivity) -> str:
         return ""
     lines = [f"- {code(unit.name)}: {', '.join(map(code, unit.layers))}" for unit in several]
     return fold(f"Which layers lose channels together ({figures.many(len(several), 'group')})", "\n".join(lines))
+
+
+def _wholes(found: Sensitivity) -> str:
+    units = [unit for unit in found.units if unit.wholes]
+    if not units:
+        return ""
+    lines = [f"- {code(unit.name)}: {figures.count(unit.wholes)}" for unit in units]
+    listed = fold(f"How many each has ({figures.many(len(units), 'group')})", "\n".join(lines))
+    return (
+        "Channels of some groups go only by whole heads of an attention, or whole conv groups. Of these as many go as "
+        f"come nearest to the ratio, and one stays at least.\n\n{listed}"
+    )
 
 
 def _unsafe(found: Sensitivity) -> str:
