@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
+_DECIMALS: Final = 9
 _NEXT_TO_NOTHING: Final = 0.05
 """What a model must reach above one that knows nothing; else pruning has next to nothing to lose."""
 
@@ -104,6 +105,21 @@ class Accuracy:
 
 
 Scores = MeanAveragePrecision | Accuracy
+
+
+def budget_of(task: str | None) -> str:
+    """The field of ``expect`` that limits the loss of a model for a task: a classifier has no mAP, others have one."""
+    return Accuracy.budget if task == "classify" else MeanAveragePrecision.budget
+
+
+def loss(before: Scores, after: Scores) -> float:
+    """By how much the number that budgets limit has fallen, without what is only rounding of floats.
+
+    >>> loss(MeanAveragePrecision(0.95, 0.9), MeanAveragePrecision(0.95, 0.88)) <= 0.02
+    True
+    """
+    return round(before.budgeted - after.budgeted, _DECIMALS) + 0.0  # no -0.0
+
 
 LEAST_FALL: Final = 0.001
 """The smallest fall worth a word: people are shown three digits."""

@@ -8,7 +8,11 @@ import pytest
 
 from benchmarks.killed_run import write_few
 from tests.cli.conftest import CommandLine
+from yolo_prune_check.cli.budget import Budget
+from yolo_prune_check.cli.compact_words import missed_line
 from yolo_prune_check.confirm import onnx_file
+from yolo_prune_check.errors import UserError
+from yolo_prune_check.scores import Accuracy, MeanAveragePrecision, loss
 
 HALF = ("compact", "yolov8n-digits", "--ratio", "0.5", "--criterion", "l1", "-o", "small.pt")
 TUNED = (*HALF, "--data", "few.yaml", "--fine-tune", "1")
@@ -36,12 +40,54 @@ def test_what_loses_more_is_not_written(command_line: CommandLine) -> None:
     assert told.json["missed"].startswith("mAP50-95 falls by 0.")
 
 
-def test_what_loses_less_is_written(command_line: CommandLine) -> None:
+def test_what_loses_just_as_much_is_written(command_line: CommandLine) -> None:
+    """All that it has, so that the loss is known beforehand."""
     write_few(Path(), 8)
-    ran = command_line(*HALF, "--data", "few.yaml", "--max-map-drop", "1", "--json")
+    before, after = command_line(*HALF, "--data", "few.yaml", "--json").json["metrics"]
+    Path("small.pt").unlink()
+    lost = loss(MeanAveragePrecision(**before), MeanAveragePrecision(**after))
+    assert 0.1 < lost < 1
+    missed = command_line(*HALF, "--data", "few.yaml", "--max-map-drop", f"{lost - 1e-6}")
+    assert missed.code == 1
+    assert not Path("small.pt").exists()
+    ran = command_line(*HALF, "--data", "few.yaml", "--max-map-drop", f"{lost}", "--json")
     assert ran.code == 0
     assert ran.json["missed"] is None
     assert Path("small.pt").is_file()
+
+
+def test_a_model_that_finds_nothing_is_refused_before_it_is_trained(command_line: CommandLine) -> None:
+    write_few(Path(), 8)
+    ran = command_line(*TUNED, "--imgsz", "32", "--max-map-drop", "1")
+    assert ran.code == 2
+    assert "--max-map-drop: a loss cannot be judged: the untouched model finds next to nothing in this data" in ran.err
+    assert "fine-tune 1 epoch" not in ran.err
+    assert not list(Path().glob("small.*"))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "allowed", "said"),
+    [
+        (0.9, 0.88, 0.02, None),  # as floats it falls by more
+        (0.875, 0.865, 0.01, None),
+        (0.5, 0.5 - 1e-17, 0.0, None),
+        (0.5, 0.6, 0.0, None),
+        (0.9, 0.8799, 0.02, "mAP50-95 falls by 0.0201, from 0.900 to 0.880; --max-map-drop allows 0.02"),
+        (0.5, 0.49997, 0.0, "mAP50-95 falls by 3e-05, from 0.500 to 0.500; --max-map-drop allows 0"),
+    ],
+)
+def test_the_loss_is_compared_as_it_is_told(before: float, after: float, allowed: float, said: str | None) -> None:
+    scores = (MeanAveragePrecision(0.95, score) for score in (before, after))
+    assert missed_line(Budget("max_map_drop", allowed), *scores) == said
+
+
+def test_of_a_classifier_the_accuracy_counts() -> None:
+    accuracy = Budget("max_accuracy_drop", 0.01)
+    accuracy.check_measure("classify")
+    with pytest.raises(UserError, match=r"--max-map-drop: a classifier has no mAP. Give `--max-accuracy-drop` instead"):
+        Budget("max_map_drop", 0.01).check_measure("classify")
+    said = "top-1 accuracy falls by 0.0200, from 0.900 to 0.880; --max-accuracy-drop allows 0.01"
+    assert missed_line(accuracy, Accuracy(0.9, 1.0, 0.1), Accuracy(0.88, 1.0, 0.1)) == said
 
 
 @pytest.mark.slow
@@ -60,6 +106,7 @@ def test_a_model_that_was_trained_waits_for_a_larger_budget(command_line: Comman
 @pytest.mark.parametrize(
     ("asked", "said"),
     [
+        (("--data", "digits", "--max-map-drop", "-0.1"), "a loss lies between 0 and 1"),
         (("--max-map-drop", "0.1"), "--max-map-drop: a loss is measured on data"),
         (("--data", "digits", "--max-map-drop", "2"), "a loss lies between 0 and 1"),
         (("--data", "digits", "--max-map-drop", "0.1", "--max-accuracy-drop", "0.1"), "must be said once"),

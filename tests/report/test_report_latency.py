@@ -12,9 +12,11 @@ from yolo_prune_check.run.record import LatencyRecord
     ("before", "after", "said"),
     [
         (20.0, 15.0, "-25.0 %"),
-        (20.0, 18.5, "noise"),
+        (20.0, 18.0, "noise"),
+        (20.0, 17.9, "-10.5 %"),
         (20.0, 20.0, "noise"),
-        (20.0, 21.5, "noise"),
+        (20.0, 22.0, "noise"),
+        (20.0, 22.1, "+10.5 %"),
         (20.0, 25.0, "+25.0 %"),
     ],
 )

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from yolo_prune_check.errors import UserError
+from yolo_prune_check.scores import Accuracy, MeanAveragePrecision, budget_of
 
 MapDrop = Annotated[
     float | None, typer.Option("--max-map-drop", help="Largest accepted loss of mAP50-95, such as 0.02.")
@@ -15,6 +16,9 @@ MapDrop = Annotated[
 AccuracyDrop = Annotated[
     float | None, typer.Option("--max-accuracy-drop", help="Of a classifier: of its top-1 accuracy.")
 ]
+
+_ONCE = "the largest accepted loss must be said once"
+_EITHER = "Give `--max-map-drop 0.02`, or of a classifier `--max-accuracy-drop 0.02`."
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,7 @@ class Budget:
     @property
     def option(self) -> str:
         """How it is given."""
-        return f"--{self.field.replace('_', '-')}"
+        return _option(self.field)
 
     def check_measure(self, task: str | None) -> None:
         """See that a model of this task is measured so: a classifier has an accuracy and no mAP, all others a mAP.
@@ -40,14 +44,14 @@ class Budget:
         Raises:
             UserError: It is not.
         """
-        right = Budget("max_accuracy_drop" if task == "classify" else "max_map_drop", self.value)
-        if self.field != right.field:
+        right = budget_of(task)
+        if self.field != right:
             what = "a classifier has no mAP" if task == "classify" else "only a classifier has an accuracy"
-            raise UserError(what, where=self.option, hint=f"Give `{right.option}` instead.")
+            raise UserError(what, where=self.option, hint=f"Give `{_option(right)}` instead.")
 
 
-_ONCE = "the largest accepted loss must be said once"
-_EITHER = "Give `--max-map-drop 0.02`, or of a classifier `--max-accuracy-drop 0.02`."
+def _option(field: str) -> str:
+    return f"--{field.replace('_', '-')}"
 
 
 def require_budget(max_map_drop: float | None, max_accuracy_drop: float | None) -> Budget:
@@ -68,7 +72,7 @@ def read_budget(max_map_drop: float | None, max_accuracy_drop: float | None) -> 
     Raises:
         UserError: Both were, or it is no share.
     """
-    given = {"max_map_drop": max_map_drop, "max_accuracy_drop": max_accuracy_drop}
+    given = {MeanAveragePrecision.budget: max_map_drop, Accuracy.budget: max_accuracy_drop}
     told = [Budget(field, value) for field, value in given.items() if value is not None]
     if len(told) > 1:
         raise UserError(_ONCE, hint=_EITHER)

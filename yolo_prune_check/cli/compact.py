@@ -182,12 +182,13 @@ def compact(
                 device=device,
                 workers=workers,
                 trusted=trusted_names(model, trust=trust_checkpoint),
+                limit=None if budget is None else budget.option,
             )
         except KeyboardInterrupt:
             complain("interrupted: the same command goes on after the last whole epoch of its training, if one is done")
             raise typer.Exit(Exit.INTERRUPTED) from None
         latency = measure_latency(placed(loaded, device), placed(done.model, device), graph.imgsz)
-        missed = None if budget is None or not done.usable else missed_line(budget, done.metrics)
+        missed = None if budget is None or not done.usable else missed_line(budget, done.metrics[0], done.metrics[-1])
         written = done.usable and missed is None
         if written:
             save(done, out, graph, source=model, work_dir=kept.path)

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from yolo_prune_check.cli.output import heading, table
 from yolo_prune_check.report.checks import error
-from yolo_prune_check.report.figures import change, count, of, score
+from yolo_prune_check.report.figures import change, count, lost, of, score
 from yolo_prune_check.report.latency import latency_change
+from yolo_prune_check.scores import loss
 
 if TYPE_CHECKING:
     from yolo_prune_check.channels.graph import ChannelGraph
@@ -28,21 +29,13 @@ def ruined_line(before: Scores, after: Scores) -> str | None:
     return f"warning: less than half of what it could do is left: {lost}. Remove less, or train longer (--fine-tune)."
 
 
-def missed_line(budget: Budget, metrics: Sequence[Scores]) -> str | None:
-    """How a loss is over the budget, or why it cannot be judged; None if it is within.
-
-    Args:
-        budget: The largest accepted loss.
-        metrics: Of the untouched model first, of the small model last.
-    """
-    before, after = metrics[0], metrics[-1]
-    if before.blind:
-        return f"{budget.option} {budget.value:g} cannot be judged, because {before.blindness} ({before.basis})"
-    lost = before.budgeted - after.budgeted
-    if lost <= budget.value:
+def missed_line(budget: Budget, before: Scores, after: Scores) -> str | None:
+    """How a loss is over the budget; None if it is within."""
+    drop = loss(before, after)
+    if drop <= budget.value:
         return None
     scores = f"from {score(before.budgeted)} to {score(after.budgeted)}"
-    return f"{before.budgeted_name} falls by {lost:.4f}, {scores}; {budget.option} allows {budget.value:g}"
+    return f"{before.budgeted_name} falls by {lost(drop)}, {scores}; {budget.option} allows {budget.value:g}"
 
 
 def tables(done: Compacted, before: tuple[int, int | None], latency: Latency, *, imgsz: int) -> str:

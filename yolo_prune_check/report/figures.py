@@ -42,6 +42,12 @@ def difference(before: float | None, after: float | None) -> str:
     return digits if digits.startswith("-") or float(digits) == 0 else f"+{digits}"
 
 
+def lost(drop: float) -> str:
+    """A loss in four decimals, but no small one as none, which counts where nothing may be lost."""
+    exact = f"{drop:.4f}" if abs(drop) >= 0.00005 or drop == 0 else f"{drop:.0e}"
+    return f"{exact} (a gain)" if drop < 0 else exact
+
+
 def pair(scores: Scores | None) -> str:
     """Both numbers of a measure in one cell: mAP50 / mAP50-95."""
     return NONE if scores is None else " / ".join(map(score, scores.values))

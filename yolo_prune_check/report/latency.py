@@ -14,7 +14,7 @@ NOISE_WORDS: Final = f"differences up to {NOISE * 100:.0f} % are noise"
 
 def is_noise(before: float, after: float) -> bool:
     """Whether two times, in the same unit, are alike."""
-    return abs(after / before - 1) <= NOISE
+    return abs(after - before) <= (NOISE + 1e-9) * before
 
 
 def latency_change(before: float, after: float) -> str:

@@ -138,6 +138,7 @@ def compact(
     device: str = "cpu",
     workers: int | None = None,
     trusted: Collection[str] = (),
+    limit: str | None = None,
 ) -> Compacted:
     """Carry a safe plan by ``group`` out, prove it, save it as ``FILE`` in the work folder, and try that elsewhere.
 
@@ -155,9 +156,11 @@ def compact(
         device: Where it is trained and measured: `cpu`, or GPUs such as `0,1`. All else is done on the CPU.
         workers: Processes that read images to measure; see `workers_of`. Those of the training are in `training`.
         trusted: Names beyond stock classes that were accepted in the model's file.
+        limit: Where the loss is limited, for the message where none can be told; None where it is not.
 
     Raises:
-        UserError: The data cannot be used, the device cannot train so, or the training fails.
+        UserError: The data cannot be used, the device cannot train so, the training fails, or the loss is limited and
+            the untouched model finds next to nothing in the data.
         ValueError: The plan is not safe.
     """
     if training is not None:
@@ -177,7 +180,15 @@ def compact(
     file, metrics = work_dir / FILE, list[Scores]()
     if data is not None:
         measure = partial(evaluate, data=data, imgsz=imgsz, progress=progress, workers=workers)
-        metrics = [measure(placed(model, device)), measure(placed(small, device))]
+        dense = measure(placed(model, device))
+        if limit is not None and dense.blind:  # before hours of training
+            raise UserError(
+                f"a loss cannot be judged: {dense.blindness}",
+                where=limit,
+                value=dense.basis,
+                hint="To lose nothing says nothing where there is nothing to lose. Name data that it was trained for.",
+            )
+        metrics = [dense, measure(placed(small, device))]
     if data is not None and training is not None:
         earlier = _trained_earlier(file, progress, trust=bool(trusted))
         if earlier is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from yolo_prune_check.run.record import HazardRecord, MetricsRecord, StepRecord
+from yolo_prune_check.scores import loss
 from yolo_prune_check.spec.schema import Expect
 
 _MEASURED = frozenset({"max_map_drop", "max_accuracy_drop", "max_latency_ratio"})
@@ -95,7 +96,7 @@ def _drop(metrics: MetricsRecord, budget: str) -> float | None:
     before, after = metrics.scores_before, metrics.scores_after
     if before is None or after is None or before.budget != budget:
         return None
-    return before.budgeted - after.budgeted
+    return loss(before, after)
 
 
 def _cut(before: int | None, after: int | None) -> float | None:

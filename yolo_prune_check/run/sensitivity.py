@@ -17,6 +17,7 @@ from yolo_prune_check.errors import UserError
 from yolo_prune_check.run.measured import Measurements
 from yolo_prune_check.run.sensitivity_record import Per, Point, Sensitivity, UnitRecord
 from yolo_prune_check.run.trial import Bench, Trial
+from yolo_prune_check.scores import loss
 from yolo_prune_check.select.everywhere import plan_without
 from yolo_prune_check.select.ranking import Scores as Worth
 from yolo_prune_check.select.ranking import share_of
@@ -80,7 +81,7 @@ def sensitivity_of(
     title = f"measure {len(trials)} models on part {wanted.part} of the val images"
     (dense,), *found = measured.of(trials, title)
     for index, (pruned,) in zip(todo, found, strict=True):
-        points[index] = replace(points[index], scores=pruned, drop=dense.budgeted - pruned.budgeted)
+        points[index] = replace(points[index], scores=pruned, drop=loss(dense, pruned))
     units = dict[str, UnitRecord]()
     for case, point in zip(cases, points, strict=True):
         known = units.setdefault(case.unit.name, case.unit)

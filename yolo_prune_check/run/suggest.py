@@ -18,7 +18,7 @@ from yolo_prune_check.run.measured import Measurements
 from yolo_prune_check.run.sensitivity import Wanted, sensitivity_of, why_unsafe
 from yolo_prune_check.run.suggestion_record import Candidate, Outcome, Suggestion
 from yolo_prune_check.run.trial import Bench, Trial
-from yolo_prune_check.scores import Scores
+from yolo_prune_check.scores import Scores, loss
 from yolo_prune_check.select.everywhere import FLOOR
 from yolo_prune_check.select.ranking import Scores as Worth
 from yolo_prune_check.spec.part import Part
@@ -107,7 +107,7 @@ class Search:
             return Candidate(row.family, setting, "cannot be trained", macs_cut, params_cut, reason=failed.what)
         except LostError as lost:
             return Candidate(row.family, setting, "lost", macs_cut, params_cut, reason=lost.what)
-        drop, *folds = (before.budgeted - after.budgeted for before, after in zip(self.dense, scores, strict=True))
+        drop, *folds = (loss(before, after) for before, after in zip(self.dense, scores, strict=True))
         error = error_of(drop, folds)
         outcome: Outcome = "holds" if drop + error <= self.budget else "loses too much"
         return Candidate(row.family, setting, outcome, macs_cut, params_cut, scores[0], drop, error)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from yolo_prune_check.scores import Scores
+from yolo_prune_check.scores import Scores, loss
 
 Family = Literal["sensitivity", "global"]
 """By a threshold for what each part costs alone; or by one ranking of all channels."""
@@ -59,7 +59,7 @@ class Checked:
     @property
     def drop(self) -> float | None:
         """What is lost; None where it was not measured."""
-        return None if self.before is None or self.after is None else self.before.budgeted - self.after.budgeted
+        return None if self.before is None or self.after is None else loss(self.before, self.after)
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,7 @@ def perplexity_used(features: NDArray[np.floating], asked: float) -> float | Non
         features: [n, p].
         asked: By the caller of `embed`.
     """
-    if len(features) < _FEWEST_FOR_TSNE or not np.ptp(features, axis=0).any():
+    if len(features) < _FEWEST_FOR_TSNE or not _principal_plane(np.asarray(features, dtype=np.float64)).any():
         return None
     return max(1.0, min(asked, (len(features) - 1) / 3))
 
@@ -52,7 +52,7 @@ def _tsne(points: NDArray[np.float64], perplexity: float, seed: int) -> NDArray[
     """
     start = _principal_plane(points)
     used = perplexity_used(points, perplexity)
-    if used is None or not start.any():
+    if used is None:
         return start
     from sklearn.manifold import TSNE
     from threadpoolctl import threadpool_limits

@@ -41,13 +41,12 @@ def conclusion(found: Suggestion, checked: Checked | None) -> str:
     budget = f"a drop of {found.budget:g} of {measure}"
     if best is None or checked is None:
         least = min(_losses(found), default=None)
-        rest = (
-            "" if least is None else f" The least that a candidate loses, with one standard error, is {_loss(least)}."
-        )
+        known = "" if least is None else figures.lost(least)
+        rest = f" The least that a candidate loses, with one standard error, is {known}." if known else ""
         return f"Nothing that was tried stays within {budget}: no spec was written.{rest}"
-    drop = NONE if checked.drop is None else _loss(checked.drop)
+    drop = NONE if checked.drop is None else figures.lost(checked.drop)
     cut = f"{figures.percent(best.macs_cut)} of the multiply-accumulates and {figures.percent(best.params_cut)}"
-    decided = _loss(best.drop or 0.0)
+    decided = figures.lost(best.drop or 0.0)
     words = (
         f"The largest cut found within {budget} saves {cut} of the parameters. On part {found.decided_on} of the val "
         f"images, which decided, it loses {decided}; on part {found.checked_on}, which did not, {drop}: "
@@ -59,12 +58,6 @@ def conclusion(found: Suggestion, checked: Checked | None) -> str:
             "before you rely on it."
         )
     return words if checked.held else f"{words} {'. '.join(checked.failures)}."
-
-
-def _loss(drop: float) -> str:
-    """A drop in four decimals, but no small one as none, which counts where nothing may be lost."""
-    exact = f"{drop:.4f}" if abs(drop) >= 0.00005 or drop == 0 else f"{drop:.0e}"
-    return f"{exact} (a gain)" if drop < 0 else exact
 
 
 def _losses(found: Suggestion) -> list[float]:
