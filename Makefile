@@ -49,6 +49,7 @@ lint: $(VENV)/.installed
 	$(BIN)/lint-imports
 
 $(VENV)/.bench-installed: $(VENV)/.installed
+	@echo "Installing into $(VENV): what the benchmarks need besides, a minute in which pip says nothing …"
 	$(BIN)/python -m pip install --quiet --editable '.[bench]' --constraint constraints.txt
 	touch $@
 

@@ -19,8 +19,17 @@ chmod +x "$3/bin/python"
 
 
 @pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
-@pytest.mark.parametrize("target", ["demo", "test"])
-def test_an_installation_is_announced_before_it_begins_and_only_then(target: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("target", "does", "announced"),
+    [
+        ("demo", "pytest", []),
+        ("test", "pytest", []),
+        ("bench", "benchmarks.predict", ["what the benchmarks need besides, a minute in which pip says nothing …"]),
+    ],
+)
+def test_each_installation_is_announced_before_it_begins_and_only_then(
+    target: str, does: str, announced: list[str], tmp_path: Path
+) -> None:
     python = tmp_path / "python"
     python.write_text(PYTHON, encoding="utf-8")
     python.chmod(0o755)
@@ -30,6 +39,9 @@ def test_an_installation_is_announced_before_it_begins_and_only_then(target: str
         subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
         for _ in range(2)
     )
-    assert first[0] == f"Installing into {venv}: some 7 GB, a few minutes in which pip says nothing …"
-    assert first[1].startswith("called -m pip install")
-    assert again[0].startswith("called -m pytest")
+    for what in ["some 7 GB, a few minutes in which pip says nothing …", *announced]:
+        line, call, *first = first
+        assert line == f"Installing into {venv}: {what}"
+        assert call.startswith("called -m pip install")
+    assert first[0].startswith(f"called -m {does}")
+    assert first == again

@@ -13,13 +13,14 @@ class BadInput:
     """Files of a folder, of which ``bad.prune.yaml`` is run, and the whole message with ``{at}`` before file names.
 
     ``known`` says when: as the ``spec`` is read; when its ``data`` are looked for, as ``validate`` and ``run`` do at
-    the start; when ``run`` has loaded each ``model`` that data are named for; or when the ``scenario`` begins.
+    the start; when ``run`` has loaded each ``model`` that data are named for; or when the ``scenario`` begins, which is
+    when ``run`` looks up the ``name`` of a model, as ``validate`` does.
     """
 
     name: str
     files: dict[str, str]
     message: str
-    known: Literal["spec", "data", "model", "scenario"] = "spec"
+    known: Literal["spec", "data", "model", "name", "scenario"] = "spec"
 
     def message_at(self, folder: str) -> str:
         """The message when the files lie in a folder, such as ``some/``."""
@@ -102,6 +103,19 @@ CASES = (
         _spec(LAYERS, model="gone.pt"),
         "{at}bad.prune.yaml:1:8: no such model file: got 'gone.pt'. "
         "Paths are relative to the spec or to the working directory; nothing is downloaded.",
+    ),
+    BadInput(
+        "missing-model-yaml",
+        _spec(LAYERS, model="gone.yaml"),
+        "{at}bad.prune.yaml:1:8: no such model YAML: got 'gone.yaml'. "
+        "Give a path, or a stock name such as 'yolov8n.yaml'.",
+        known="name",
+    ),
+    BadInput(
+        "mistyped-model",
+        _spec(LAYERS, model="yolov8n-digit"),
+        "{at}bad.prune.yaml:1:8: no such model: got 'yolov8n-digit'. Did you mean 'yolov8n-digits'?",
+        known="name",
     ),
     BadInput("ratio-0", _ratio("0"), f"{AT_RATIO} must be greater than 0: got 0. {RATIO}"),
     BadInput("ratio-1", _ratio("1"), f"{AT_RATIO} must be less than 1: got 1. {RATIO}"),

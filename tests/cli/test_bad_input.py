@@ -19,7 +19,7 @@ def test_run_refuses_it_with_one_message(case: BadInput, command_line: CommandLi
         f"yolo-prune-check: {case.message_at('')}"
     ]
     assert "Traceback" not in ran.err
-    if case.known == "scenario":
+    if case.known in ("name", "scenario"):
         assert "1 scenario: 1 could not be started (bad input);" in ran.out
         assert "could not be started" in (tmp_path / "out/index.md").read_text("utf-8")
     else:
@@ -27,7 +27,9 @@ def test_run_refuses_it_with_one_message(case: BadInput, command_line: CommandLi
         assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("case", [case for case in CASES if case.known in ("spec", "data")], ids=lambda case: case.name)
+@pytest.mark.parametrize(
+    "case", [case for case in CASES if case.known in ("spec", "data", "name")], ids=lambda case: case.name
+)
 def test_validate_refuses_it_with_the_same_message(case: BadInput, command_line: CommandLine, tmp_path: Path) -> None:
     case.write(tmp_path)
     ran = command_line("validate", "bad.prune.yaml")

@@ -269,6 +269,12 @@ def test_a_name_that_is_nearly_that_of_a_shipped_set_is_told(name: str) -> None:
         read_data(name)
 
 
+@pytest.mark.parametrize("name", ["dogs", "lights", "widgets", "dogs.yaml"])
+def test_a_name_that_is_little_like_that_of_a_shipped_set_is_not_taken_for_it(name: str) -> None:
+    with pytest.raises(UserError, match=rf"^no such data set: got '{name}'\. It is no file"):
+        read_data(name)
+
+
 def test_a_folder_is_no_yaml(root: Path) -> None:
     with pytest.raises(UserError, match="the data set is a folder without train/CLASS/, and no YAML file"):
         read_data(str(root))

@@ -95,7 +95,7 @@ def test_without_settings_it_is_the_one_that_ultralytics_begins_with(
     (package / "utils").mkdir(parents=True)
     if place != "in-no-repository":
         (home / "project/.git").mkdir()
-    monkeypatch.setattr(stock, "_package", lambda: package)
+    monkeypatch.setattr(stock, "ultralytics_folder", lambda: package)
     monkeypatch.setattr(utils, "GIT", GitRepo(package / "utils/git.py"))
     if place == "in-one-that-nobody-writes-beside":
         monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may write everywhere

@@ -13,10 +13,10 @@ from torch import nn
 from benchmarks.zoo import FAMILIES, TORCHVISION, build, randomise_norms
 from yolo_prune_check.errors import UserError
 from yolo_prune_check.model.addresses import find_layer
-from yolo_prune_check.model.architecture import stock_names
 from yolo_prune_check.model.blocks import blocks_of
 from yolo_prune_check.model.layers import layers_of
 from yolo_prune_check.model.load import load_model
+from yolo_prune_check.model.stock import stock_names
 from yolo_prune_check.model.tasks import require_detector, require_trainable, task_of
 
 # Class and task of one model each; the other members of these families are built alike.

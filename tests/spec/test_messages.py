@@ -24,8 +24,8 @@ KEYS = (
     "expect, tags, seed"
 )
 AXES = (
-    "Axes are a scenario's fields, but for expect, id, limits, tags, trust_checkpoint, why, and the dotted ones of "
-    "select, fuzz and fine_tune, such as select.ratio: see docs/specs.md."
+    "Axes are the dotted fields of select, fuzz and fine_tune, such as select.ratio, and a scenario's own fields but "
+    "for expect, id, limits, tags, trust_checkpoint, why: see docs/specs.md."
 )
 STEPS = "The steps already say what is pruned, and in which order: remove one of the two."
 FUZZ = "Random plans are drawn and carried out as `fuzz` says"

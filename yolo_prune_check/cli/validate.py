@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import Annotated, Final
 
 import typer
 
 from yolo_prune_check.cli.exits import Exit
-from yolo_prune_check.cli.output import complain, say, say_json
+from yolo_prune_check.cli.output import WIDTH, complain, say, say_json, wrapped
 from yolo_prune_check.plugin.store import spec_files
 from yolo_prune_check.report.figures import many
 
-if TYPE_CHECKING:
-    from yolo_prune_check.spec import Scenario
-
 NOT_LOOKED_AT: Final = (
-    "not looked at: whether the models load and have these blocks, layers and channels; "
-    "yolo-prune-check run SPEC --predict-only tells"
+    "whether the models load and have these blocks, layers and channels; yolo-prune-check run SPEC --predict-only tells"
 )
 
 
@@ -32,10 +28,12 @@ def validate(
 
     Example:  yolo-prune-check validate specs/
     """
+    from yolo_prune_check.cli.examined import examined
+
     valid: list[dict[str, object]] = []
     errors: list[dict[str, str]] = []
     for path in spec_files(specs):
-        scenarios, wrong = _examined(path)
+        scenarios, wrong = examined(path)
         if wrong:
             errors += [{"spec": str(path), "message": message} for message in wrong]
             if not as_json:
@@ -45,22 +43,8 @@ def validate(
         if not as_json:
             say(f"{path}: valid, {many(len(scenarios), 'scenario')}")
     if valid and not as_json:
-        say(NOT_LOOKED_AT)
+        say(wrapped(f"not looked at: {NOT_LOOKED_AT}", WIDTH))
     if as_json:
-        say_json({"valid": valid, "errors": errors})
+        say_json({"valid": valid, "errors": errors, "not_looked_at": NOT_LOOKED_AT})
     if errors:
         raise typer.Exit(Exit.BAD_INPUT)
-
-
-def _examined(path: Path) -> tuple[tuple[Scenario, ...], list[str]]:
-    """The scenarios of a spec, and all that is wrong with it or not there, each told once."""
-    from yolo_prune_check.run.data_there import missing_data
-    from yolo_prune_check.run.where import where_of
-    from yolo_prune_check.spec.loader import examine_spec
-    from yolo_prune_check.spec.problems import as_error
-
-    suite, problems = examine_spec(path)
-    told = {str(problem.place) for problem in problems}
-    absent = missing_data(each for each in suite.scenarios if where_of(each, "data") not in told)
-    wrong = [as_error(problems)] if problems else []
-    return suite.scenarios, list(dict.fromkeys(str(error) for error in [*wrong, *(error for _, error in absent)]))

@@ -154,7 +154,8 @@ def _find(name: str) -> Path:
             return folder
         hint = f"It is no file or folder here, and {folder} {_SETTING} is no folder; nothing is downloaded."
         like = next((f"{name}{suffix}" for suffix in _YAML if stock_yaml(f"{name}{suffix}")), None)
-    close = [like] if like else get_close_matches(given.stem.lower(), SHIPPED_DATA)
+    # Of so few names one is always the nearest: only what is nearly it is meant.
+    close = [like] if like else get_close_matches(given.stem.lower(), SHIPPED_DATA, cutoff=0.75)
     did_you_mean = f"Did you mean {close[0]!r}? " if close else ""
     raise UserError("no such data set", value=name, hint=f"{did_you_mean}{hint} {_HINT}")
 

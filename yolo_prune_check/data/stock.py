@@ -14,7 +14,7 @@ from pathlib import Path
 
 def stock_yaml(name: str) -> Path | None:
     """The dataset YAML that Ultralytics ships under a name such as `coco8.yaml`; None if it ships none."""
-    file = _package() / "cfg" / "datasets" / name
+    file = ultralytics_folder() / "cfg" / "datasets" / name
     return file if Path(name).name == name and file.is_file() else None
 
 
@@ -50,7 +50,7 @@ def _config() -> Path:
 
 def _first_datasets_dir() -> Path:
     """`datasets` beside the repository that Ultralytics lies in, or in it if nobody may write there; else here."""
-    package = _package()
+    package = ultralytics_folder()
     repository = next((folder for folder in (package, *package.parents) if (folder / ".git").exists()), None)
     if repository is None:
         return Path("datasets").resolve()
@@ -58,7 +58,12 @@ def _first_datasets_dir() -> Path:
     return root.resolve() / "datasets"
 
 
-def _package() -> Path:
+def ultralytics_folder() -> Path:
+    """The folder of the installed package.
+
+    Raises:
+        ModuleNotFoundError: It is not installed.
+    """
     spec = find_spec("ultralytics")
     if spec is None or spec.origin is None:
         raise ModuleNotFoundError("ultralytics is not installed", name="ultralytics")

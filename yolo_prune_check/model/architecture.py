@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from difflib import get_close_matches
-from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -16,9 +12,7 @@ from torch import nn
 from yolo_prune_check.errors import UserError
 from yolo_prune_check.model.quiet import prepare_ultralytics, quietly
 from yolo_prune_check.model.tasks import class_for
-
-# A family and its version, such as `yolov8`, `yolo11` or `yoloe-26`, and what follows where no scale letter does.
-_UNSCALED = re.compile(r"(yolo(?:e-)?v?\d+)([-.].*)")
+from yolo_prune_check.model.there import no_such_yaml
 
 
 def build_model(name: str, seed: int) -> nn.Module:
@@ -70,36 +64,6 @@ def _embed_classes(model: nn.Module) -> None:
         model.pe = nn.functional.normalize(torch.randn(1, model.yaml["nc"], model.model[-1].embed), dim=-1)
 
 
-@lru_cache(maxsize=1)
-def stock_names() -> tuple[str, ...]:
-    """The YAML names that Ultralytics ships, and those with the scale letters that each file defines."""
-    prepare_ultralytics()
-    import ultralytics
-
-    found = Path(ultralytics.__file__).parent.joinpath("cfg", "models").rglob("*.yaml")
-    names = []
-    for file in sorted(found, key=lambda file: file.name):
-        names.append(file.name)
-        unscaled = _UNSCALED.fullmatch(file.name)
-        if unscaled:
-            names += [f"{unscaled[1]}{letter}{unscaled[2]}" for letter in _scales(file)]
-    return tuple(names)
-
-
-def _scales(file: Path) -> str:
-    """The letters that a stock YAML defines and that Ultralytics finds in a name."""
-    text = file.read_text(encoding="utf-8")
-    below = re.search(r"^scales:.*\n((?:[ \t]+.*\n|\s*\n)+)", text, re.MULTILINE)
-    return "".join(re.findall(r"^\s+([nsmlx]):", below[1], re.MULTILINE)) if below else ""
-
-
-def did_you_mean(name: str, known: tuple[str, ...]) -> str:
-    """A sentence that names the closest of `known`, or an empty one. Only the stems are compared."""
-    by_stem = {Path(candidate).stem: candidate for candidate in known}
-    close = get_close_matches(Path(name).stem.lower(), by_stem, n=1)
-    return f"Did you mean {by_stem[close[0]]!r}?" if close else ""
-
-
 def read_architecture(name: str) -> dict[str, Any]:
     """What a model YAML says, with its scale, which Ultralytics finds in the name.
 
@@ -113,11 +77,7 @@ def read_architecture(name: str) -> dict[str, Any]:
         with quietly():
             config = yaml_model_load(name)
     except FileNotFoundError as error:
-        raise UserError(
-            "no such model YAML",
-            value=name,
-            hint=did_you_mean(name, stock_names()) or "Give a path, or a stock name such as 'yolov8n.yaml'.",
-        ) from error
+        raise no_such_yaml(name) from error
     except Exception as error:  # PyYAML's errors, and a TypeError where the YAML is no mapping
         raise UserError(f"the model YAML cannot be read ({_said(error)})", where=name) from error
     missing = [key for key in ("backbone", "head", "nc") if key not in config]

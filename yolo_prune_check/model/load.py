@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import torch
@@ -10,13 +9,11 @@ from torch import nn
 
 from yolo_prune_check.data import SHIPPED_MODELS, shipped_model
 from yolo_prune_check.errors import UserError
-from yolo_prune_check.model.architecture import build_model, did_you_mean, stock_names
+from yolo_prune_check.model.architecture import build_model
 from yolo_prune_check.model.checkpoint import read_checkpoint
 from yolo_prune_check.model.quiet import prepare_ultralytics
 from yolo_prune_check.model.tasks import task_of
-
-_KINDS = f"a shipped name ({', '.join(SHIPPED_MODELS)}), a .pt checkpoint or a model .yaml"
-_URL = re.compile(r"[a-z][a-z0-9+.-]+:/", re.IGNORECASE)  # two letters before the colon: not a Windows drive
+from yolo_prune_check.model.there import require_there
 
 
 def load_model(source: str | Path, *, seed: int = 0, trust: bool = False) -> nn.Module:
@@ -34,45 +31,20 @@ def load_model(source: str | Path, *, seed: int = 0, trust: bool = False) -> nn.
         stored. It runs on an image alone: open-vocabulary models carry the embeddings of their classes.
 
     Raises:
-        UserError: There is no such model, or it cannot be loaded; see `read_checkpoint` and `build_model`.
+        UserError: There is no such model (`require_there`), or it cannot be loaded (`read_checkpoint`, `build_model`).
 
     >>> len(load_model("yolov8n.yaml").model)
     23
     """
     name = str(source)
-    if _URL.match(name):
-        raise UserError("a model is never downloaded", value=name, hint="Download it yourself and give its path.")
+    require_there(name)
     if name in SHIPPED_MODELS:
         model = read_checkpoint(shipped_model(name))
+    elif Path(name).suffix.lower() == ".pt":
+        model = read_checkpoint(Path(name).expanduser(), trust=trust)
     else:
-        suffix = Path(name).suffix.lower()
-        if suffix == ".pt":
-            model = read_checkpoint(_existing(name), trust=trust)
-        elif suffix in {".yaml", ".yml"}:
-            model = build_model(name, seed)
-        else:
-            raise _unknown(name)
+        model = build_model(name, seed)
     return _prepared(model, name)
-
-
-def _existing(name: str) -> Path:
-    file = Path(name).expanduser()
-    if file.is_file():
-        return file
-    if file.is_dir():
-        raise UserError("a folder, not a checkpoint", value=name, hint="Give the .pt file itself.")
-    shipped = did_you_mean(name, SHIPPED_MODELS)
-    stock = Path(name).with_suffix(".yaml").name
-    untrained = f"The untrained model is {stock!r}." if stock in stock_names() else ""
-    hint = " ".join(filter(None, (shipped, "Checkpoints are not downloaded.", untrained)))
-    raise UserError("no such checkpoint", value=name, hint=hint)
-
-
-def _unknown(name: str) -> UserError:
-    if Path(name).expanduser().exists():
-        return UserError("not a model", value=name, hint=f"Give {_KINDS}.")
-    guess = did_you_mean(name, (*SHIPPED_MODELS, *stock_names()))
-    return UserError("no such model", value=name, hint=guess or f"Give {_KINDS}.")
 
 
 def _prepared(model: nn.Module, name: str) -> nn.Module:

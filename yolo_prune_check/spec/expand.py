@@ -24,8 +24,8 @@ OF_A_PLAN = (
 )
 """Defaults that say nothing to random plans."""
 ABOUT_AXES = (
-    f"Axes are a scenario's fields, but for {', '.join(sorted(NO_AXIS - {'matrix'}))}, and the dotted ones of select, "
-    "fuzz and fine_tune, such as select.ratio: see docs/specs.md."
+    "Axes are the dotted fields of select, fuzz and fine_tune, such as select.ratio, and a scenario's own fields but "
+    f"for {', '.join(sorted(NO_AXIS - {'matrix'}))}: see docs/specs.md."
 )
 
 

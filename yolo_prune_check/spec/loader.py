@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from pydantic import ValidationError
 
@@ -17,6 +20,7 @@ from yolo_prune_check.spec.rules import broken_rules
 from yolo_prune_check.spec.schema import Scenario, ScenarioInput, Source
 from yolo_prune_check.spec.suite import Suite, suite_name
 
+Key = Literal["model", "data"]
 FILES = (".pt", ".yaml", ".yml")
 
 
@@ -32,46 +36,68 @@ def load_spec(path: str | Path) -> Suite:
     Raises:
         UserError: The spec has mistakes. The message names all of them, one per line, with file, line and column.
     """
-    suite, problems = examine_spec(path)
-    if problems:
-        raise as_error(problems)
-    return suite
+    examined = examine_spec(path)
+    if examined.problems:
+        raise as_error(examined.problems)
+    return examined.suite
 
 
-def examine_spec(path: str | Path) -> tuple[Suite, tuple[Problem, ...]]:
-    """What ``load_spec`` gives, beside what it refuses: the scenarios that can be read, and all that is wrong.
+@dataclass(frozen=True)
+class Named:
+    """A model or data set that a scenario names which cannot be read, and where."""
 
-    A scenario whose model or data file is not there is among them: the rest of it can be looked at.
+    key: Key
+    name: str
+    place: Place
+
+
+@dataclass(frozen=True)
+class Examined:
+    """A spec with all its mistakes.
+
+    Attributes:
+        suite: The scenarios that can be read, also such as break a rule or whose files are not there.
+        named: What the others name. Those that expect to be refused name nothing.
+        problems: All that is wrong, in no order, and some of it more than once.
     """
+
+    suite: Suite
+    named: tuple[Named, ...]
+    problems: tuple[Problem, ...]
+
+
+def examine_spec(path: str | Path) -> Examined:
+    """What ``load_spec`` gives, beside what it refuses."""
     path = Path(path)
     document = read_document(path)
     problems = document.problems
     problems += _repeated_ids(document)
-    scenarios = tuple(
-        made
-        for written in document.scenarios
-        for expanded in expand(written, document.defaults, document.top, problems)
-        if (made := _build(written, expanded, document, path)) is not None
-    )
-    return Suite(path, suite_name(path), scenarios), tuple(problems)
+    scenarios, named = list[Scenario](), list[Named]()
+    for written in document.scenarios:
+        for expanded in expand(written, document.defaults, document.top, problems):
+            scenario = _build(written, expanded, document, path)
+            if scenario is not None:
+                scenarios.append(scenario)
+            else:
+                named += _named(expanded.fields, document)
+    return Examined(Suite(path, suite_name(path), tuple(scenarios)), tuple(named), tuple(problems))
 
 
 def _build(written: Mapping, expanded: Expanded, document: Document, path: Path) -> Scenario | None:
-    """The finished scenario; None, with the problems noted, if it has any."""
+    """The scenario, with its problems noted; None if these leave none."""
     fields = expanded.fields
     try:
         given = ScenarioInput.model_validate(plain(fields))
     except ValidationError as error:
         document.problems += problems_of(error, ScenarioInput, fields)
         return None
-    broken = broken_rules(given, fields)
-    document.problems += broken
+    document.problems += broken_rules(given, fields)
+    if given.model is None or (given.layers is None and given.steps is None and given.fuzz is None):
+        return None
     values = {name: getattr(given, name) for name in type(given).model_fields if name != "matrix"}
     for name in ("model", "data"):
         if values[name] is not None:
             values[name] = _file(name, values[name], fields, document, must_exist=given.expect.error is None)
-    if broken:
-        return None
     if given.steps is not None:
         values |= {"blocks": None, "layers": tuple(step.layer for step in given.steps), "order": "listed"}
     if given.fuzz is not None:
@@ -88,6 +114,18 @@ def _build(written: Mapping, expanded: Expanded, document: Document, path: Path)
         source=_source(written, document.texts[written.place.file], fields),
         axes=expanded.axes,
     )
+
+
+def _named(fields: Mapping, document: Document) -> Iterator[Named]:
+    """What fields of which no scenario can be made say as text; random plans look at no data."""
+    expect = fields.get("expect")
+    if isinstance(expect, Mapping) and expect.get("error") is not None:
+        return
+    keys: tuple[Key, ...] = ("model",) if fields.get("fuzz") is not None else ("model", "data")
+    for key in keys:
+        text = fields.get(key)
+        if isinstance(text, str) and text:
+            yield Named(key, _file(key, text, fields, document, must_exist=True), place_of(fields, (key,)))
 
 
 def _file(name: str, text: str, fields: Mapping, document: Document, *, must_exist: bool) -> str:

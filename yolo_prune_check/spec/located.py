@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -20,6 +21,16 @@ class Place(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}:{self.column}" if self.line else self.file
+
+    @classmethod
+    def read(cls, text: str) -> Place:
+        """The place that is written so.
+
+        >>> Place.read("specs/x.prune.yaml:7:14")
+        Place(file='specs/x.prune.yaml', line=7, column=14)
+        """
+        written = re.fullmatch(r"(.*):(\d+):(\d+)", text, re.DOTALL)
+        return cls(written[1], int(written[2]), int(written[3])) if written else cls(text)
 
 
 @dataclass(frozen=True)
