@@ -74,8 +74,11 @@ def test_a_part_of_which_nothing_goes_is_neither_ranked_nor_drawn_nor_called_che
 
 
 def test_parts_that_go_by_whole_heads_are_named_with_how_many_they_have() -> None:
-    measured = found(replace(unit("attn.qkv", 0.1, 0.1, 0.3), wholes=2), unit("cheap", 0.001, 0.002, 0.003))
+    heads = unit("attn.qkv", 0.1, 0.1, 0.3)
+    points = tuple(replace(each, whole_parts=count) for each, count in zip(heads.points, (1, 2, 3), strict=True))
+    measured = found(replace(heads, points=points, whole_parts=4), unit("cheap", 0.001, 0.002, 0.003))
     page = sensitivity_page(measured, curves=True)
     assert "Channels of some groups go only by whole heads of an attention, or whole conv groups." in page
-    assert "<summary>How many each has (1 group)</summary>\n\n- `attn.qkv`: 2\n" in page
+    title = "How many heads or conv groups go of each (1 group)"
+    assert f"<summary>{title}</summary>\n\n- `attn.qkv`, of 4: 1 at 25 %, 2 at 50 %, 3 at 75 %\n" in page
     assert "whole heads" not in sensitivity_page(found(measured.units[1]), curves=True)

@@ -112,10 +112,11 @@ def test_heads_of_an_area_attention_go_as_a_whole_and_are_measured() -> None:
     listed, graph = Listed(), graph_of("yolo12n.yaml")
     worth = {name: np.random.default_rng(1).random(layer.out_channels) for name, layer in graph.layers.items()}
     found = sensitivity_of(graph, worth, BENCH, Wanted("group", (0.1, 0.5), "taylor", Part(1, 2)), listed)
-    heads = {unit.name: unit for unit in found.units if unit.wholes}
+    heads = {unit.name: unit for unit in found.units if unit.whole_parts}
     unit = heads["model.6.m.0.0.attn.qkv.conv"]
-    assert (len(heads), unit.wholes) == (8, 2)
-    assert [(point.status, point.removed) for point in unit.points] == [("unchanged", 0), ("measured", 96 + 32)]
+    assert (len(heads), unit.whole_parts) == (8, 2)
+    removed = [(point.status, point.removed, point.whole_parts) for point in unit.points]
+    assert removed == [("unchanged", 0, 0), ("measured", 96 + 32, 1)]
     assert not any(point.status == "unsafe" for point in found.points)
 
 

@@ -11,14 +11,13 @@ import torch
 from yolo_prune_check.channels.aten import Schema
 from yolo_prune_check.channels.module_calls import ModuleCalls
 from yolo_prune_check.channels.naming import RunningNames
-from yolo_prune_check.channels.parameter_views import ParameterViews
+from yolo_prune_check.channels.parameter_views import MEETING, VIEWING, ParameterViews
 from yolo_prune_check.channels.rules import FACTORIES, RULES
 from yolo_prune_check.channels.size_uses import SizeUses
 from yolo_prune_check.channels.sizes import Arithmetic, Axis, Dim, Expression, mark_computed, sized
 from yolo_prune_check.channels.spelling import Spelling
 from yolo_prune_check.channels.tape import Tape
 from yolo_prune_check.channels.trees import tensors_in
-from yolo_prune_check.channels.viewed import MEETING, VIEWING
 from yolo_prune_check.channels.written_memory import WrittenMemory
 
 _CASTS = frozenset({"_to_copy", "clone"})

@@ -14,14 +14,28 @@ from yolo_prune_check.channels.program import Op, Value
 
 
 class Tape:
-    """Values and operators of a pass, as they come."""
+    """Values and operators of a pass, as they come.
+
+    Attributes:
+        names: The first name of every module.
+        parameters: By id of a parameter or buffer, its name; of one that several modules hold, that last read.
+        sizes: By a parameter's name, how many numbers it holds.
+        tied: By id of a parameter or buffer that several modules hold, all its names.
+        values: Everything that operators read and make.
+        ids: By id of a tensor, its value.
+        derived: Ids of tensors that depend on the image.
+        alive: The tensor of each value; kept, for ids are memory addresses.
+        storages: By memory, the values that lie in it.
+        ops: The operators.
+        stack: Modules that run, the innermost last.
+        image: The image's value.
+        called: The function of PyTorch's that runs.
+        visited: Parameters that constants were computed from.
+        elsewhere: Parameters of which something is made that the program does not hold.
+    """
 
     def __init__(self, names: Mapping[nn.Module, str]) -> None:
-        """Nothing has run yet.
-
-        Args:
-            names: The first name of every module.
-        """
+        """Nothing has run yet."""
         self.names = names
         self.parameters: dict[int, str] = {}
         self.sizes: dict[str, int] = {}
@@ -38,14 +52,14 @@ class Tape:
         self.values: list[Value] = []
         self.ids: dict[int, int] = {}
         self.derived: set[int] = set()
-        self.alive: list[torch.Tensor] = []  # ids are memory addresses: no tensor may die while they are in use
+        self.alive: list[torch.Tensor] = []
         self.storages: dict[int, list[int]] = {}
         self.ops: list[Op] = []
-        self.stack: list[str] = []  # modules that run
+        self.stack: list[str] = []
         self.image = 0
         self.called = Called()
-        self.visited: set[str] = set()  # parameters that constants were computed from
-        self.elsewhere: set[str] = set()  # parameters of which something is made that the program does not hold
+        self.visited: set[str] = set()
+        self.elsewhere: set[str] = set()
 
     def _call(self, tensor: torch.Tensor, name: str) -> None:
         first = self.parameters.setdefault(id(tensor), name)

@@ -10,10 +10,10 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from yolo_prune_check.channels.assemble import program_of
 from yolo_prune_check.channels.modes import Dispatch, Functions, Writes
 from yolo_prune_check.channels.naming import RunningNames
 from yolo_prune_check.channels.program import Program
-from yolo_prune_check.channels.recorded import program_of
 from yolo_prune_check.channels.recorder import Recorder
 from yolo_prune_check.channels.sizes import Attribute, Dim, Remembered
 from yolo_prune_check.channels.traceable import check_traceable

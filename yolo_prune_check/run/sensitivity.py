@@ -47,12 +47,19 @@ class Wanted:
 
 @dataclass(frozen=True)
 class _Case:
-    """A unit at one ratio, with its plan by the execution that is measured, and that by which costs are counted."""
+    """A unit at one ratio.
+
+    Attributes:
+        plan: By the execution that is measured.
+        costs: By that of which costs are counted.
+        whole_parts: How many heads or conv groups go of which nothing less can.
+    """
 
     unit: UnitRecord
     ratio: float
     plan: Plan
     costs: Plan
+    whole_parts: int = 0
 
 
 def sensitivity_of(
@@ -122,10 +129,11 @@ def _of_groups(graph: ChannelGraph, scores: dict[str, Worth], wanted: Wanted) ->
     for found in units_of(graph):
         if not any(layer in scores for layer in found.layers):
             continue
-        unit = UnitRecord(found.name, found.layers, found.size, (), found.wholes)
+        unit = UnitRecord(found.name, found.layers, found.size, (), found.whole_parts)
         for ratio in wanted.ratios:
-            plan = settled(graph, plan_without(graph, found.least(worth, ratio), worth, round_to=None))
-            yield _Case(unit, ratio, plan, plan)
+            groups = found.least(worth, ratio)
+            plan = settled(graph, plan_without(graph, groups, worth, round_to=None))
+            yield _Case(unit, ratio, plan, plan, found.whole_parts_in(groups))
 
 
 def _foretold(graph: ChannelGraph, whole: Prediction, case: _Case) -> Point:
@@ -135,7 +143,7 @@ def _foretold(graph: ChannelGraph, whole: Prediction, case: _Case) -> Point:
         return Point(case.ratio, "unchanged", 0, drop=0.0, macs_cut=0.0, params_cut=0.0)
     prediction = predict(graph, case.plan)
     if prediction.verdict != "safe":
-        return Point(case.ratio, "unsafe", removed, reason=why_unsafe(prediction))
+        return Point(case.ratio, "unsafe", removed, reason=why_unsafe(prediction), whole_parts=case.whole_parts)
     costs = prediction if case.costs == case.plan else predict(graph, case.costs)
     known = costs.verdict == "safe"
     return Point(
@@ -144,6 +152,7 @@ def _foretold(graph: ChannelGraph, whole: Prediction, case: _Case) -> Point:
         removed,
         macs_cut=1 - costs.macs / whole.macs if known and costs.macs is not None and whole.macs else None,
         params_cut=1 - costs.params / whole.params if known else None,
+        whole_parts=case.whole_parts,
     )
 
 

@@ -35,6 +35,7 @@ class Point:
             the silent channels of the layer are removed and put back as zeros behind it. None where it is not safe.
         params_cut: Likewise of the parameters.
         reason: Why it is unsafe.
+        whole_parts: How many heads or conv groups go, of those of which nothing less can.
     """
 
     ratio: float
@@ -45,6 +46,7 @@ class Point:
     macs_cut: float | None = None
     params_cut: float | None = None
     reason: str = ""
+    whole_parts: int = 0
 
 
 @dataclass(frozen=True)
@@ -56,14 +58,14 @@ class UnitRecord:
         layers: All layers that lose channels.
         channels: Channels that it has, or dependency groups, each of which goes as a whole.
         points: By ratio, ascending.
-        wholes: How many heads or conv groups these channels are in, where nothing less than one can go; else 0.
+        whole_parts: How many heads or conv groups it has that can go, and of which nothing less can.
     """
 
     name: str
     layers: tuple[str, ...]
     channels: int
     points: tuple[Point, ...]
-    wholes: int = 0
+    whole_parts: int = 0
 
     @property
     def known(self) -> tuple[Point, ...]:

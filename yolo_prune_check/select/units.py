@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
@@ -16,9 +17,37 @@ from yolo_prune_check.channels.plan import Plan, Step
 from yolo_prune_check.channels.removal import find_removal
 from yolo_prune_check.select.ranked import Groups, free_bundles
 from yolo_prune_check.select.ranking import share_of
+from yolo_prune_check.select.whole_parts import Whole, WholeParts, find_whole_parts
 
-Whole = tuple[int, ...]
-"""Numbers of dependency groups that go only together."""
+
+@dataclass(frozen=True)
+class Cell:
+    """Rows of dependency groups, of which the same share goes as of every other cell of a unit.
+
+    Attributes:
+        rows: [parts, groups]. A row goes as a whole; it is one group, or those of a head or conv group of which nothing
+            less can go.
+        layers: Of each row, those that have channels in it.
+    """
+
+    rows: Groups
+    layers: tuple[frozenset[str], ...]
+
+    def least(self, worth: NDArray[np.float64], share: Decimal) -> Groups:
+        """The groups of the least important rows; every layer keeps one row, so that none is emptied.
+
+        Args:
+            worth: [groups].
+            share: Of the rows.
+        """
+        wanted = share_of(len(self.rows), share)
+        left = Counter(name for names in self.layers for name in names)
+        gone = list[int]()
+        for row in np.argsort(worth[self.rows].sum(1), kind="stable").tolist():
+            if len(gone) < wanted and all(left[name] > 1 for name in self.layers[row]):
+                left.subtract(self.layers[row])
+                gone.append(row)
+        return self.rows[gone].ravel()
 
 
 @dataclass(frozen=True)
@@ -29,23 +58,27 @@ class Unit:
         name: Its first layer, with a number if that has channels in an earlier unit, too, and is the first there.
         layers: All layers that have channels in them, in the order of the graph.
         cells: The groups in parts, from each of which the same share goes: those of the same layers that stand in the
-            same pieces of splits, heads or conv groups, of which equally many must stay. [parts, groups]: a row goes as
-            a whole; it is one group, or those of a head or conv group of which nothing less can go.
+            same pieces of splits, heads or conv groups, of which equally many must stay; and the heads of one
+            attention, or conv groups of one convolution, of which nothing less can go.
     """
 
     name: str
     layers: tuple[str, ...]
-    cells: tuple[Groups, ...]
+    cells: tuple[Cell, ...]
 
     @property
     def size(self) -> int:
         """How many dependency groups there are."""
-        return sum(cell.size for cell in self.cells)
+        return sum(cell.rows.size for cell in self.cells)
 
     @property
-    def wholes(self) -> int:
-        """How many heads or conv groups there are of which nothing less can go."""
-        return sum(len(cell) for cell in self.cells if cell.shape[1] > 1)
+    def whole_parts(self) -> int:
+        """How many heads or conv groups there are that can go, and of which nothing less can."""
+        return sum(len(cell.rows) for cell in self.cells if cell.rows.shape[1] > 1)
+
+    def whole_parts_in(self, groups: Groups) -> int:
+        """How many of these are among some groups."""
+        return sum(int(np.isin(cell.rows, groups).all(1).sum()) for cell in self.cells if cell.rows.shape[1] > 1)
 
     def least(self, worth: NDArray[np.float64], ratio: float) -> Groups:
         """Of every cell the least important, a share of its rows: of a larger share, these and more.
@@ -55,28 +88,27 @@ class Unit:
             ratio: The share, of which the decimal that was written counts; below 1.
         """
         share = Decimal(repr(ratio))
-        ranked = (cell[np.argsort(worth[cell].sum(1), kind="stable")] for cell in self.cells)
-        least = (each[: share_of(len(each), share)].ravel() for each in ranked)
-        return np.concatenate([np.empty(0, dtype=np.int64), *least])
+        return np.concatenate([np.empty(0, dtype=np.int64), *(cell.least(worth, share) for cell in self.cells)])
 
 
 def units_of(graph: ChannelGraph) -> tuple[Unit, ...]:
     """All units, in the order of the graph: no group that can go is in two, or in none."""
     bundles = list(free_bundles(graph))
     layers = [frozenset(member.layer for member in bundle.members) for _, bundle in bundles]
-    wholes = _wholes(graph)
-    places = _places(graph, wholes)
+    whole_parts = find_whole_parts(graph)
+    places = _places(graph, whole_parts)
     unit_of = _tied(bundles_of_groups={int(g): i for i, (ns, _) in enumerate(bundles) for g in ns}, graph=graph)
     by_layers = dict[frozenset[str], int]()
-    found = dict[int, list[int]]()
+    found = dict[int, dict[int, frozenset[str]]]()
     for index, names in enumerate(layers):  # bundles of the same layers are one, wherever something stands between
         first = by_layers.setdefault(names, unit_of[index])
         if first != unit_of[index]:
             unit_of = [first if unit == unit_of[index] else unit for unit in unit_of]
-    for index, unit in enumerate(unit_of):
-        found.setdefault(unit, []).append(index)
-    units = [_unit(graph, [(bundles[i][0], layers[i]) for i in members], wholes, places) for members in found.values()]
-    return tuple(_named(units))
+    for unit, (numbers, _), names in zip(unit_of, bundles, layers, strict=True):
+        layers_of = {group: names for group in numbers.tolist() if group not in whole_parts.stuck}
+        if layers_of:
+            found.setdefault(unit, {}).update(layers_of)
+    return tuple(_named(_unit(graph, layers_of, whole_parts, places) for layers_of in found.values()))
 
 
 def _named(units: Iterable[Unit]) -> Iterator[Unit]:
@@ -89,56 +121,53 @@ def _named(units: Iterable[Unit]) -> Iterator[Unit]:
 
 def _unit(
     graph: ChannelGraph,
-    members: Sequence[tuple[Groups, frozenset[str]]],
-    wholes: Mapping[int, Whole],
+    layers_of: Mapping[int, frozenset[str]],
+    whole_parts: WholeParts,
     places: Mapping[int, frozenset[int]],
 ) -> Unit:
-    layers_of = {group: layers for numbers, layers in members for group in numbers.tolist()}
-    cells = dict[tuple[frozenset[str], frozenset[int], int], list[Whole]]()
-    for row in dict.fromkeys(wholes.get(group, (group,)) for group in layers_of):
-        layers = frozenset[str]().union(*(layers_of[group] for group in row))
+    cells = dict[tuple[frozenset[str], frozenset[int], frozenset[int], int], list[Whole]]()
+    levels_of = _levels_of(whole_parts)
+    for row in dict.fromkeys(whole_parts.with_all([group]) for group in layers_of):
         there = frozenset[int]().union(*(places.get(group, frozenset()) for group in row))
-        cells.setdefault((layers, there, len(row)), []).append(row)
+        levels = frozenset[int]().union(*(levels_of.get(group, frozenset()) for group in row))
+        alike = frozenset[str]() if row[0] in whole_parts.of else layers_of[row[0]]  # heads are, whatever fills them
+        cells.setdefault((alike, levels, there, len(row)), []).append(row)
     names = frozenset[str]().union(*layers_of.values())
-    arrays = tuple(np.array(cell, dtype=np.int64) for cell in cells.values())
-    return Unit("", tuple(name for name in graph.layers if name in names), arrays)
+    return Unit(
+        "",
+        tuple(name for name in graph.layers if name in names),
+        tuple(
+            Cell(
+                np.array(rows, dtype=np.int64),
+                tuple(frozenset[str]().union(*(layers_of[group] for group in row)) for row in rows),
+            )
+            for rows in cells.values()
+        ),
+    )
 
 
-def _wholes(graph: ChannelGraph) -> dict[int, Whole]:
-    """By group, the head or conv group that it stands in, if nothing less can go."""
-    found = dict[int, Whole]()
-    for level in graph.partition.levels:
-        if level.units is None or not level.only_whole:
-            continue
-        for row in level.units:
-            own = {*row.tolist()}
-            if -1 in own or not graph.partition.frozen.keys().isdisjoint(own):
-                continue
-            whole = tuple(sorted(own.union(*(found.get(group, ()) for group in own))))  # one may reach into another
-            found.update(dict.fromkeys(whole, whole))
-    return found
+def _levels_of(whole_parts: WholeParts) -> dict[int, frozenset[int]]:
+    """By group that goes as a whole, the balances that it stands in: those of one attention are alike."""
+    found = dict[int, set[int]]()
+    for number, level in whole_parts.levels.items():
+        for group in level.groups.tolist():
+            if group in whole_parts.of:
+                found.setdefault(group, set()).add(number)
+    return {group: frozenset(numbers) for group, numbers in found.items()}
 
 
-def _places(graph: ChannelGraph, wholes: Mapping[int, Whole]) -> dict[int, frozenset[int]]:
-    """By group, in which blocks it stands of which equally many must stay; blocks are counted over all of these.
-
-    Where each unit is in what goes as a whole, all of it stays or none: such blocks are equal by themselves.
-    """
+def _places(graph: ChannelGraph, whole_parts: WholeParts) -> dict[int, frozenset[int]]:
+    """By group, in which blocks it stands of which equally many must stay; blocks are counted over all of these."""
     found = dict[int, set[int]]()
     number = 0
-    for level in graph.partition.levels:
-        if level.units is not None and all(_is_within(row, wholes) for row in level.units):
+    for index, level in enumerate(graph.partition.levels):
+        if index in whole_parts.levels:  # equal by themselves
             continue
         for row in level.blocks:
             for group in np.unique(row[row >= 0]).tolist():
                 found.setdefault(group, set()).add(number)
             number += 1
     return {group: frozenset(numbers) for group, numbers in found.items()}
-
-
-def _is_within(row: Groups, wholes: Mapping[int, Whole]) -> bool:
-    """Whether all of a head or conv group is in what goes as a whole; one that always stays counts as such."""
-    return -1 in row or {*row.tolist()} <= {*wholes.get(int(row[0]), ())}
 
 
 def _tied(*, bundles_of_groups: Mapping[int, int], graph: ChannelGraph) -> list[int]:

@@ -8,9 +8,9 @@ import numpy as np
 
 from yolo_prune_check.channels.flows.families import UNARY
 from yolo_prune_check.channels.flows.state import Flow, Handler, Refused, Results
+from yolo_prune_check.channels.parameter_views import MEETING
 from yolo_prune_check.channels.program import Op
 from yolo_prune_check.channels.rules import ELEMENTWISE, POOLS, UPSAMPLES
-from yolo_prune_check.channels.viewed import MEETING
 
 _SCALING = MEETING  # of which 0 and 0 make 0
 _PADS = frozenset({"constant_pad_nd", "reflection_pad2d", "replication_pad2d"})

@@ -12,6 +12,7 @@ import numpy as np
 from yolo_prune_check.channels.flows.head_axes import HeadAxes
 from yolo_prune_check.channels.heads import home_of
 from yolo_prune_check.channels.layers import GraphLayer
+from yolo_prune_check.channels.parameter_views import VIEWING
 from yolo_prune_check.channels.program import Op, Program, Ref
 from yolo_prune_check.channels.provenance import Frozen, Ids, Provenance, Scale
 from yolo_prune_check.channels.reshape import Form, along
@@ -20,7 +21,6 @@ from yolo_prune_check.channels.silence import Silence
 from yolo_prune_check.channels.sizes import Arithmetic, AttributeKey, Axis, attributes_in, evaluate, sized
 from yolo_prune_check.channels.tensors import Tensor
 from yolo_prune_check.channels.tensors import along as along_axis
-from yolo_prune_check.channels.viewed import VIEWING
 
 WEIGHT = ".weight"
 

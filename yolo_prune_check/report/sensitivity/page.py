@@ -79,7 +79,7 @@ def sensitivity_page(found: Sensitivity, *, curves: bool) -> str:
         f"Cheapest first, by the mean drop over the ratios. {thresholds_in_words(measure)} {_saved(found)}",
         _table(found, ranked),
         _tied(found),
-        _wholes(found),
+        _whole_parts(found),
         _unsafe(found),
         _unscored(found),
         "## Heat map",
@@ -176,15 +176,20 @@ def _tied(found: Sensitivity) -> str:
     return fold(f"Which layers lose channels together ({figures.many(len(several), 'group')})", "\n".join(lines))
 
 
-def _wholes(found: Sensitivity) -> str:
-    units = [unit for unit in found.units if unit.wholes]
+def _whole_parts(found: Sensitivity) -> str:
+    units = [unit for unit in found.units if unit.whole_parts]
     if not units:
         return ""
-    lines = [f"- {code(unit.name)}: {figures.count(unit.wholes)}" for unit in units]
-    listed = fold(f"How many each has ({figures.many(len(units), 'group')})", "\n".join(lines))
+    lines = [
+        f"- {code(unit.name)}, of {figures.count(unit.whole_parts)}: "
+        + ", ".join(f"{figures.count(point.whole_parts)} at {percent(point.ratio)}" for point in unit.points)
+        for unit in units
+    ]
+    listed = fold(f"How many heads or conv groups go of each ({figures.many(len(units), 'group')})", "\n".join(lines))
     return (
-        "Channels of some groups go only by whole heads of an attention, or whole conv groups. Of these as many go as "
-        f"come nearest to the ratio, and one stays at least.\n\n{listed}"
+        "Channels of some groups go only by whole heads of an attention, or whole conv groups. How many go is rounded, "
+        "halves up, but every layer keeps at least one: of two, one goes at 25 % as at 75 %.\n\n"
+        f"{listed}"
     )
 
 

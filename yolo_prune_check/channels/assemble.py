@@ -1,4 +1,4 @@
-"""The program that was recorded, with the parameters and constants that it reads."""
+"""Makes a program of a recorded tape, with the parameters and constants that it reads."""
 
 from __future__ import annotations
 
