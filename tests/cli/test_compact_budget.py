@@ -9,7 +9,7 @@ import pytest
 from benchmarks.killed_run import write_few
 from tests.cli.conftest import CommandLine
 from yolo_prune_check.cli.budget import Budget
-from yolo_prune_check.cli.compact_words import missed_line
+from yolo_prune_check.cli.compact_words import budget_line
 from yolo_prune_check.confirm import onnx_file
 from yolo_prune_check.errors import UserError
 from yolo_prune_check.scores import Accuracy, MeanAveragePrecision, loss
@@ -32,27 +32,30 @@ def test_what_loses_more_is_not_written(command_line: CommandLine) -> None:
     assert "; --max-map-drop allows 0.1" in ran.err
     assert "`suggest`" in ran.err
     assert "mAP50-95, pruned" in ran.out, "what it costs is told all the same"
+    assert "can be used without this package" not in ran.out, "there is no file"
     assert not list(Path().glob("small.*"))
     assert not Path(".yolo-prune-check/compact/small.pt/unfinished").exists()
     told = command_line(*HALF, "--data", "few.yaml", "--max-map-drop", "0.1", "--json")
     assert told.code == 1
     assert told.json["out"] is None
-    assert told.json["missed"].startswith("mAP50-95 falls by 0.")
+    assert (told.json["budget"]["allowed"], told.json["budget"]["held"]) == (0.1, False)
+    assert 0.1 < told.json["budget"]["loss"] < 1
 
 
 def test_what_loses_just_as_much_is_written(command_line: CommandLine) -> None:
     """All that it has, so that the loss is known beforehand."""
     write_few(Path(), 8)
     before, after = command_line(*HALF, "--data", "few.yaml", "--json").json["metrics"]
-    Path("small.pt").unlink()
     lost = loss(MeanAveragePrecision(**before), MeanAveragePrecision(**after))
     assert 0.1 < lost < 1
     missed = command_line(*HALF, "--data", "few.yaml", "--max-map-drop", f"{lost - 1e-6}")
     assert missed.code == 1
-    assert not Path("small.pt").exists()
+    assert "small.pt is that of an earlier run, and stays as it was" in missed.err
+    Path("small.pt").unlink()
     ran = command_line(*HALF, "--data", "few.yaml", "--max-map-drop", f"{lost}", "--json")
     assert ran.code == 0
-    assert ran.json["missed"] is None
+    assert ran.json["budget"] == {"option": "--max-map-drop", "allowed": lost, "loss": lost, "held": True}
+    assert "within the budget: mAP50-95 falls by 0." in ran.err
     assert Path("small.pt").is_file()
 
 
@@ -66,19 +69,23 @@ def test_a_model_that_finds_nothing_is_refused_before_it_is_trained(command_line
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "allowed", "said"),
+    ("before", "after", "allowed", "held", "said"),
     [
-        (0.9, 0.88, 0.02, None),  # as floats it falls by more
-        (0.875, 0.865, 0.01, None),
-        (0.5, 0.5 - 1e-17, 0.0, None),
-        (0.5, 0.6, 0.0, None),
-        (0.9, 0.8799, 0.02, "mAP50-95 falls by 0.0201, from 0.900 to 0.880; --max-map-drop allows 0.02"),
-        (0.5, 0.49997, 0.0, "mAP50-95 falls by 3e-05, from 0.500 to 0.500; --max-map-drop allows 0"),
+        (0.9, 0.88, 0.02, True, "falls by 0.0200, from 0.900 to 0.880; --max-map-drop allows 0.02"),  # more, as floats
+        (0.875, 0.865, 0.01, True, "falls by 0.0100, from 0.875 to 0.865; --max-map-drop allows 0.01"),
+        (0.5, 0.5 - 1e-16, 0.0, True, "falls by 0.0000, from 0.500 to 0.500; --max-map-drop allows 0"),
+        (0.5, 0.6, 0.0, True, "falls by -0.1000 (a gain), from 0.500 to 0.600; --max-map-drop allows 0"),
+        (0.9, 0.8799, 0.02, False, "falls by 0.0201, from 0.900 to 0.880; --max-map-drop allows 0.02"),
+        (0.5, 0.49997, 0.0, False, "falls by 3e-05, from 0.500 to 0.500; --max-map-drop allows 0"),
     ],
 )
-def test_the_loss_is_compared_as_it_is_told(before: float, after: float, allowed: float, said: str | None) -> None:
-    scores = (MeanAveragePrecision(0.95, score) for score in (before, after))
-    assert missed_line(Budget("max_map_drop", allowed), *scores) == said
+def test_the_loss_is_compared_as_it_is_told(
+    before: float, after: float, allowed: float, *, held: bool, said: str
+) -> None:
+    scores = [MeanAveragePrecision(0.95, score) for score in (before, after)]
+    judged = Budget("max_map_drop", allowed).judge(*scores)
+    assert judged.held is held
+    assert budget_line(judged, *scores) == f"mAP50-95 {said}"
 
 
 def test_of_a_classifier_the_accuracy_counts() -> None:
@@ -86,21 +93,8 @@ def test_of_a_classifier_the_accuracy_counts() -> None:
     accuracy.check_measure("classify")
     with pytest.raises(UserError, match=r"--max-map-drop: a classifier has no mAP. Give `--max-accuracy-drop` instead"):
         Budget("max_map_drop", 0.01).check_measure("classify")
-    said = "top-1 accuracy falls by 0.0200, from 0.900 to 0.880; --max-accuracy-drop allows 0.01"
-    assert missed_line(accuracy, Accuracy(0.9, 1.0, 0.1), Accuracy(0.88, 1.0, 0.1)) == said
-
-
-@pytest.mark.slow
-def test_a_model_that_was_trained_waits_for_a_larger_budget(command_line: CommandLine) -> None:
-    write_few(Path(), 8)
-    refused = command_line(*TUNED, "--max-map-drop", "0")
-    assert refused.code == 1
-    assert "the same command with a larger budget writes it" in refused.err
-    again = command_line(*TUNED, "--max-map-drop", "1")
-    assert again.code == 0
-    assert "fine-tune 1 epoch" in refused.err
-    assert "fine-tune 1 epoch" not in again.err, "it is not trained again"
-    assert Path("small.pt").is_file()
+    judged = accuracy.judge(Accuracy(0.9, 1.0, 0.1), Accuracy(0.88, 1.0, 0.1))
+    assert (judged.loss, judged.held) == (0.02, False)
 
 
 @pytest.mark.parametrize(

@@ -50,6 +50,18 @@ def test_the_rows_are_told_and_stand_in_the_sidecar(command_line: CommandLine) -
     assert left_in(KEPT) == {".lock"}
 
 
+def test_a_file_of_somebody_else_beside_it_is_not_overwritten(command_line: CommandLine) -> None:
+    """As where the output of ``--json`` goes into it."""
+    Path("small.json").write_text('{"my": "notes"}', encoding="utf-8")
+    refused = command_line(*PLAN)
+    assert refused.code == 2
+    assert "--out: small.json is there, and this command has not made it" in refused.err
+    assert Path("small.json").read_text(encoding="utf-8") == '{"my": "notes"}'
+    assert not Path("small.pt").exists()
+    Path("small.json").unlink()
+    assert [command_line(*PLAN).code for _ in range(2)] == [0, 0]  # its own it writes again
+
+
 def test_a_file_that_computes_something_else_is_not_left(
     command_line: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:

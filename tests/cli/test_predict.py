@@ -32,6 +32,20 @@ def test_an_unsafe_plan_is_told_with_pytorchs_words_and_exit_code_1(command_line
     assert MESSAGE in " ".join(ran.out.split())
 
 
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (("--round-to", "8"), "--round-to: says nothing to execution mask. Leave it out, or use --execution group."),
+        (("--no-extend",), "--no-extend: says nothing to execution mask"),
+        (("--mask", "weights", "--execution", "group"), "--mask: says nothing to execution group"),
+    ],
+)
+def test_options_that_say_nothing_are_refused(given: tuple[str, ...], said: str, command_line: CommandLine) -> None:
+    ran = command_line("predict", "yolov8n.yaml", "--step", "2.0=0-15", *given)
+    assert ran.code == 2
+    assert said in ran.err
+
+
 def test_a_safe_plan_exits_with_0(command_line: CommandLine) -> None:
     ran = command_line("predict", "yolov8n.yaml", "--step", "1.0=l1:0.5", "--step", "2.0=random:0.25", "--seed", "3")
     assert ran.code == 0

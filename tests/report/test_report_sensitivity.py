@@ -73,6 +73,13 @@ def test_a_part_of_which_nothing_goes_is_neither_ranked_nor_drawn_nor_called_che
     assert drop_curves(found(measured.units[0])) is None
 
 
+def test_few_images_are_told_to_say_little() -> None:
+    few = found(unit("cheap", 0.001, 0.002, 0.003))
+    words = "**7 images tell little: a single one can move mAP50-95 by some hundredths.**"
+    assert words in sensitivity_page(few, curves=True)
+    assert "tell little" not in sensitivity_page(replace(few, images=50), curves=True)
+
+
 def test_parts_that_go_by_whole_heads_are_named_with_how_many_they_have() -> None:
     heads = unit("attn.qkv", 0.1, 0.1, 0.3)
     points = tuple(replace(each, whole_parts=count) for each, count in zip(heads.points, (1, 2, 3), strict=True))

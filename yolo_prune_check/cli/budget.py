@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from yolo_prune_check.errors import UserError
-from yolo_prune_check.scores import Accuracy, MeanAveragePrecision, budget_of
+from yolo_prune_check.scores import Accuracy, MeanAveragePrecision, Scores, budget_of, loss
 
 MapDrop = Annotated[
     float | None, typer.Option("--max-map-drop", help="Largest accepted loss of mAP50-95, such as 0.02.")
@@ -38,6 +38,11 @@ class Budget:
         """How it is given."""
         return _option(self.field)
 
+    def judge(self, before: Scores, after: Scores) -> Judged:
+        """Compare what was lost with it."""
+        lost = loss(before, after)
+        return Judged(self.option, self.value, lost, lost <= self.value)
+
     def check_measure(self, task: str | None) -> None:
         """See that a model of this task is measured so: a classifier has an accuracy and no mAP, all others a mAP.
 
@@ -48,6 +53,23 @@ class Budget:
         if self.field != right:
             what = "a classifier has no mAP" if task == "classify" else "only a classifier has an accuracy"
             raise UserError(what, where=self.option, hint=f"Give `{_option(right)}` instead.")
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A loss beside the largest accepted one.
+
+    Attributes:
+        option: How that was given.
+        allowed: The largest accepted loss.
+        loss: Of the number that the budget limits; negative for a gain.
+        held: Whether the loss is within it.
+    """
+
+    option: str
+    allowed: float
+    loss: float
+    held: bool
 
 
 def _option(field: str) -> str:

@@ -10,7 +10,7 @@ import typer
 
 from yolo_prune_check.cli.budget import AccuracyDrop, Budget, MapDrop, read_budget
 from yolo_prune_check.cli.choosing import Criterion, Scope, best_criterion, best_scope, check_choice, warn_of_ranking
-from yolo_prune_check.cli.compact_words import missed_line, ruined_line, symmetry_line, tables
+from yolo_prune_check.cli.compact_words import budget_line, ruined_line, symmetry_line, tables
 from yolo_prune_check.cli.exits import Exit
 from yolo_prune_check.cli.explain import explain
 from yolo_prune_check.cli.image_size import OWN_SIZE, is_image_size
@@ -32,7 +32,9 @@ if TYPE_CHECKING:
 
 def compact(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="A .pt, a model .yaml or a shipped name.")],
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="Where the small model goes: a .pt file.")],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", metavar="FILE", help="Where the small model goes: a .pt file, and its .json.")
+    ],
     plan: Annotated[
         Path | None,
         typer.Option("--plan", metavar="FILE", help="YAML or JSON with the `steps` of a plan, as in specs."),
@@ -188,8 +190,8 @@ def compact(
             complain("interrupted: the same command goes on after the last whole epoch of its training, if one is done")
             raise typer.Exit(Exit.INTERRUPTED) from None
         latency = measure_latency(placed(loaded, device), placed(done.model, device), graph.imgsz)
-        missed = None if budget is None or not done.usable else missed_line(budget, done.metrics[0], done.metrics[-1])
-        written = done.usable and missed is None
+        judged = None if budget is None or not done.usable else budget.judge(done.metrics[0], done.metrics[-1])
+        written = done.usable and (judged is None or judged.held)
         if written:
             save(done, out, graph, source=model, work_dir=kept.path)
         if written or not (training and done.proven):
@@ -208,21 +210,24 @@ def compact(
                 "latency": latency,
                 "metrics": list(done.metrics),
                 "worsened": done.worsened,
-                "missed": missed,
+                "budget": judged,
                 "proof": recorded(done.proof),
                 "deploy": recorded(done.deploy),
                 "differences": list(done.differences),
             }
         )
     else:
-        say(tables(done, (whole.params, whole.macs), latency, imgsz=graph.imgsz))
+        say(tables(done, (whole.params, whole.macs), latency, imgsz=graph.imgsz, written=written))
     if training is not None and done.worsened is not None:
         advice = f"Train longer, or with a smaller --lr than {training.lr:g}."
         complain(f"warning: training made it worse: {done.worsened}. {advice}")
     if not done.usable:
         _refute(done, kept.path)
-    if missed is not None:
-        _miss(missed, kept.path)
+    if judged is not None:
+        line = budget_line(judged, done.metrics[0], done.metrics[-1])
+        if not judged.held:
+            _miss(line, out, kept.path)
+        complain(f"within the budget: {line}")
     if done.metrics and done.worsened is None and (ruined := ruined_line(done.metrics[0], done.metrics[-1])):
         complain(ruined)
     if data is None:
@@ -263,9 +268,11 @@ def _refute(done: Compacted, kept: Path) -> NoReturn:
     raise typer.Exit(Exit.REFUTED)
 
 
-def _miss(missed: str, kept: Path) -> NoReturn:
+def _miss(missed: str, out: Path, kept: Path) -> NoReturn:
     """Tell that a small model has lost more than it may, and end."""
     complain(wrapped(f"nothing was written: {missed}", WIDTH))
+    if out.exists():
+        complain(f"{out} is that of an earlier run, and stays as it was")
     hint = "remove less, train longer (--fine-tune), or let `suggest` find the largest cut within the budget"
     complain(hint)
     if kept.exists():
@@ -316,6 +323,8 @@ def _size(asked: int | None, loaded: nn.Module) -> int:
 
 def _check_out(out: Path, model: str, plan: Path | None) -> None:
     """Tell that a file cannot be written, or would take the place of what it is made from, before hours go into it."""
+    from yolo_prune_check.run.sidecar import is_sidecar, sidecar_path
+
     if out.suffix != ".pt":
         raise UserError("a model's file name ends otherwise", where="--out", value=str(out), hint="End it in .pt.")
     folder = out.resolve().parent
@@ -323,10 +332,14 @@ def _check_out(out: Path, model: str, plan: Path | None) -> None:
         raise UserError("there is no folder for this file", where="--out", value=str(out), hint="Make it first.")
     if out.resolve() == Path(model).expanduser().resolve():
         raise UserError("the small model would replace the one that it is made from", where="--out", value=str(out))
-    beside = out.with_suffix(".json")
+    beside = sidecar_path(out)
     if plan is not None and beside.resolve() == plan.resolve():
         hint = f"{beside.name} is written beside the small model: name that otherwise."
         raise UserError("the small model's own file would replace the plan", where="--out", value=str(out), hint=hint)
+    if beside.exists() and not is_sidecar(beside):
+        hint = f"{beside.name} is written beside the small model: name that otherwise, or move the file."
+        what = f"{beside} is there, and this command has not made it"
+        raise UserError(what, where="--out", value=str(out), hint=hint)
     try:
         with tempfile.TemporaryFile(dir=folder):
             pass

@@ -9,12 +9,11 @@ from yolo_prune_check.cli.output import heading, table
 from yolo_prune_check.report.checks import error
 from yolo_prune_check.report.figures import change, count, lost, of, score
 from yolo_prune_check.report.latency import latency_change
-from yolo_prune_check.scores import loss
 
 if TYPE_CHECKING:
     from yolo_prune_check.channels.graph import ChannelGraph
     from yolo_prune_check.channels.prediction import Prediction
-    from yolo_prune_check.cli.budget import Budget
+    from yolo_prune_check.cli.budget import Judged
     from yolo_prune_check.confirm.check import Check
     from yolo_prune_check.confirm.latency import Latency
     from yolo_prune_check.run.compact import Compacted
@@ -29,16 +28,13 @@ def ruined_line(before: Scores, after: Scores) -> str | None:
     return f"warning: less than half of what it could do is left: {lost}. Remove less, or train longer (--fine-tune)."
 
 
-def missed_line(budget: Budget, before: Scores, after: Scores) -> str | None:
-    """How a loss is over the budget; None if it is within."""
-    drop = loss(before, after)
-    if drop <= budget.value:
-        return None
+def budget_line(judged: Judged, before: Scores, after: Scores) -> str:
+    """What is lost, and what may be."""
     scores = f"from {score(before.budgeted)} to {score(after.budgeted)}"
-    return f"{before.budgeted_name} falls by {lost(drop)}, {scores}; {budget.option} allows {budget.value:g}"
+    return f"{before.budgeted_name} falls by {lost(judged.loss)}, {scores}; {judged.option} allows {judged.allowed:g}"
 
 
-def tables(done: Compacted, before: tuple[int, int | None], latency: Latency, *, imgsz: int) -> str:
+def tables(done: Compacted, before: tuple[int, int | None], latency: Latency, *, imgsz: int, written: bool) -> str:
     """All of it, as titled tables.
 
     Args:
@@ -46,12 +42,13 @@ def tables(done: Compacted, before: tuple[int, int | None], latency: Latency, *,
         before: Parameters and multiply-accumulates of the untouched model.
         latency: Of both models.
         imgsz: Image size in pixels, of all of it.
+        written: Whether the file comes into its place; else nothing is said of it unless something is wrong with it.
     """
     parts = [
         heading(f"Before and after, at {imgsz} px", _costs(before, done, latency)),
         heading("Proof", _checks("computes what the masked model does", done.proof)),
     ]
-    if done.deploy:
+    if done.deploy and (written or not done.usable):
         parts.append(heading("The file", _checks("can be used without this package", done.deploy)))
     return "\n".join(parts)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,6 +13,7 @@ from yolo_prune_check.cli.explain import explain
 from yolo_prune_check.cli.image_size import OWN_SIZE, is_image_size
 from yolo_prune_check.cli.output import WIDTH, heading, say, say_json, table, wrapped
 from yolo_prune_check.cli.steps import parse_step, resolve_steps
+from yolo_prune_check.errors import UserError
 from yolo_prune_check.plugin.names import TRUST
 
 if TYPE_CHECKING:
@@ -31,7 +33,9 @@ def predict(
         ),
     ],
     execution: Annotated[Execution, typer.Option("--execution", help="How the plan is to be carried out.")] = "mask",
-    mask: Annotated[MaskKind, typer.Option("--mask", help="What a mask zeroes.")] = "silent",
+    mask: Annotated[
+        MaskKind | None, typer.Option("--mask", help="With mask: what it zeroes, silent unless named.")
+    ] = None,
     round_to: Annotated[
         int | None,
         typer.Option("--round-to", min=2, max=256, help="With group: make every width a multiple of this, such as 8."),
@@ -49,6 +53,8 @@ def predict(
     Example:  yolo-prune-check predict yolov8n-digits --step 2.0=0-7,16-23 --step 4.0=l1:0.5 --execution group
     """
     wanted = [parse_step(text) for text in steps]  # before the model is loaded: a typing error is told at once
+    _check_says_something(execution, {"--mask": mask}, "mask")
+    _check_says_something(execution, {"--round-to": round_to, "--no-extend": no_extend or None}, "group")
     from yolo_prune_check.channels.graph import ChannelGraph
     from yolo_prune_check.channels.predict import predict as predict_plan
     from yolo_prune_check.model.image_size import image_size
@@ -56,7 +62,7 @@ def predict(
 
     loaded = load_model(model, trust=trust_checkpoint)
     steps_there = resolve_steps(wanted, loaded, seed=seed)
-    plan = Plan(steps_there, execution=execution, mask=mask, extend=not no_extend, round_to=round_to)
+    plan = Plan(steps_there, execution=execution, mask=mask or "silent", extend=not no_extend, round_to=round_to)
     graph = ChannelGraph.trace(loaded, imgsz=imgsz or image_size(loaded))
     prediction = predict_plan(graph, plan)
     if as_json:
@@ -65,6 +71,14 @@ def predict(
         say(_describe(graph, plan, prediction))
     if prediction.verdict != "safe":
         raise typer.Exit(Exit.DIFFERS)
+
+
+def _check_says_something(execution: Execution, given: Mapping[str, object], wanted: Execution) -> None:
+    """Refuse options that say nothing to the execution, as specs do."""
+    for option, value in given.items():
+        if value is not None and execution != wanted:
+            hint = f"Leave it out, or use --execution {wanted}."
+            raise UserError(f"says nothing to execution {execution}", where=option, hint=hint)
 
 
 def _describe(graph: ChannelGraph, plan: Plan, prediction: Prediction) -> str:

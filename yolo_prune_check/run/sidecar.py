@@ -34,6 +34,15 @@ def sidecar_path(checkpoint: Path) -> Path:
     return checkpoint.with_suffix(".json")
 
 
+def is_sidecar(path: Path) -> bool:
+    """Whether a file is such a sidecar, of whatever checkpoint and version."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(content, dict) and {"format", "file", "plan", "source"} <= content.keys()
+
+
 def write_sidecar(checkpoint: Path, *, plan: Plan, source: str, record: Mapping[str, object] | None = None) -> Path:
     """Write the sidecar of a checkpoint that was saved, atomically.
 

@@ -11,7 +11,7 @@ from yolo_prune_check.report import figures
 from yolo_prune_check.report.markdown import NONE, code, fold, page, table, text
 from yolo_prune_check.report.owned import refuse_foreign
 from yolo_prune_check.report.sensitivity.drawings import drop_curves, drop_map
-from yolo_prune_check.report.sensitivity.words import percent, summary, thresholds_in_words, verdict
+from yolo_prune_check.report.sensitivity.words import FEW, percent, summary, thresholds_in_words, verdict
 from yolo_prune_check.report.setting import shown_path
 from yolo_prune_check.run.record import write_atomically
 from yolo_prune_check.run.sensitivity_record import (
@@ -75,6 +75,7 @@ def sensitivity_page(found: Sensitivity, *, curves: bool) -> str:
         f"What {measure} drops by if {_alone(found)} is pruned alone. {text(summary(found))}.",
         _setting(found),
         _blind(found),
+        _few(found),
         "## Drop by ratio",
         f"Cheapest first, by the mean drop over the ratios. {thresholds_in_words(measure)} {_saved(found)}",
         _table(found, ranked),
@@ -116,6 +117,13 @@ def _blind(found: Sensitivity) -> str:
     if not found.dense.blind:
         return ""
     return f"**{found.dense.blindness} ({found.dense.basis}): what pruning costs cannot be seen here.**"
+
+
+def _few(found: Sensitivity) -> str:
+    if found.images >= FEW:
+        return ""
+    how_many = figures.many(found.images, "image")
+    return f"**{how_many} tell little: a single one can move {found.dense.budgeted_name} by some hundredths.**"
 
 
 def _saved(found: Sensitivity) -> str:

@@ -6,12 +6,11 @@ from typing import Final
 
 from yolo_prune_check.report import figures
 from yolo_prune_check.report.markdown import NO, NONE, YES, block, code, page, table, text
+from yolo_prune_check.report.sensitivity.words import FEW
 from yolo_prune_check.report.setting import shown_path
 from yolo_prune_check.run.suggestion_record import Candidate, Checked, Suggestion
 
 _FAMILIES: Final = {"sensitivity": "threshold", "global": "share of all that can go"}
-_FEW: Final = 50
-"""Images on which a drop is hardly known: a single one can move mAP by some hundredths."""
 
 
 def suggestion_page(found: Suggestion, checked: Checked | None, *, check: str, make: str) -> str:
@@ -52,7 +51,7 @@ def conclusion(found: Suggestion, checked: Checked | None) -> str:
         f"images, which decided, it loses {decided}; on part {found.checked_on}, which did not, {drop}: "
         f"it {'held' if checked.held else 'did not hold'}."
     )
-    if min(found.decided_images, found.checked_images) < _FEW:
+    if min(found.decided_images, found.checked_images) < FEW:
         words += (
             f" {found.decided_images} and {found.checked_images} images tell little of that: name more val images "
             "before you rely on it."

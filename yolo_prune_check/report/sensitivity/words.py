@@ -12,6 +12,8 @@ CHEAP: Final = 0.01
 """The largest drop that is called cheap."""
 HURTS: Final = 0.05
 """A larger drop hurts."""
+FEW: Final = 50
+"""Images on which a drop is hardly known: a single one can move mAP by some hundredths."""
 
 
 def verdict(unit: UnitRecord) -> str:
