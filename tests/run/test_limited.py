@@ -144,8 +144,10 @@ def test_errors_of_the_process_are_raised_here(tmp_path: Path, monkeypatch: pyte
     plain = RUNAWAY.replace("1280", "32").replace("[1, 2, 3, 4, 5, 6, 7, 8]", "[1]") + "    limits: {seconds: 300}\n"
     with pytest.raises(UserError, match=r"^x\.prune\.yaml:5:14: unknown block: got 99\."):
         events_of(plain.replace("[1]", "[99]"))
-    (tmp_path / "ultralytics").mkdir()  # found before the real one, in the other process
-    (tmp_path / "ultralytics/__init__.py").write_text("raise OSError('a broken installation')\n")
+    package = tmp_path / "ultralytics"  # found before the real one, in the other process
+    package.mkdir()
+    (package / "yolov8n.yaml").write_text("not read any more\n")
+    (package / "__init__.py").write_text("raise OSError('a broken installation')\n")
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(RuntimeError, match=r"(?s)the scenario's process failed:.*OSError: a broken installation"):
         events_of(plain, keep=False)
