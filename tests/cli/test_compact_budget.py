@@ -97,6 +97,19 @@ def test_of_a_classifier_the_accuracy_counts() -> None:
     assert (judged.loss, judged.held) == (0.02, False)
 
 
+@pytest.mark.stress
+def test_a_model_that_was_trained_waits_for_a_larger_budget(command_line: CommandLine) -> None:
+    write_few(Path(), 8)
+    refused = command_line(*TUNED, "--max-map-drop", "0")
+    assert refused.code == 1
+    assert "the same command with a larger budget writes it" in refused.err
+    again = command_line(*TUNED, "--max-map-drop", "1")
+    assert again.code == 0
+    assert "fine-tune 1 epoch" in refused.err
+    assert "fine-tune 1 epoch" not in again.err, "it is not trained again"
+    assert Path("small.pt").is_file()
+
+
 @pytest.mark.parametrize(
     ("asked", "said"),
     [
