@@ -104,3 +104,12 @@ def test_what_the_docs_say_of_the_experiment_is_what_its_records_give(shipped: t
         else:
             cells += [""] * 3
         assert [name, *cells] in told
+    trained_each = effects["back-to-front", "front-to-back"].dependence
+    untrained = effects["independent", "sequential"].dependence
+    assert trained_each is not None
+    assert untrained is not None
+    for part in (trained_each.parts[0], untrained.parts[2]):  # the text tells each in the direction that is higher
+        assert part.difference.interval is not None
+        low, high = part.difference.interval
+        low, high = (low, high) if low + high > 0 else (-high, -low)
+        assert f"95 % interval {low:.3f} to {high:.3f}" in " ".join(text.split())

@@ -24,8 +24,8 @@ def ruined_line(before: Scores, after: Scores) -> str | None:
     """A warning where less than half of the score is left; None where more is."""
     if after.budgeted >= before.budgeted / 2:
         return None
-    lost = f"{before.budgeted_name} {score(before.budgeted)} before, {score(after.budgeted)} now"
-    return f"warning: less than half of what it could do is left: {lost}. Remove less, or train longer (--fine-tune)."
+    fell = f"{before.budgeted_name} {score(before.budgeted)} before, {score(after.budgeted)} now"
+    return f"warning: less than half of what it could do is left: {fell}. Remove less, or train longer (--fine-tune)."
 
 
 def budget_line(judged: Judged, before: Scores, after: Scores) -> str:

@@ -144,14 +144,9 @@ def _time(running: Sequence[Record]) -> Iterator[str]:
         return
     told = []
     for record, took in timed:
-        kind = (
-            "as fast as"
-            if is_noise(took.dense_ms, took.pruned_ms)
-            else "faster than"
-            if took.ratio < 1
-            else "slower than"
-        )
-        told.append(f"{way(record)} was {kind} the untouched model (×{took.ratio:.2f})")
+        differs = "faster than" if took.ratio < 1 else "slower than"
+        pace = "as fast as" if is_noise(took.dense_ms, took.pruned_ms) else differs
+        told.append(f"{way(record)} was {pace} the untouched model (×{took.ratio:.2f})")
     yield f"On the machine of this run, {'; '.join(told)}. {capital(NOISE_WORDS)}."
 
 

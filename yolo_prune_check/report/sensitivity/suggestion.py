@@ -40,9 +40,10 @@ def conclusion(found: Suggestion, checked: Checked | None) -> str:
     budget = f"a drop of {found.budget:g} of {measure}"
     if best is None or checked is None:
         least = min(_losses(found), default=None)
-        known = "" if least is None else figures.lost(least)
-        rest = f" The least that a candidate loses, with one standard error, is {known}." if known else ""
-        return f"Nothing that was tried stays within {budget}: no spec was written.{rest}"
+        words = f"Nothing that was tried stays within {budget}: no spec was written."
+        if least is None:
+            return words
+        return f"{words} The least that a candidate loses, with one standard error, is {figures.lost(least)}."
     drop = NONE if checked.drop is None else figures.lost(checked.drop)
     cut = f"{figures.percent(best.macs_cut)} of the multiply-accumulates and {figures.percent(best.params_cut)}"
     decided = figures.lost(best.drop or 0.0)
